@@ -1,1 +1,6 @@
-//! Crossdock
+//! Crossdock: an integration gateway for fulfilment centres.
+//!
+//! The way of an order, in the order to read the source: [`ingress`] → inbox ([`store`]) →
+//! [`mapping`] → [`flow`] → events and jobs → [`egress`] and [`operation`].
+
+pub mod canonical;
