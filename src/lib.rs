@@ -4,3 +4,4 @@
 //! [`mapping`] → [`flow`] → events and jobs → [`egress`] and [`operation`].
 
 pub mod canonical;
+pub mod manifest;
