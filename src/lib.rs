@@ -1,1 +1,3 @@
 //! Crossdock
+
+pub mod mapping;
