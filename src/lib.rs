@@ -4,4 +4,6 @@
 //! [`mapping`] → [`flow`] → events and jobs → [`egress`] and [`operation`].
 
 pub mod canonical;
+pub mod flow;
 pub mod manifest;
+pub mod store;
