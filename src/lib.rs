@@ -7,4 +7,6 @@ pub mod canonical;
 pub mod egress;
 pub mod flow;
 pub mod manifest;
+pub mod settings;
 pub mod store;
+pub mod telemetry;
