@@ -4,4 +4,7 @@
 //! [`mapping`] → [`flow`] → events and jobs → [`egress`] and [`operation`].
 
 pub mod canonical;
+pub mod clock;
 pub mod manifest;
+pub mod mapping;
+pub mod operation;
