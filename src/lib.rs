@@ -4,10 +4,12 @@
 //! `mapping` → `flow` → events and jobs → `egress` and `operation`.
 
 pub mod canonical;
+pub mod clock;
 pub mod egress;
 pub mod flow;
 pub mod manifest;
 pub mod mapping;
+pub mod operation;
 pub mod settings;
 pub mod store;
 pub mod telemetry;
