@@ -1,0 +1,89 @@
+//! Merchants and connections.
+//!
+//! What always holds: credentials are write-only and never part of these types; an `observing`
+//! connection changes nothing at the provider and releases nothing.
+
+use super::order::wire_enum;
+use super::{ConnectionId, MerchantId, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The 3PL's client.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Merchant {
+    pub id: MerchantId,
+    pub name: String,
+    /// IANA name.
+    pub timezone: String,
+    pub settings: Map<String, Value>,
+    pub created_at: Timestamp,
+}
+
+wire_enum! {
+    /// What stands on the other side.
+    ConnectionKind { #[default] Shop, Marketplace, Carrier, Wms }
+}
+wire_enum! {
+    /// Whose account it is.
+    Owner { #[default] Merchant, Operator }
+}
+wire_enum! {
+    /// What may happen. See MODEL.md.
+    ConnectionState { #[default] Observing, Active, Paused, Suspended, Deleted }
+}
+
+/// One account at one provider.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Connection {
+    pub id: ConnectionId,
+    pub merchant_id: MerchantId,
+    /// The connector folder's id.
+    pub connector: String,
+    pub name: String,
+    pub kind: ConnectionKind,
+    pub owner: Owner,
+    /// The non-secret form values.
+    pub settings: Map<String, Value>,
+    pub state: ConnectionState,
+    /// Orders placed before it are never released by themselves; null while observing.
+    pub release_from: Option<Timestamp>,
+    pub health: Health,
+    /// What the gateway has learned of the provider (ways of fulfilment it has, webhook ids).
+    pub memory: Map<String, Value>,
+    /// Names of the credentials that are set (never their values).
+    pub credentials_set: Vec<String>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    /// Our revision number, from 1.
+    pub version: u64,
+    /// Rises when another node takes the connection over.
+    pub epoch: u64,
+}
+
+/// How a connection is doing.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)]
+pub struct Health {
+    pub last_received_at: Option<Timestamp>,
+    pub last_poll_at: Option<Timestamp>,
+    pub last_check_at: Option<Timestamp>,
+    pub check: Option<CheckResult>,
+    pub failures_in_row: u32,
+    /// Circuit open until then: no call is sent.
+    pub circuit_open_until: Option<Timestamp>,
+    /// Why it is suspended, in words.
+    pub suspended_reason: Option<String>,
+    /// Orders that only the sweep found: what the provider's webhooks lost.
+    pub found_by_sweep: u64,
+}
+
+/// The answer of the last connection check.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct CheckResult {
+    pub ok: bool,
+    pub message: String,
+}
