@@ -9,6 +9,7 @@ pub mod clock;
 pub mod connector;
 pub mod egress;
 pub mod flow;
+pub mod ingress;
 pub mod manifest;
 pub mod mapping;
 pub mod operation;
