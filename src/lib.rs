@@ -4,7 +4,9 @@
 //! `mapping` → `flow` → events and jobs → `egress` and `operation`.
 
 pub mod canonical;
+pub mod cli;
 pub mod clock;
+pub mod connector;
 pub mod egress;
 pub mod flow;
 pub mod manifest;

@@ -6,11 +6,12 @@
 //! delivered or have a delivery row. An endpoint that is down is probed with back-off, and
 //! everything drains at once when it is back, earliest cut-off first.
 
+pub mod http;
 pub mod plan;
 pub mod schedule;
 pub mod sender;
 pub mod sign;
-//pub mod task;
+pub mod task;
 
 pub use sender::{Sender, Verdict};
-//pub use task::{Egress, EgressDeps};
+pub use task::{Egress, EgressDeps};

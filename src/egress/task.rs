@@ -101,6 +101,7 @@ struct Task {
     subscription: Subscription,
     signer: Signer,
     plan: Plan,
+    wake: watch::Receiver<u64>,
     sending: FuturesUnordered<BoxFuture<'static, Sent>>,
     uncommitted: usize,
 }
@@ -141,13 +142,14 @@ impl Task {
         let rows = deps.store.open_deliveries(subscription.id).await;
         let rows = rows.map_err(|error| error.to_string())?;
         let plan = Plan::new(subscription.id, subscription.cursor, rows);
-        Ok(Self { deps, subscription, signer, plan, sending: FuturesUnordered::new(), uncommitted: 0 })
+        let wake = deps.store.wake().events();
+        let sending = FuturesUnordered::new();
+        Ok(Self { deps, subscription, signer, plan, wake, sending, uncommitted: 0 })
     }
 
     /// Reads, sends and waits once. `false` when the subscription is over.
     async fn turn(&mut self, stopped: &mut watch::Receiver<bool>) -> Result<bool, StoreError> {
-        let mut wake = self.deps.store.wake().events.subscribe();
-        wake.mark_unchanged();
+        self.wake.borrow_and_update();
         let read = self.read().await?;
         self.fill().await?;
         if self.uncommitted >= COMMIT_EVERY || (self.sending.is_empty() && !read) {
@@ -169,7 +171,7 @@ impl Task {
                     }
                 }
             }
-            _ = wake.changed() => {}
+            _ = self.wake.changed() => {}
             _ = stopped.changed() => {}
             () = tokio::time::sleep(until) => return self.look_again().await,
         }
