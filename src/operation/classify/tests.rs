@@ -154,7 +154,7 @@ fn other_formats_are_decoded() {
 fn messages_hold_no_personal_data() {
     let cases = [
         ("Invalid billing email anna@example.com.", "Invalid billing email ***"),
-        ("phone +371 2612-3456 is bad", "phone +371 2612-3456 is bad"),
+        ("phone +371 2612-3456 is bad", "phone +*** is bad"),
         ("phone +371 26 123 456 is bad", "phone +*** is bad"),
         ("order 12345678 not found", "order 12345678 not found"),
         ("a\r\n\tb\u{7}", "a b"),

@@ -32,13 +32,14 @@ query = '{status: ["a", "b"], after: .cursor, page: .page.number}'
 name = "create"
 method = "POST"
 path = '"/webhooks"'
-body = '{secret: .secrets.secret, url: .connection.hook_url, note: .input.note, price: .input.price}'
+secrets = ["secret"]
+body = '{secret: "{secret}", key: "{key}", url: .connection.hook_url, note: .input.note, price: .input.price}'
 [[operations."webhook.register".steps]]
 name = "form"
 method = "POST"
 format = "form"
 path = '"/webhooks"'
-headers = { X-Sign = '"v1 \(.secrets.secret)"' }
+headers = { X-Sign = '"v1 \(.input.echo)"' }
 body = '{a: "x y&z", b: [1, 2], c: null}'
 [[operations."webhook.register".steps]]
 name = "mapped"
@@ -94,12 +95,13 @@ fn the_first_auth_whose_condition_holds_is_used() {
 }
 
 #[test]
-fn a_secret_enters_a_body_by_its_handle_only() {
-    let input = json!({"note": "{secret} .secrets.secret", "price": 19.90});
+fn a_body_gets_the_secrets_that_its_step_names() {
+    let input = serde_json::from_str(r#"{"note": "plain", "price": 19.90}"#).unwrap();
     let sent = planned(&sample(), "https://a.example", "webhook.register", "create", input).unwrap();
     let body: Value = serde_json::from_slice(&sent.body).unwrap();
     assert_eq!(body["secret"], "s\"1");
-    assert_eq!(body["note"], "{secret} .secrets.secret");
+    assert_eq!(body["key"], "{key}", "the step does not name it");
+    assert_eq!(body["price"].to_string(), "19.90");
     assert_eq!(sent.masked()["body"]["secret"], "***");
     assert_eq!(sent.masked()["body"]["url"], "https://hooks.example/c");
     assert_eq!(sent.headers["content-type"], "application/json");
@@ -107,10 +109,11 @@ fn a_secret_enters_a_body_by_its_handle_only() {
 
 #[test]
 fn forms_are_flat_and_encoded() {
-    let sent = planned(&sample(), "https://a.example", "webhook.register", "form", json!({})).unwrap();
+    let sent = planned(&sample(), "https://a.example", "webhook.register", "form", json!({"echo": "ck_123456"})).unwrap();
     assert_eq!(sent.body.as_ref(), b"a=x%20y%26z&b=1&b=2");
     assert_eq!(sent.headers["content-type"], "application/x-www-form-urlencoded");
-    assert_eq!(sent.headers["x-sign"], "v1 s\"1");
+    // The second net: a credential's value that got somewhere by another way.
+    assert_eq!(sent.headers["x-sign"], "v1 ck_123456");
     assert_eq!(sent.masked()["headers"]["x-sign"], "v1 ***");
 }
 
@@ -131,8 +134,8 @@ fn what_cannot_be_built_says_where_and_not_what() {
     assert_eq!(base, PlanError::Url(UrlError::Base));
     let escaping = planned(&sample, "https://a.example", "orders.get", "get", json!({"id": "../../secret-name"})).unwrap_err();
     assert!(!escaping.to_string().contains("secret-name"), "{escaping}");
-    let headers = planned(&sample, "https://a.example", "webhook.register", "form", json!({})).map(|_| ());
-    assert_eq!(headers, Ok(()));
+    let header = planned(&sample, "https://a.example", "webhook.register", "form", json!({"echo": "a\r\nb"})).unwrap_err();
+    assert_eq!(header, PlanError::Auth(AuthError::Header("X-Sign".into())));
 }
 
 #[test]
