@@ -4,6 +4,7 @@
 //! [`mapping`] → [`flow`] → events and jobs → [`egress`] and [`operation`].
 
 pub mod canonical;
+pub mod failpoint;
 pub mod flow;
 pub mod manifest;
 pub mod store;
