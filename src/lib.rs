@@ -12,6 +12,7 @@ pub mod egress;
 #[macro_use]
 pub mod failpoint;
 pub mod flow;
+pub mod ingress;
 pub mod manifest;
 pub mod mapping;
 pub mod operation;
