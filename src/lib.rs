@@ -5,6 +5,7 @@
 
 pub mod canonical;
 pub mod clock;
+pub mod connector;
 pub mod egress;
 pub mod flow;
 pub mod manifest;
