@@ -5,3 +5,5 @@
 
 pub mod canonical;
 pub mod manifest;
+pub mod mapping;
+pub mod simulator;
