@@ -10,7 +10,7 @@ def metas: [.meta_data[]? | objects | {key: (.key | tostring), value}] | from_en
 def meta($names): . as $all | first_of($names[] | $all[.] | text);
 def amount($name): (if . == "" then null else . end) | require($name) | dec;
 def tax: if . == "" then null else dec end;
-def abs: dec | ltrimstr("-");
+def size: dec | ltrimstr("-");
 # The API tells UTC without a mark; very old shops tell site time only.
 def moment($utc; $local): [$utc, $local | nonblank | if . != null and startswith("0000") then null else . end] as [$utc, $local]
   | if $utc != null or $local == null then $utc | time("iso_local"; "UTC")
@@ -20,8 +20,8 @@ def moment($utc; $local): [$utc, $local | nonblank | if . != null and startswith
 # What refunds take back: of which item, how many, how much. Money given back on a line without taking pieces
 # back touches the payment only, so it is not here.
 def taken_back: [.[]? | {goods: true, item: .line_items[]?}, {goods: false, item: (.shipping_lines[]?, .fee_lines[]?)}
-  | .goods as $goods | .item | {of: (metas._refunded_item_id | id), quantity: (.quantity // 0 | abs),
-      total: (.total | tax // "0" | abs), tax: (.total_tax | tax // "0" | abs)}
+  | .goods as $goods | .item | {of: (metas._refunded_item_id | id), quantity: (.quantity // 0 | size),
+      total: (.total | tax // "0" | size), tax: (.total_tax | tax // "0" | size)}
   | select(.of != null and ($goods | not) or money_cmp(.quantity; "0") > 0)];
 
 # What an item costs now, gross, less what was taken back; nothing when the order is void.
@@ -119,14 +119,14 @@ def rounding($parts; $total; $tax; $currency): if $tax == null then null else
   (if $total | contains(".") then "0.01" else "1" end) as $unit | money_mul($unit; $parts | length) as $limit
   | money_sub($total; [$parts[].total.amount] | money_sum) as $off | [$parts[].tax | if . == null then null else .amount end] as $taxes
   | (if any($taxes[]; . == null) then null else money_sub($tax; $taxes | money_sum) end) as $off_tax
-  | def small: money_cmp(. | abs; $limit) <= 0;
+  | def small: money_cmp(. | size; $limit) <= 0;
   if (money_cmp($tax; "0") == 0) or ($off | small | not) or (money_cmp($off; "0") == 0 and ($off_tax == null or money_cmp($off_tax; "0") == 0)) then null
   else {kind: "rounding", code: null, title: null, total: money($off; $currency),
         tax: (if $off_tax == null or ($off_tax | small | not) then null else money($off_tax; $currency) end)} end end;
 
 def order($refunds): metas as $m | (.status | require("status") | ltrimstr("wc-")) as $slug | state($slug) as $stated
   | (.id | id | require("id")) as $id | (.currency | text | require("currency")) as $currency | (.total | amount("total")) as $stated_total
-  | [.refunds[]?] as $told | ([$told[] | .total // .amount // 0 | abs] | money_sum) as $refunded
+  | [.refunds[]?] as $told | ([$told[] | .total // .amount // 0 | size] | money_sum) as $refunded
   | ($stated == "cancelled") as $void | payment($currency; $refunded; $stated) as $payment
   | (if $refunds != null then $refunds | taken_back elif $told == [] then [] else null end) as $back
   | (.needs_processing == false and ([.shipping_lines[]?] | length == 0)) as $digital
