@@ -102,7 +102,7 @@ pub struct SnapshotRef {
     pub kind: SnapshotKind,
     /// The object's UUID.
     pub id: uuid::Uuid,
-    /// The version (an order's `version`, a fulfillment order's `revision`, a shipment's `version`).
+    /// The version (an order's, a fulfillment order's, a shipment's `version`).
     pub version: u64,
 }
 

@@ -85,8 +85,10 @@ pub struct FulfillmentOrder {
     pub merchant_id: MerchantId,
     pub location: String,
     pub status: FulfillmentStatus,
-    /// From 1; what the warehouse must name in its answers.
+    /// From 1; rises with every change that the warehouse must see; its answers name it.
     pub revision: u64,
+    /// From 1; rises with every change whatever, its own answers too (which stored version it is).
+    pub version: u64,
     pub holds: Vec<Hold>,
     pub request: Option<ChangeRequest>,
     pub fulfill_at: Option<Timestamp>,

@@ -71,7 +71,9 @@ impl Line {
     /// What is still wanted: quantity less cancelled quantity, never below zero.
     pub fn wanted(&self) -> Quantity {
         let quantity = self.quantity.or_default();
-        quantity.less(self.cancelled_quantity.or_default()).unwrap_or(Quantity::ZERO)
+        quantity
+            .less(self.cancelled_quantity.or_default())
+            .unwrap_or(Quantity::ZERO)
     }
     /// The kind, physical when the mapping says nothing.
     pub fn kind(&self) -> LineKind {

@@ -42,19 +42,31 @@ impl Amount {
     }
     /// Sum; an error when it does not fit.
     pub fn add(self, other: Amount) -> Result<Amount, MoneyError> {
-        self.0.checked_add(other.0).map(Amount).ok_or(MoneyError::Overflow)
+        self.0
+            .checked_add(other.0)
+            .map(Amount)
+            .ok_or(MoneyError::Overflow)
     }
     /// Difference; an error when it does not fit.
     pub fn sub(self, other: Amount) -> Result<Amount, MoneyError> {
-        self.0.checked_sub(other.0).map(Amount).ok_or(MoneyError::Overflow)
+        self.0
+            .checked_sub(other.0)
+            .map(Amount)
+            .ok_or(MoneyError::Overflow)
     }
     /// Product with a factor; an error when it does not fit.
     pub fn mul(self, factor: Decimal) -> Result<Amount, MoneyError> {
-        self.0.checked_mul(factor).map(Amount).ok_or(MoneyError::Overflow)
+        self.0
+            .checked_mul(factor)
+            .map(Amount)
+            .ok_or(MoneyError::Overflow)
     }
     /// Rounded half up (away from zero) to so many decimal places.
     pub fn round(self, places: u32) -> Amount {
-        Amount(self.0.round_dp_with_strategy(places, RoundingStrategy::MidpointAwayFromZero))
+        Amount(
+            self.0
+                .round_dp_with_strategy(places, RoundingStrategy::MidpointAwayFromZero),
+        )
     }
     /// True for zero of any scale.
     pub const fn is_zero(self) -> bool {
@@ -91,7 +103,9 @@ impl FromStr for Amount {
         if !plain {
             return Err(MoneyError::NotADecimal);
         }
-        Decimal::from_str_exact(text).map(Amount).map_err(|_| MoneyError::NotADecimal)
+        Decimal::from_str_exact(text)
+            .map(Amount)
+            .map_err(|_| MoneyError::NotADecimal)
     }
 }
 impl Serialize for Amount {
@@ -185,7 +199,10 @@ impl Money {
     }
     /// Rounded half up to the currency's minor unit, as carriers and ledgers want it.
     pub fn to_minor_unit(self) -> Money {
-        Money::new(self.amount.round(self.currency.minor_digits()), self.currency)
+        Money::new(
+            self.amount.round(self.currency.minor_digits()),
+            self.currency,
+        )
     }
 }
 
@@ -200,7 +217,17 @@ mod tests {
         let amount: Amount = "19.90".parse().unwrap();
         assert_eq!(amount.to_string(), "19.90");
         assert_eq!(amount, "19.9".parse().unwrap());
-        for bad in ["", "1e3", "1,5", ".5", "5.", "--1", "NaN", "1.2.3", "99999999999999999999999999999.1"] {
+        for bad in [
+            "",
+            "1e3",
+            "1,5",
+            ".5",
+            "5.",
+            "--1",
+            "NaN",
+            "1.2.3",
+            "99999999999999999999999999999.1",
+        ] {
             assert_eq!(bad.parse::<Amount>(), Err(MoneyError::NotADecimal), "{bad}");
         }
         assert!("eur".parse::<Currency>().is_err());

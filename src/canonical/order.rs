@@ -285,7 +285,9 @@ impl OrderFacts {
     }
     /// What is left to collect at the door, if anything.
     pub fn cod_amount(&self) -> Option<Money> {
-        self.payment.value().and_then(|p| p.cod_amount.value().copied())
+        self.payment
+            .value()
+            .and_then(|p| p.cod_amount.value().copied())
     }
     /// The total that the channel states.
     pub fn stated_total(&self) -> Option<Money> {
@@ -293,7 +295,9 @@ impl OrderFacts {
     }
     /// Zero in the order's currency.
     pub fn zero(&self) -> Option<Money> {
-        self.currency.value().map(|currency| Money::new(Amount::ZERO, *currency))
+        self.currency
+            .value()
+            .map(|currency| Money::new(Amount::ZERO, *currency))
     }
 }
 
@@ -368,7 +372,10 @@ impl Order {
     /// # Errors
     /// When the text is not an order's JSON.
     pub fn from_json(json: &[u8]) -> Result<Self, serde_json::Error> {
-        Ok(Self { meta: serde_json::from_slice(json)?, facts: serde_json::from_slice(json)? })
+        Ok(Self {
+            meta: serde_json::from_slice(json)?,
+            facts: serde_json::from_slice(json)?,
+        })
     }
     /// The JSON that is stored, shown and sent.
     ///

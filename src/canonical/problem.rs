@@ -33,7 +33,10 @@ impl Class {
     }
     /// True when the gateway goes on by itself.
     pub const fn retryable(self) -> bool {
-        matches!(self, Class::Throttled | Class::Transient | Class::AuthExpired | Class::Conflict)
+        matches!(
+            self,
+            Class::Throttled | Class::Transient | Class::AuthExpired | Class::Conflict
+        )
     }
 }
 

@@ -31,7 +31,9 @@ impl Quantity {
     }
     /// Difference, not below zero; `None` when it does not fit.
     pub fn less(self, other: Quantity) -> Option<Quantity> {
-        self.0.checked_sub(other.0).map(|d| Quantity(d.max(Decimal::ZERO)))
+        self.0
+            .checked_sub(other.0)
+            .map(|d| Quantity(d.max(Decimal::ZERO)))
     }
     /// Sum; `None` when it does not fit.
     pub fn plus(self, other: Quantity) -> Option<Quantity> {
@@ -63,7 +65,9 @@ impl<'de> Deserialize<'de> for Quantity {
         Decimal::from_str_exact(text)
             .or_else(|_| Decimal::from_scientific(text))
             .map(Quantity)
-            .map_err(|_| serde::de::Error::custom("a quantity is a number that is an exact decimal"))
+            .map_err(|_| {
+                serde::de::Error::custom("a quantity is a number that is an exact decimal")
+            })
     }
 }
 

@@ -139,12 +139,24 @@ impl<'de> Deserialize<'de> for Auth {
 #[allow(missing_docs)]
 pub enum AuthKind {
     None,
-    Basic { username: SecretTemplate, password: SecretTemplate },
-    Bearer { token: SecretTemplate },
-    Header { headers: BTreeMap<String, SecretTemplate> },
-    Query { params: BTreeMap<String, SecretTemplate> },
+    Basic {
+        username: SecretTemplate,
+        password: SecretTemplate,
+    },
+    Bearer {
+        token: SecretTemplate,
+    },
+    Header {
+        headers: BTreeMap<String, SecretTemplate>,
+    },
+    Query {
+        params: BTreeMap<String, SecretTemplate>,
+    },
     /// OAuth 1.0a one-legged: consumer key and secret, no token; HMAC-SHA256, parameters in the query.
-    Oauth1 { consumer_key: SecretTemplate, consumer_secret: SecretTemplate },
+    Oauth1 {
+        consumer_key: SecretTemplate,
+        consumer_secret: SecretTemplate,
+    },
 }
 
 /// How often we may call, per connection.
@@ -162,7 +174,12 @@ pub struct Limits {
 }
 impl Default for Limits {
     fn default() -> Self {
-        Self { rate_per_second: 2.0, burst: 4, concurrency: 2, headers: None }
+        Self {
+            rate_per_second: 2.0,
+            burst: 4,
+            concurrency: 2,
+            headers: None,
+        }
     }
 }
 
@@ -205,7 +222,9 @@ pub struct Retry {
 }
 impl Default for Retry {
     fn default() -> Self {
-        let seconds = [2, 5, 15, 60, 300, 900, 3_600, 10_800, 21_600, 43_200, 86_400];
+        let seconds = [
+            2, 5, 15, 60, 300, 900, 3_600, 10_800, 21_600, 43_200, 86_400,
+        ];
         Self {
             schedule: seconds.into_iter().map(Span::secs).collect(),
             jitter: 0.2,
@@ -276,15 +295,21 @@ impl<'de> Deserialize<'de> for StatusMatch {
                 f.write_str("an HTTP status such as 404, or \"4xx\" or \"5xx\"")
             }
             fn visit_i64<E: serde::de::Error>(self, n: i64) -> Result<StatusMatch, E> {
-                u16::try_from(n).map(StatusMatch::Exactly).map_err(|_| E::custom("no HTTP status"))
+                u16::try_from(n)
+                    .map(StatusMatch::Exactly)
+                    .map_err(|_| E::custom("no HTTP status"))
             }
             fn visit_u64<E: serde::de::Error>(self, n: u64) -> Result<StatusMatch, E> {
-                u16::try_from(n).map(StatusMatch::Exactly).map_err(|_| E::custom("no HTTP status"))
+                u16::try_from(n)
+                    .map(StatusMatch::Exactly)
+                    .map_err(|_| E::custom("no HTTP status"))
             }
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<StatusMatch, E> {
                 match text.strip_suffix("xx").and_then(|d| d.parse::<u16>().ok()) {
                     Some(h @ 2..=5) => Ok(StatusMatch::Hundred(h)),
-                    _ => Err(E::custom("an HTTP status such as 404, or \"4xx\" or \"5xx\"")),
+                    _ => Err(E::custom(
+                        "an HTTP status such as 404, or \"4xx\" or \"5xx\"",
+                    )),
                 }
             }
         }
@@ -660,6 +685,10 @@ pub struct Acknowledge {
 }
 impl Default for Acknowledge {
     fn default() -> Self {
-        Self { status: 200, body: String::new(), content_type: "text/plain; charset=utf-8".into() }
+        Self {
+            status: 200,
+            body: String::new(),
+            content_type: "text/plain; charset=utf-8".into(),
+        }
     }
 }

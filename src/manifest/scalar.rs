@@ -52,12 +52,17 @@ pub struct Size(pub usize);
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = String::deserialize(d)?;
-        let parsed = [("KiB", 1usize << 10), ("MiB", 1 << 20), ("B", 1)].iter().find_map(|(unit, factor)| {
-            text.strip_suffix(unit)?.parse::<usize>().ok()?.checked_mul(*factor)
-        });
-        parsed
-            .map(Size)
-            .ok_or_else(|| serde::de::Error::custom("not a size: a number and B, KiB or MiB, such as \"5MiB\""))
+        let parsed = [("KiB", 1usize << 10), ("MiB", 1 << 20), ("B", 1)]
+            .iter()
+            .find_map(|(unit, factor)| {
+                text.strip_suffix(unit)?
+                    .parse::<usize>()
+                    .ok()?
+                    .checked_mul(*factor)
+            });
+        parsed.map(Size).ok_or_else(|| {
+            serde::de::Error::custom("not a size: a number and B, KiB or MiB, such as \"5MiB\"")
+        })
     }
 }
 impl Serialize for Size {

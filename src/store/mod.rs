@@ -1,0 +1,391 @@
+//! The store: everything durable, behind one trait that speaks the domain.
+//!
+//! What always holds: SQL lives only below this module; a call that returned `Ok` is on disk (a
+//! sync happened); [`Store::apply`] writes each change set wholly or not at all; event sequence
+//! rises in commit order; personal data, payloads and credentials are encrypted at rest; every
+//! query of what belongs to merchants takes a [`Scope`], so that isolation is in one place.
+
+pub mod query;
+pub mod wake;
+
+use crate::canonical::connection::{Connection, Merchant};
+use crate::canonical::event::EventType;
+use crate::canonical::inbox::{InboxRecord, LedgerLine, WireDelivery};
+use crate::canonical::job::{Attempt, Job, Lane};
+use crate::canonical::problem::Problem;
+use crate::canonical::{
+    ConnectionId, DeliveryId, EventId, FulfillmentOrderId, InboxId, JobId, MerchantId, OrderId,
+    ProblemId, RawId, SubscriptionId, Timestamp, TokenId,
+};
+use crate::flow::change::{AuditEntry, ChangeSet, OrderState};
+use async_trait::async_trait;
+use bytes::Bytes;
+use query::*;
+use secrecy::SecretString;
+use std::collections::BTreeMap;
+
+/// Why the store could not do it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The writer's queue or the disk is full, or the database cannot be reached. Nothing was
+    /// written; try again later (HTTP 503 with Retry-After).
+    #[error("the store cannot take it now: {0}")]
+    Unavailable(String),
+    /// What was read has changed since: read, decide and write again.
+    #[error("changed in the meantime: {0}")]
+    Conflict(String),
+    /// Something with this key is there already.
+    #[error("exists already: {0}")]
+    Exists(String),
+    /// What a write refers to is not there.
+    #[error("not found: {0}")]
+    NotFound(String),
+    /// What was stored cannot be read: wrong master key, damaged file, or a bug.
+    #[error("stored data cannot be read: {0}")]
+    Corrupt(String),
+}
+
+/// Which rows a caller may see. Made from a token in one place (`api::auth`), never by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Operator, admin, warehouse and the gateway's own work.
+    All,
+    /// A merchant's token: its own rows only.
+    Merchant(MerchantId),
+}
+
+impl Scope {
+    /// True when rows of this merchant may be seen.
+    pub fn sees(&self, merchant: MerchantId) -> bool {
+        match self {
+            Scope::All => true,
+            Scope::Merchant(own) => *own == merchant,
+        }
+    }
+}
+
+/// A poll's position, stored in the transaction of the page that moved it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct CursorWrite {
+    pub connection_id: ConnectionId,
+    /// The operation, or `operation#sweep`.
+    pub name: String,
+    pub value: String,
+}
+
+/// What [`Store::apply`] stamped.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Sequence of the last event appended; 0 when there was none.
+    pub last_sequence: u64,
+}
+
+/// The store.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    // ── intake ────────────────────────────────────────────────────────────────────────────────
+    /// Makes deliveries durable, and the poll cursor with them. An append without a read: many
+    /// callers share one commit.
+    async fn append_inbox(
+        &self,
+        deliveries: Vec<WireDelivery>,
+        cursor: Option<CursorWrite>,
+    ) -> Result<(), StoreError>;
+    /// Re-reads that are no rows (DECISIONS 2): counts them, moves `last_seen_at`, and the cursor.
+    async fn note_unchanged(
+        &self,
+        connection: &Connection,
+        kind: &str,
+        external_ids: Vec<String>,
+        at: Timestamp,
+        cursor: Option<CursorWrite>,
+    ) -> Result<(), StoreError>;
+    /// The keyed content hashes last stored for these subjects.
+    async fn content_hashes(
+        &self,
+        connection_id: ConnectionId,
+        kind: &str,
+        external_ids: &[String],
+    ) -> Result<Vec<Option<[u8; 32]>>, StoreError>;
+    /// Keyed hash of a record's bytes, comparable with [`Store::content_hashes`].
+    fn content_hash(&self, bytes: &[u8]) -> [u8; 32];
+    /// Deliveries without a disposition, in order of arrival, with a place above `after`.
+    async fn pending_deliveries(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<PendingDelivery>, StoreError>;
+    /// One delivery's bytes, for retries and for people.
+    async fn delivery(&self, id: RawId) -> Result<Option<WireDelivery>, StoreError>;
+    /// The record that had this dedupe key within the last seven days.
+    async fn dedupe_hit(
+        &self,
+        connection_id: ConnectionId,
+        topic: &str,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<Option<InboxId>, StoreError>;
+    /// The stored cursor.
+    async fn cursor(
+        &self,
+        connection_id: ConnectionId,
+        name: &str,
+    ) -> Result<Option<String>, StoreError>;
+    /// Counts requests that were refused and not stored (wrong signature, too large), by reason.
+    async fn count_refused(
+        &self,
+        connection_id: ConnectionId,
+        day: Timestamp,
+        reason: &str,
+        n: u64,
+    ) -> Result<(), StoreError>;
+
+    // ── state ─────────────────────────────────────────────────────────────────────────────────
+    /// Orders by the channel's id, in the order asked.
+    async fn orders_by_external(
+        &self,
+        keys: &[(ConnectionId, String)],
+    ) -> Result<Vec<Option<OrderState>>, StoreError>;
+    /// An order with all that belongs to it.
+    async fn order(&self, scope: Scope, id: OrderId) -> Result<Option<OrderState>, StoreError>;
+    /// The order of a fulfillment order.
+    async fn order_of_fulfillment(
+        &self,
+        scope: Scope,
+        id: FulfillmentOrderId,
+    ) -> Result<Option<OrderState>, StoreError>;
+    /// Writes change sets, each wholly or not at all, many in one commit. One that fails does not
+    /// touch its neighbours.
+    async fn apply(
+        &self,
+        changes: Vec<ChangeSet>,
+    ) -> Result<Vec<Result<Applied, StoreError>>, StoreError>;
+
+    // ── lists ─────────────────────────────────────────────────────────────────────────────────
+    /// Orders, newest first.
+    async fn orders(
+        &self,
+        scope: Scope,
+        filter: OrderFilter,
+        page: PageRequest,
+    ) -> Result<Page<Bytes>, StoreError>;
+    /// The warehouse's work list.
+    async fn fulfillment_orders(
+        &self,
+        scope: Scope,
+        filter: FulfillmentFilter,
+        page: PageRequest,
+    ) -> Result<Page<Bytes>, StoreError>;
+    /// Events after a sequence, rendered with the objects they refer to. Only types asked for
+    /// (all when empty).
+    async fn events(
+        &self,
+        scope: Scope,
+        after: u64,
+        limit: usize,
+        types: &[EventType],
+    ) -> Result<EventPage, StoreError>;
+    /// The newest sequence.
+    async fn last_sequence(&self) -> Result<u64, StoreError>;
+    /// Inbox records, newest first; deliveries that are still pending come as records without kind.
+    async fn inbox(
+        &self,
+        scope: Scope,
+        filter: InboxFilter,
+        page: PageRequest,
+    ) -> Result<Page<InboxRecord>, StoreError>;
+    /// One record.
+    async fn inbox_record(
+        &self,
+        scope: Scope,
+        id: InboxId,
+    ) -> Result<Option<InboxRecord>, StoreError>;
+    /// The ledger: one line a connection and day.
+    async fn ledger(
+        &self,
+        scope: Scope,
+        filter: LedgerFilter,
+    ) -> Result<Vec<LedgerLine>, StoreError>;
+    /// The ledger counted anew from rows (dispositions that are rows), to check the counters.
+    async fn recount_ledger(&self) -> Result<Vec<LedgerLine>, StoreError>;
+    /// Problems, newest first.
+    async fn problems(
+        &self,
+        scope: Scope,
+        filter: ProblemFilter,
+        page: PageRequest,
+    ) -> Result<Page<Problem>, StoreError>;
+    /// One problem.
+    async fn problem(&self, scope: Scope, id: ProblemId) -> Result<Option<Problem>, StoreError>;
+    /// Records whose disposition is this problem.
+    async fn records_of_problem(&self, id: ProblemId) -> Result<Vec<InboxRecord>, StoreError>;
+    /// The raw material of an order's timeline, oldest first.
+    async fn timeline(&self, scope: Scope, id: OrderId) -> Result<Vec<TimelineEntry>, StoreError>;
+
+    // ── merchants, connections, tokens ────────────────────────────────────────────────────────
+    /// Stores a merchant, with the data key that its data is encrypted with.
+    async fn insert_merchant(
+        &self,
+        merchant: &Merchant,
+        audit: AuditEntry,
+    ) -> Result<(), StoreError>;
+    /// All that the scope sees, by name.
+    async fn merchants(
+        &self,
+        scope: Scope,
+        page: PageRequest,
+    ) -> Result<Page<Merchant>, StoreError>;
+    /// One merchant.
+    async fn merchant(&self, scope: Scope, id: MerchantId) -> Result<Option<Merchant>, StoreError>;
+    /// Stores a connection and its sealed credentials, with the jobs that follow.
+    async fn insert_connection(
+        &self,
+        connection: &Connection,
+        credentials: &BTreeMap<String, SecretString>,
+        change: ChangeSet,
+        audit: AuditEntry,
+    ) -> Result<(), StoreError>;
+    /// Replaces a connection (its `version` is the one that was read) and, when given, credentials
+    /// (merged by name), with the jobs and events that follow.
+    async fn update_connection(
+        &self,
+        connection: &Connection,
+        credentials: Option<&BTreeMap<String, SecretString>>,
+        change: ChangeSet,
+        audit: AuditEntry,
+    ) -> Result<(), StoreError>;
+    /// Connections that the scope sees; deleted ones only when asked for by id.
+    async fn connections(&self, scope: Scope) -> Result<Vec<Connection>, StoreError>;
+    /// One connection, deleted or not.
+    async fn connection(
+        &self,
+        scope: Scope,
+        id: ConnectionId,
+    ) -> Result<Option<Connection>, StoreError>;
+    /// The credentials, opened.
+    async fn credentials(
+        &self,
+        id: ConnectionId,
+    ) -> Result<BTreeMap<String, SecretString>, StoreError>;
+    /// Stores a token by its hash.
+    async fn insert_token(&self, token: &TokenRow, audit: AuditEntry) -> Result<(), StoreError>;
+    /// The token with this hash, unless revoked.
+    async fn token_by_hash(&self, hash: &[u8; 32]) -> Result<Option<TokenRow>, StoreError>;
+    /// All tokens.
+    async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError>;
+    /// Revokes one.
+    async fn revoke_token(&self, id: TokenId, audit: AuditEntry) -> Result<(), StoreError>;
+    /// Claims an `Idempotency-Key` before the work is done.
+    async fn claim_idempotency(
+        &self,
+        scope: &str,
+        key: &str,
+        body_hash: [u8; 32],
+        now: Timestamp,
+    ) -> Result<IdempotencyClaim, StoreError>;
+    /// Stores the answer where no change set did, or (with `None`) frees the key after a failure.
+    async fn finish_idempotency(
+        &self,
+        scope: &str,
+        key: &str,
+        answer: Option<(u16, Vec<u8>)>,
+    ) -> Result<(), StoreError>;
+    /// Audit entries about a subject (all when `None`), newest first.
+    async fn audit(
+        &self,
+        subject: Option<&str>,
+        page: PageRequest,
+    ) -> Result<Page<AuditRow>, StoreError>;
+
+    // ── jobs ──────────────────────────────────────────────────────────────────────────────────
+    /// Leases jobs that are due, by lane and time; at most one per ordering key; not those of
+    /// connections in `skip`.
+    async fn lease_jobs(
+        &self,
+        owner: &str,
+        now: Timestamp,
+        until: Timestamp,
+        limit: usize,
+        skip: &[ConnectionId],
+    ) -> Result<Vec<Job>, StoreError>;
+    /// Writes an attempt before anything is sent.
+    async fn start_attempt(&self, attempt: &Attempt) -> Result<(), StoreError>;
+    /// Stores a checkpoint between two steps.
+    async fn checkpoint(
+        &self,
+        job_id: JobId,
+        epoch: u64,
+        step: u32,
+        checkpoint: &serde_json::Value,
+    ) -> Result<(), StoreError>;
+    /// When the next job is due, if any waits.
+    async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError>;
+    /// Jobs of a connection or order that are not done, and the newest done ones.
+    async fn jobs(&self, filter: JobFilter, page: PageRequest) -> Result<Page<Job>, StoreError>;
+    /// Parked jobs of a connection become ready (it resumed); with a job id only that one.
+    async fn unpark_jobs(
+        &self,
+        connection_id: ConnectionId,
+        job: Option<JobId>,
+        now: Timestamp,
+    ) -> Result<u64, StoreError>;
+    /// Waiting jobs per lane and age of the oldest, for metrics.
+    async fn queue_depths(&self) -> Result<Vec<(Lane, u64, Option<Timestamp>)>, StoreError>;
+
+    // ── egress ────────────────────────────────────────────────────────────────────────────────
+    /// Stores a subscription with its sealed secret.
+    async fn insert_subscription(
+        &self,
+        subscription: &Subscription,
+        secret: &SecretString,
+        audit: AuditEntry,
+    ) -> Result<(), StoreError>;
+    /// All that the scope sees.
+    async fn subscriptions(&self, scope: Scope) -> Result<Vec<Subscription>, StoreError>;
+    /// The signing secret (`whsec_…`).
+    async fn subscription_secret(&self, id: SubscriptionId) -> Result<SecretString, StoreError>;
+    /// Disables (410, or by hand), enables or deletes.
+    async fn set_subscription_state(
+        &self,
+        id: SubscriptionId,
+        state: SubscriptionState,
+        reason: Option<String>,
+        audit: Option<AuditEntry>,
+    ) -> Result<(), StoreError>;
+    /// One commit of a subscription's progress: cursor moved, deliveries that failed or are
+    /// waiting upserted, those that are done removed, problems and events that follow.
+    async fn egress_progress(&self, progress: EgressProgress) -> Result<(), StoreError>;
+    /// Deliveries that are not done, oldest event first.
+    async fn open_deliveries(
+        &self,
+        subscription: SubscriptionId,
+    ) -> Result<Vec<DeliveryRow>, StoreError>;
+    /// For people and the API.
+    async fn deliveries(
+        &self,
+        scope: Scope,
+        filter: DeliveryFilter,
+        page: PageRequest,
+    ) -> Result<Page<DeliveryRow>, StoreError>;
+    /// One event, rendered.
+    async fn event(&self, scope: Scope, id: EventId) -> Result<Option<RenderedEvent>, StoreError>;
+    /// Inserts replay deliveries (new delivery ids, `replay_of` set).
+    async fn insert_deliveries(&self, rows: Vec<DeliveryRow>) -> Result<(), StoreError>;
+    /// A delivery by id.
+    async fn delivery_row(
+        &self,
+        scope: Scope,
+        id: DeliveryId,
+    ) -> Result<Option<DeliveryRow>, StoreError>;
+
+    // ── running it ────────────────────────────────────────────────────────────────────────────
+    /// Free space, queue length, schema version: for readiness and `doctor`.
+    async fn health(&self) -> Result<StoreHealth, StoreError>;
+    /// Deletes what is past its time: dedupe keys (7 d), idempotency keys (48 h).
+    async fn housekeeping(&self, now: Timestamp) -> Result<(), StoreError>;
+    /// The bells that ring after a commit.
+    fn wake(&self) -> &wake::Wakeups;
+    /// Writes everything down and closes.
+    async fn close(&self);
+}
