@@ -17,5 +17,6 @@ pub mod manifest;
 pub mod mapping;
 pub mod operation;
 pub mod settings;
+pub mod simulator;
 pub mod store;
 pub mod telemetry;
