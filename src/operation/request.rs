@@ -4,12 +4,12 @@
 //! cannot be built names the manifest's place and the kind of fault, never data.
 
 use super::auth::{self, AuthError, Signing};
-use super::credentials::{Credentials, Handles};
+use super::credentials::{Credentials, place};
 use super::encode::{self, EncodeError};
 use super::join::{self, UrlError};
 use super::planned::PlannedRequest;
 use super::provider::Provider;
-use super::value::{as_str, field, kind, object, scalar, text, truthy, with};
+use super::value::{as_str, field, kind, object, scalar, text, truthy};
 use crate::canonical::problem::Class;
 use crate::manifest::model::{Auth, Format, Method, Step};
 use crate::mapping::{MapError, Scope};
@@ -95,18 +95,13 @@ pub fn plan(
     signing: &Signing,
     target: Option<&str>,
 ) -> Result<PlannedRequest, PlanError> {
-    let handles = Handles::new(credentials);
-    let context = with(context, "secrets", handles.context());
-    let plan = Plan {
-        provider,
-        context: &context,
-    };
+    let plan = Plan { provider, context };
     let mut used = BTreeSet::new();
-    let url = plan.url(step, target, &handles, &mut used)?;
-    let (format, body) = plan.body(step, &handles, &mut used)?;
-    let headers = plan.headers(step, format, !body.is_empty(), &handles, &mut used)?;
+    let url = plan.url(step, target)?;
+    let (format, body) = plan.body(step, credentials, &mut used)?;
+    let headers = plan.headers(step, format, !body.is_empty())?;
     let mut request = PlannedRequest::new(method(step.method), url, headers, body);
-    if let Some(kind) = chosen(provider, &context, &request)? {
+    if let Some(kind) = chosen(provider, context, &request)? {
         auth::apply(&kind.kind, credentials, signing, &mut request)?;
     }
     for (name, secret) in credentials {
@@ -175,8 +170,6 @@ impl Plan<'_> {
         &self,
         step: &Step,
         target: Option<&str>,
-        handles: &Handles<'_>,
-        used: &mut BTreeSet<String>,
     ) -> Result<Url, PlanError> {
         let base = join::base(&self.text(
             "transport.base_url",
@@ -187,7 +180,7 @@ impl Plan<'_> {
         }
         let mut url = join::join(&base, &self.text("path", &step.path)?)?;
         if let Some(query) = &step.query {
-            let query = handles.resolve(self.eval("query", query)?, used);
+            let query = self.eval("query", query)?;
             let pairs = join::pairs(&query)?;
             join::append(
                 &mut url,
@@ -202,7 +195,7 @@ impl Plan<'_> {
     fn body(
         &self,
         step: &Step,
-        handles: &Handles<'_>,
+        credentials: &Credentials,
         used: &mut BTreeSet<String>,
     ) -> Result<(Format, Bytes), PlanError> {
         let format = step
@@ -213,7 +206,7 @@ impl Plan<'_> {
             (None, Some(mapping)) => self.mapped(mapping)?,
             (None, None) => return Ok((format, Bytes::new())),
         };
-        let value = handles.resolve(value, used);
+        let value = place(value, &step.secrets, credentials, used).map_err(AuthError::from)?;
         Ok((format, encode::body(format, &value)?))
     }
 
@@ -247,8 +240,6 @@ impl Plan<'_> {
         step: &Step,
         format: Format,
         has_body: bool,
-        handles: &Handles<'_>,
-        used: &mut BTreeSet<String>,
     ) -> Result<HeaderMap, PlanError> {
         let transport = &self.provider.manifest().transport;
         let mut headers = HeaderMap::new();
@@ -262,7 +253,7 @@ impl Plan<'_> {
         let all: [&BTreeMap<String, String>; 2] = [&transport.headers, &step.headers];
         for (name, expression) in all.into_iter().flatten() {
             let place = format!("headers.{name}");
-            let value = handles.resolve(self.eval(&place, expression)?, used);
+            let value = self.eval(&place, expression)?;
             if matches!(value, Val::Null) {
                 continue;
             }
