@@ -1,7 +1,8 @@
 //! Entry point: commands, nothing else.
 
 use clap::{Args, Parser, Subcommand};
-use crossdock::cli::{self, Streams, check, connectors, map, new};
+use crossdock::canonical::Timestamp;
+use crossdock::cli::{self, Streams, check, connectors, map, new, render};
 use crossdock::connector::Registry;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,6 +25,8 @@ struct Cli {
 enum Command {
     /// A provider's payload in, the canonical JSON out.
     Map(MapArgs),
+    /// Canonical input in, the exact HTTP request out, secrets masked.
+    Render(RenderArgs),
     /// What each connector can do.
     Connectors(ConnectorsArgs),
     /// Make and check connector folders.
@@ -49,6 +52,28 @@ struct MapArgs {
     /// Cut the records out by this path instead of the manifest's.
     #[arg(long, value_name = "PATH")]
     records: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct RenderArgs {
+    /// The connector's id, or the path of its folder.
+    connector: String,
+    /// The operation: orders.ack, fulfillment.push, …
+    operation: String,
+    /// The canonical input; `-` is standard input. None when left out.
+    file: Option<String>,
+    /// This step; else the first that is no GET, else the first.
+    #[arg(long, value_name = "NAME")]
+    step: Option<String>,
+    /// Run all steps against the answers in this file.
+    #[arg(long, value_name = "FILE", conflicts_with = "step")]
+    answers: Option<String>,
+    /// A setting of the connection.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = cli::key_value)]
+    set: Vec<(String, String)>,
+    /// The poll's position.
+    #[arg(long)]
+    cursor: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -96,6 +121,7 @@ fn main() -> ExitCode {
     let registry = || Registry::load(cli.connectors_dir.clone());
     let code = match cli.command {
         Command::Map(args) => run_map(&registry(), args, &mut streams),
+        Command::Render(args) => run_render(&registry(), args, &mut streams),
         Command::Connectors(args) => {
             let style = match args {
                 ConnectorsArgs { stats: true, .. } => connectors::Style::Stats,
@@ -119,6 +145,23 @@ fn run_map(registry: &Registry, args: MapArgs, streams: &mut Streams<'_>) -> u8 
             map::run(registry, command, streams)
         }
         Err(message) => {
+            streams.note(&message);
+            cli::FOUND
+        }
+    }
+}
+
+fn run_render(registry: &Registry, args: RenderArgs, streams: &mut Streams<'_>) -> u8 {
+    let input = args.file.as_deref().map_or(Ok(Vec::new()), cli::read_input);
+    let answers = args.answers.as_deref().map(cli::read_input).transpose();
+    match (input, answers) {
+        (Ok(input), Ok(answers)) => {
+            let RenderArgs { connector, operation, step, set, cursor, .. } = args;
+            let now = Timestamp::now();
+            let command = render::RenderCommand { connector, operation, input, step, answers, settings: set, cursor, now };
+            render::run(registry, command, streams)
+        }
+        (Err(message), _) | (_, Err(message)) => {
             streams.note(&message);
             cli::FOUND
         }

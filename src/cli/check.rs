@@ -1,5 +1,6 @@
 //! `crossdock connector check`: lint, jq, README and every fixture of a folder.
 
+mod call;
 pub(crate) mod diff;
 mod mapping;
 mod webhook;
@@ -120,7 +121,7 @@ fn run_case(connector: &Connector, case: &Case) -> Vec<Finding> {
         Kind::Mapping => mapping::run(connector, case),
 
         Kind::Webhook => webhook::run(connector, case),
-        Kind::Call => Ok(Vec::new()),
+        Kind::Call => call::run(connector, case),
     };
     run.unwrap_or_else(|finding| vec![finding])
 }

@@ -8,6 +8,8 @@ pub mod check;
 pub mod connectors;
 pub mod map;
 pub mod new;
+pub mod rehearse;
+pub mod render;
 
 use crate::connector::{Connector, Registry};
 use crate::manifest::model::Manifest;
