@@ -5,5 +5,6 @@
 
 pub mod canonical;
 pub mod flow;
+pub mod ingress;
 pub mod manifest;
 pub mod store;
