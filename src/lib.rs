@@ -8,3 +8,7 @@ pub mod flow;
 pub mod ingress;
 pub mod manifest;
 pub mod store;
+pub mod clock;
+pub mod manifest;
+pub mod mapping;
+pub mod operation;
