@@ -4,6 +4,7 @@
 use super::change::{Stop, apply, audit, until_settled};
 use super::gate::Call;
 use super::problem::{Code, FieldError, Problem};
+use super::view::OrderView;
 use crate::canonical::connection::{Connection, Merchant};
 use crate::canonical::{FulfillmentOrderId, OrderId};
 use crate::flow::change::{ChangeSet, OrderState};
@@ -117,41 +118,35 @@ async fn surroundings(call: &Call, state: &OrderState) -> Result<(Connection, Me
     }
 }
 
-/// What flow's refusals are in HTTP.
+/// What flow's refusals are in HTTP, with the object as it is where that helps.
 pub fn refused(error: FlowError, state: &OrderState) -> Problem {
+    let current = match &error {
+        FlowError::IllegalState { .. } => serde_json::to_value(OrderView::of(state)).ok(),
+        _ => error.current().and_then(|part| serde_json::to_value(part).ok()),
+    };
+    let problem = refused_new(error);
+    match current {
+        Some(current) => problem.current(current),
+        None => problem,
+    }
+}
+
+/// What flow's refusals are in HTTP, where nothing is stored yet.
+pub fn refused_new(error: FlowError) -> Problem {
     let detail = error.to_string();
     match &error {
-        FlowError::StaleRevision { .. } => with_current(Problem::new(Code::StaleRevision, detail), &error),
-        FlowError::RequestPending { .. } => {
-            with_current(Problem::new(Code::RequestPending, detail), &error)
-        }
+        FlowError::StaleRevision { .. } => Problem::new(Code::StaleRevision, detail),
+        FlowError::RequestPending { .. } => Problem::new(Code::RequestPending, detail),
         FlowError::NotFound(_) => Problem::new(Code::NotFound, detail),
-        FlowError::IllegalState { .. } => {
-            let current = serde_json::to_value(super::view::OrderView::of(state));
-            let problem = Problem::new(Code::InvalidState, detail);
-            match current {
-                Ok(current) => problem.current(current),
-                Err(_) => problem,
-            }
+        FlowError::IllegalState { .. } => Problem::new(Code::InvalidState, detail),
+        FlowError::Invalid { .. } | FlowError::BrokenContract { .. } => {
+            let fields = error.fields().into_iter();
+            Problem::fields(fields.map(|(path, message)| FieldError::new(path, message)).collect())
         }
-        FlowError::Invalid { .. } | FlowError::BrokenContract { .. } => Problem::fields(
-            error
-                .fields()
-                .into_iter()
-                .map(|(path, message)| FieldError::new(path, message))
-                .collect(),
-        ),
         FlowError::ShipmentRefReused => {
             Problem::new(Code::Exists, detail).field("shipment_ref", "in use with other content")
         }
         FlowError::Money(_) => Problem::new(Code::InvalidBody, detail),
         FlowError::Corrupt(cause) => Problem::internal(cause),
-    }
-}
-
-fn with_current(problem: Problem, error: &FlowError) -> Problem {
-    match error.current().map(serde_json::to_value) {
-        Some(Ok(current)) => problem.current(current),
-        _ => problem,
     }
 }

@@ -6,6 +6,7 @@
 use super::body::Body;
 use super::command::{Done, Target, carry_out};
 use super::gate::Call;
+use super::openapi::requests;
 use super::orders::visible;
 use super::problem::Problem;
 use super::reply::{self, Answer, Reply};
@@ -101,7 +102,7 @@ pub struct ShortPart {
     /// The revision that was seen.
     revision: u64,
     /// What is missing: `[{line_id, quantity}]`.
-    #[schema(value_type = Vec<LineQuantity>)]
+    #[schema(value_type = Vec<requests::LineQuantity>)]
     lines: Vec<ShortLine>,
     /// In words.
     #[serde(default)]
@@ -196,11 +197,11 @@ pub struct ShipPart {
     revision: Option<u64>,
     /// What is inside: `[{line_id, quantity}]`; all that remains when left out.
     #[serde(default)]
-    #[schema(value_type = Option<Vec<LineQuantity>>)]
+    #[schema(value_type = Option<Vec<requests::LineQuantity>>)]
     lines: Option<Vec<ShippedLine>>,
     /// The parcels, with their tracking numbers.
     #[serde(default)]
-    #[schema(value_type = Vec<NewParcel>)]
+    #[schema(value_type = Vec<requests::NewParcel>)]
     parcels: Vec<NewParcel>,
     /// Who carries it, as people call it.
     #[serde(default)]
