@@ -206,10 +206,11 @@ fn bearer(header: Option<&str>) -> Result<&str, Problem> {
         {
             Ok(token.trim())
         }
-        _ => Err(
-            Problem::new(Code::Unauthorized, "the Authorization header is not a bearer token")
-                .hint("send the header `Authorization: Bearer <token>`"),
-        ),
+        _ => Err(Problem::new(
+            Code::Unauthorized,
+            "the Authorization header is not a bearer token",
+        )
+        .hint("send the header `Authorization: Bearer <token>`")),
     }
 }
 
@@ -252,7 +253,13 @@ mod tests {
     #[test]
     fn only_bearer_tokens_are_taken() {
         assert_eq!(bearer(Some("bearer abc")).unwrap(), "abc");
-        for bad in [None, Some(""), Some("abc"), Some("Basic abc"), Some("Bearer  ")] {
+        for bad in [
+            None,
+            Some(""),
+            Some("abc"),
+            Some("Basic abc"),
+            Some("Bearer  "),
+        ] {
             assert_eq!(bearer(bad).unwrap_err().code, Code::Unauthorized, "{bad:?}");
         }
     }
@@ -271,7 +278,10 @@ mod tests {
 
     #[test]
     fn secrets_are_long_and_differ() {
-        let (a, b) = (random_secret("whsec_", false), random_secret("whsec_", false));
+        let (a, b) = (
+            random_secret("whsec_", false),
+            random_secret("whsec_", false),
+        );
         assert_ne!(a, b);
         assert_eq!(a.len(), "whsec_".len() + 44);
     }

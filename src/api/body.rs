@@ -121,7 +121,11 @@ fn describe(path: &str, error: &serde_json::Error) -> Problem {
     if text.starts_with("recursion limit exceeded") {
         return Problem::new(
             Code::TooDeep,
-            format!("more than 128 levels deep at line {} column {}", error.line(), error.column()),
+            format!(
+                "more than 128 levels deep at line {} column {}",
+                error.line(),
+                error.column()
+            ),
         );
     }
     match error.classify() {
@@ -171,17 +175,30 @@ mod tests {
         assert_eq!(wrong.code, Code::InvalidBody);
         assert_eq!(
             wrong.fields,
-            [FieldError::new("parcels[1].weight_g", "invalid type: string \"x\", expected u64")]
+            [FieldError::new(
+                "parcels[1].weight_g",
+                "invalid type: string \"x\", expected u64"
+            )]
         );
         let unknown = problem(br#"{"parcels":[{"weight":1}]}"#);
         assert_eq!(unknown.code, Code::InvalidBody);
-        assert!(unknown.detail.contains("unknown field `weight`, expected `weight_g`"));
+        assert!(
+            unknown
+                .detail
+                .contains("unknown field `weight`, expected `weight_g`")
+        );
         assert_eq!(problem(b"{\"parcels\":[").code, Code::TruncatedJson);
         assert_eq!(problem(b"").code, Code::TruncatedJson);
         assert_eq!(problem(b"{\"parcels\":[]} x").code, Code::MalformedJson);
         assert_eq!(problem(b"{parcels:[]}").code, Code::MalformedJson);
         assert_eq!(problem(b"{\"parcels\":\"\xff\"}").code, Code::InvalidUtf8);
-        assert_eq!(problem(br#"{"parcels":[{"weight_g":1e999}]}"#).code.status() / 100, 4);
+        assert_eq!(
+            problem(br#"{"parcels":[{"weight_g":1e999}]}"#)
+                .code
+                .status()
+                / 100,
+            4
+        );
         let deep = format!("{{\"parcels\":{}", "[".repeat(10_000));
         let value = parse::<serde_json::Value>(deep.as_bytes()).unwrap_err();
         assert_eq!(value.code, Code::TooDeep);

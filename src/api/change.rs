@@ -92,7 +92,8 @@ mod tests {
             }
         });
         assert_eq!(done.await.unwrap(), 2);
-        let never = until_settled(|| async { Err::<(), _>(StoreError::Conflict("x".into()).into()) });
+        let never =
+            until_settled(|| async { Err::<(), _>(StoreError::Conflict("x".into()).into()) });
         assert_eq!(never.await.unwrap_err().code, Code::Conflict);
         let other = until_settled(|| async { Err::<(), Stop>(Problem::not_found("order").into()) });
         assert_eq!(other.await.unwrap_err().code, Code::NotFound);

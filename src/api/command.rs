@@ -122,7 +122,9 @@ async fn surroundings(call: &Call, state: &OrderState) -> Result<(Connection, Me
 pub fn refused(error: FlowError, state: &OrderState) -> Problem {
     let current = match &error {
         FlowError::IllegalState { .. } => serde_json::to_value(OrderView::of(state)).ok(),
-        _ => error.current().and_then(|part| serde_json::to_value(part).ok()),
+        _ => error
+            .current()
+            .and_then(|part| serde_json::to_value(part).ok()),
     };
     let problem = refused_new(error);
     match current {
@@ -141,7 +143,11 @@ pub fn refused_new(error: FlowError) -> Problem {
         FlowError::IllegalState { .. } => Problem::new(Code::InvalidState, detail),
         FlowError::Invalid { .. } | FlowError::BrokenContract { .. } => {
             let fields = error.fields().into_iter();
-            Problem::fields(fields.map(|(path, message)| FieldError::new(path, message)).collect())
+            Problem::fields(
+                fields
+                    .map(|(path, message)| FieldError::new(path, message))
+                    .collect(),
+            )
         }
         FlowError::ShipmentRefReused => {
             Problem::new(Code::Exists, detail).field("shipment_ref", "in use with other content")

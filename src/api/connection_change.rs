@@ -54,24 +54,32 @@ pub fn patched(
     patch: &ConnectionPatch,
 ) -> Result<Option<Change>, Problem> {
     unchangeable(&before, patch)?;
-    let manifest = named(call, &before.connector)?;
+    let connector = named(call, &before.connector)?;
+    let manifest = connector.manifest();
     let mut connection = before.clone();
     if let Some(text) = &patch.name {
         connection.name = name("name", text)?;
     }
     if !patch.settings.is_empty() {
         object_size("settings", &patch.settings)?;
-        connection.settings = merged(&manifest, &before.settings, &patch.settings)?;
+        connection.settings = merged(manifest, &before.settings, &patch.settings)?;
     }
     object_size("credentials", &patch.credentials)?;
     let secrets = match patch.credentials.is_empty() {
         true => None,
-        false => Some(credentials(&manifest, &patch.credentials, &before.credentials_set)?),
+        false => Some(credentials(
+            manifest,
+            &patch.credentials,
+            &before.credentials_set,
+        )?),
     };
     match patch.release_from {
         Field::Value(moment) => connection.release_from = Some(moment),
         Field::Null if before.state == ConnectionState::Active => {
-            return Err(Problem::body("release_from", "an active connection needs one"));
+            return Err(Problem::body(
+                "release_from",
+                "an active connection needs one",
+            ));
         }
         Field::Null => connection.release_from = None,
         Field::Absent => {}
@@ -80,16 +88,22 @@ pub fn patched(
     let mut change = match patch.state {
         Some(wanted) => {
             // Observing again: what is placed meanwhile is another system's to ship.
-            let leaves = wanted == WantedState::Observing && before.state != ConnectionState::Observing;
+            let leaves =
+                wanted == WantedState::Observing && before.state != ConnectionState::Observing;
             if leaves && patch.release_from.is_absent() {
                 connection.release_from = None;
             }
-            to_state(call, connection, wanted, &manifest)?
+            to_state(call, connection, wanted, manifest)?
         }
-        None => Change { connection: Some(connection), ..Change::default() },
+        None => Change {
+            connection: Some(connection),
+            ..Change::default()
+        },
     };
     if rewired && change.jobs.is_empty() {
-        change.jobs.extend(job(&manifest, &before, "connection.check", call.now()));
+        change
+            .jobs
+            .extend(job(manifest, &before, "connection.check", call.now()));
     }
     if change.connection.as_ref() == Some(&before) && secrets.is_none() {
         return Ok(None);
@@ -105,10 +119,20 @@ pub fn patched(
 
 fn unchangeable(before: &Connection, patch: &ConnectionPatch) -> Result<(), Problem> {
     if patch.merchant_id.is_some_and(|id| id != before.merchant_id) {
-        return Err(Problem::body("merchant_id", "cannot be changed: make a new connection"));
+        return Err(Problem::body(
+            "merchant_id",
+            "cannot be changed: make a new connection",
+        ));
     }
-    if patch.connector.as_ref().is_some_and(|id| *id != before.connector) {
-        return Err(Problem::body("connector", "cannot be changed: make a new connection"));
+    if patch
+        .connector
+        .as_ref()
+        .is_some_and(|id| *id != before.connector)
+    {
+        return Err(Problem::body(
+            "connector",
+            "cannot be changed: make a new connection",
+        ));
     }
     Ok(())
 }

@@ -80,32 +80,44 @@ pub struct NewConnection {
 
 /// `POST /v1/connections`.
 pub async fn create(call: Call, body: Body<NewConnection>) -> Answer {
-    once(call, body.hash, Some("/v1/connections"), |call, ticket| async move {
-        create_one(&call, &ticket, body.value).await
-    })
+    once(
+        call,
+        body.hash,
+        Some("/v1/connections"),
+        |call, ticket| async move { create_one(&call, &ticket, body.value).await },
+    )
     .await
 }
 
 async fn create_one(call: &Call, ticket: &Ticket, new: NewConnection) -> Result<Reply, Problem> {
     let merchant_id = call.principal.act_for(Some(new.merchant_id))?;
-    if call.state.store.merchant(call.principal.scope(), merchant_id).await?.is_none() {
+    if call
+        .state
+        .store
+        .merchant(call.principal.scope(), merchant_id)
+        .await?
+        .is_none()
+    {
         return Err(Problem::body("merchant_id", "there is no such merchant"));
     }
-    let manifest = named(call, &new.connector)?;
+    let connector = named(call, &new.connector)?;
+    let manifest = connector.manifest();
     object_size("settings", &new.settings)?;
     object_size("credentials", &new.credentials)?;
-    let secrets = credentials(&manifest, &new.credentials, &[])?;
-    let mut connection = built(call, &manifest, &new)?;
+    let secrets = credentials(manifest, &new.credentials, &[])?;
+    let mut connection = built(call, manifest, &new)?;
     connection.credentials_set = secrets.keys().cloned().collect();
     let mut change = ChangeSet::of(merchant_id);
-    change.jobs = first_jobs(&manifest, &connection, call.now());
+    change.jobs = first_jobs(manifest, &connection, call.now());
     let view = ConnectionView::of(&connection, &call.state.settings.public_url);
     let reply = Reply::created("/v1/connections", &view)?;
     change.idempotency = ticket.for_change(&reply);
     let log = json!({"connector": connection.connector, "state": connection.state});
     let audit = audit(call, "connection.create", &connection.id.to_string(), log);
     let store = &call.state.store;
-    store.insert_connection(&connection, &secrets, change, audit).await?;
+    store
+        .insert_connection(&connection, &secrets, change, audit)
+        .await?;
     call.state.ingress.invalidate(connection.id);
     Ok(reply)
 }
@@ -153,7 +165,8 @@ pub fn first_jobs(manifest: &Manifest, connection: &Connection, now: Timestamp) 
         kinds.push("webhook.register");
     }
     let jobs = kinds.into_iter();
-    jobs.filter_map(|kind| job(manifest, connection, kind, now)).collect()
+    jobs.filter_map(|kind| job(manifest, connection, kind, now))
+        .collect()
 }
 
 /// A job of a connection, where its connector has that operation.
@@ -194,7 +207,11 @@ pub async fn list(call: Call) -> Answer {
 
 async fn visible(call: &Call) -> Result<Connection, Stop> {
     let id: ConnectionId = call.id("id", "connection")?;
-    let found = call.state.store.connection(call.principal.scope(), id).await?;
+    let found = call
+        .state
+        .store
+        .connection(call.principal.scope(), id)
+        .await?;
     Ok(found.ok_or_else(|| Problem::not_found("connection"))?)
 }
 
@@ -209,7 +226,10 @@ async fn living(call: &Call) -> Result<Connection, Stop> {
 /// `GET /v1/connections/{id}`.
 pub async fn get(call: Call) -> Answer {
     let connection = until_settled(|| visible(&call)).await?;
-    reply::ok(&ConnectionView::of(&connection, &call.state.settings.public_url))
+    reply::ok(&ConnectionView::of(
+        &connection,
+        &call.state.settings.public_url,
+    ))
 }
 
 /// Reads, changes and writes a connection until nobody else was faster, and shows it.
@@ -227,7 +247,10 @@ where
     });
     let connection = done.await?;
     call.state.ingress.invalidate(connection.id);
-    reply::ok(&ConnectionView::of(&connection, &call.state.settings.public_url))
+    reply::ok(&ConnectionView::of(
+        &connection,
+        &call.state.settings.public_url,
+    ))
 }
 
 /// A changed connection and what follows from it.
@@ -258,7 +281,9 @@ async fn write(call: &Call, action: &str, next: Change) -> Result<(), Stop> {
     }
     let audit = audit(call, action, &connection.id.to_string(), next.detail);
     let store = &call.state.store;
-    store.update_connection(&connection, next.credentials.as_ref(), change, audit).await?;
+    store
+        .update_connection(&connection, next.credentials.as_ref(), change, audit)
+        .await?;
     if next.resumed {
         store.unpark_jobs(connection.id, None, now).await?;
     }
@@ -280,7 +305,10 @@ fn resumed(connection: &Connection, call: &Call) -> NewEvent {
 
 /// `PATCH /v1/connections/{id}`.
 pub async fn patch(call: Call, body: Body<ConnectionPatch>) -> Answer {
-    changed(&call, "connection.change", |before| patched(&call, before, &body.value)).await
+    changed(&call, "connection.change", |before| {
+        patched(&call, before, &body.value)
+    })
+    .await
 }
 
 /// `POST /v1/connections/{id}/pause`.
@@ -290,7 +318,10 @@ pub async fn pause(call: Call, _body: Body<super::deliveries::Empty>) -> Answer 
             return Ok(None);
         }
         connection.state = ConnectionState::Paused;
-        Ok(Some(Change { connection: Some(connection), ..Change::default() }))
+        Ok(Some(Change {
+            connection: Some(connection),
+            ..Change::default()
+        }))
     })
     .await
 }
@@ -298,13 +329,17 @@ pub async fn pause(call: Call, _body: Body<super::deliveries::Empty>) -> Answer 
 /// `POST /v1/connections/{id}/resume`.
 pub async fn resume(call: Call, _body: Body<super::deliveries::Empty>) -> Answer {
     changed(&call, "connection.resume", |connection| {
-        if matches!(connection.state, ConnectionState::Active | ConnectionState::Observing) {
+        if matches!(
+            connection.state,
+            ConnectionState::Active | ConnectionState::Observing
+        ) {
             return Ok(None);
         }
-        let manifest = named(&call, &connection.connector)?;
+        let connector = named(&call, &connection.connector)?;
         let wanted = connection.memory.get(WANTED).cloned().unwrap_or_default();
         let wanted: WantedState = serde_json::from_value(wanted).unwrap_or_default();
-        super::connection_change::to_state(&call, connection, wanted, &manifest).map(Some)
+        super::connection_change::to_state(&call, connection, wanted, connector.manifest())
+            .map(Some)
     })
     .await
 }
@@ -318,7 +353,10 @@ pub async fn delete(call: Call) -> Answer {
         }
         connection.state = ConnectionState::Deleted;
         let id = connection.id;
-        let next = Change { connection: Some(connection), ..Change::default() };
+        let next = Change {
+            connection: Some(connection),
+            ..Change::default()
+        };
         write(&call, "connection.delete", next).await?;
         Ok(id)
     });
@@ -329,17 +367,25 @@ pub async fn delete(call: Call) -> Answer {
 
 async fn enqueue(call: &Call, wanted: impl Fn(&Manifest) -> Vec<String>, none: &str) -> Answer {
     let connection = until_settled(|| living(call)).await?;
-    let manifest = named(call, &connection.connector)?;
-    let kinds = wanted(&manifest);
+    let connector = named(call, &connection.connector)?;
+    let manifest = connector.manifest();
+    let kinds = wanted(manifest);
     let mut change = ChangeSet::of(connection.merchant_id);
-    let jobs = kinds.iter().filter_map(|kind| job(&manifest, &connection, kind, call.now()));
+    let jobs = kinds
+        .iter()
+        .filter_map(|kind| job(manifest, &connection, kind, call.now()));
     change.jobs = jobs.collect();
     if change.jobs.is_empty() {
         return Err(Problem::new(Code::Rejected, none));
     }
     let queued: Vec<_> = change.jobs.iter().map(|job| job.kind.clone()).collect();
     let subject = connection.id.to_string();
-    change.audit.push(audit(call, "connection.enqueue", &subject, json!({"jobs": queued})));
+    change.audit.push(audit(
+        call,
+        "connection.enqueue",
+        &subject,
+        json!({"jobs": queued}),
+    ));
     super::change::apply(call, change).await?;
     Ok(Reply::json(202, &json!({"queued": queued}))?.send())
 }
@@ -353,7 +399,10 @@ pub async fn check(call: Call, _body: Body<super::deliveries::Empty>) -> Answer 
 /// `POST /v1/connections/{id}/pull`.
 pub async fn pull(call: Call, _body: Body<super::deliveries::Empty>) -> Answer {
     let kinds = |manifest: &Manifest| {
-        let pulls = manifest.operations.iter().filter(|(_, op)| op.poll.is_some());
+        let pulls = manifest
+            .operations
+            .iter()
+            .filter(|(_, op)| op.poll.is_some());
         pulls.map(|(name, _)| name.clone()).collect()
     };
     enqueue(&call, kinds, "this connector has nothing to pull").await

@@ -4,6 +4,7 @@ use super::gate::Call;
 use super::problem::{Code, FieldError, Problem};
 use super::reply::{self, Answer};
 use super::rules;
+use crate::connector::Connector;
 use crate::manifest::model::{Manifest, Verify};
 use crate::manifest::{schema, submitted};
 use secrecy::SecretString;
@@ -11,37 +12,33 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What the API needs of the loaded connector folders.
-pub trait Catalogue: Send + Sync {
-    /// The manifest of a folder that was loaded without fault.
-    fn manifest(&self, id: &str) -> Option<Arc<Manifest>>;
-    /// All of them, by id.
-    fn manifests(&self) -> Vec<Arc<Manifest>>;
-}
-
 /// `GET /v1/connectors`.
 pub async fn list(call: Call) -> Answer {
-    let all = call.state.connectors.manifests();
-    reply::whole_list(all.iter().map(|manifest| summary(manifest)).collect())
+    let catalogue = call.state.connectors.catalogue();
+    reply::whole_list(
+        catalogue
+            .all()
+            .map(|connector| summary(connector))
+            .collect(),
+    )
 }
 
 /// `GET /v1/connectors/{id}`.
 pub async fn get(call: Call) -> Answer {
-    let found = call.state.connectors.manifest(call.segment("id"));
-    let manifest = found.ok_or_else(|| Problem::not_found("connector"))?;
-    let mut view = summary(&manifest);
-    view.insert("form".into(), schema::json_schema(&manifest));
+    let found = call.state.connectors.get(call.segment("id"));
+    let connector = found.ok_or_else(|| Problem::not_found("connector"))?;
+    let mut view = summary(&connector);
+    view.insert("form".into(), schema::json_schema(connector.manifest()));
     view.insert("settings_of_every_connection".into(), rules::json_schema());
     reply::ok(&view)
 }
 
-fn summary(manifest: &Manifest) -> Map<String, Value> {
+fn summary(connector: &Connector) -> Map<String, Value> {
+    let manifest = connector.manifest();
     let webhooks = manifest.webhooks.as_ref();
     let topics: Vec<_> = webhooks.iter().flat_map(|w| w.topics.keys()).collect();
     let secret = webhooks.map(|w| match &w.verify {
         Verify::Hmac { secret, .. } => secret,
-        #[allow(unreachable_patterns)]
-        _ => "webhook_secret",
     });
     let operations: Map<String, Value> = manifest
         .operations
@@ -54,6 +51,7 @@ fn summary(manifest: &Manifest) -> Map<String, Value> {
         "kind": manifest.kind,
         "summary": manifest.summary,
         "docs": manifest.docs,
+        "version": connector.version(),
         "operations": operations,
         "webhook_topics": topics,
         "webhook_secret": secret,
@@ -64,21 +62,26 @@ fn summary(manifest: &Manifest) -> Map<String, Value> {
     }
 }
 
-/// The manifest that a body names.
+/// The connector that a body names.
 ///
 /// # Errors
 /// `unknown_connector`.
-pub fn named(call: &Call, id: &str) -> Result<Arc<Manifest>, Problem> {
-    call.state.connectors.manifest(id).ok_or_else(|| {
-        let all = call.state.connectors.manifests();
-        let close = all
-            .iter()
-            .map(|m| (strsim::jaro_winkler(&m.id, id), &m.id))
+pub fn named(call: &Call, id: &str) -> Result<Arc<Connector>, Problem> {
+    let catalogue = call.state.connectors.catalogue();
+    catalogue.get(id).ok_or_else(|| {
+        let close = catalogue
+            .all()
+            .map(|connector| (strsim::jaro_winkler(connector.id(), id), connector.id()))
             .filter(|(likeness, _)| *likeness > 0.8)
             .max_by(|a, b| a.0.total_cmp(&b.0));
+        let refused = catalogue
+            .refused()
+            .iter()
+            .any(|refusal| refusal.folder == id);
         let problem = Problem::new(Code::UnknownConnector, "there is no connector with this id")
             .field("connector", "not known");
         match close {
+            _ if refused => problem.hint("its folder was refused: run `crossdock connectors`"),
             Some((_, meant)) => problem.hint(format!("did you mean `{meant}`?")),
             None => problem.hint("GET /v1/connectors lists them"),
         }
@@ -90,7 +93,10 @@ pub fn named(call: &Call, id: &str) -> Result<Arc<Manifest>, Problem> {
 ///
 /// # Errors
 /// `invalid_body` with every field that does not fit.
-pub fn settings(manifest: &Manifest, given: &Map<String, Value>) -> Result<Map<String, Value>, Problem> {
+pub fn settings(
+    manifest: &Manifest,
+    given: &Map<String, Value>,
+) -> Result<Map<String, Value>, Problem> {
     let (common, own): (Map<_, _>, Map<_, _>) = given
         .iter()
         .filter(|(_, value)| !value.is_null())
@@ -104,7 +110,11 @@ pub fn settings(manifest: &Manifest, given: &Map<String, Value>) -> Result<Map<S
         }
         Ok(_) => Err(Problem::fields(errors)),
         Err(refused) => {
-            errors.extend(refused.into_iter().map(|e| FieldError::new(e.field, e.message)));
+            errors.extend(
+                refused
+                    .into_iter()
+                    .map(|e| FieldError::new(e.field, e.message)),
+            );
             Err(Problem::fields(errors))
         }
     }
@@ -127,7 +137,9 @@ pub fn credentials(
                 given.contains_key(name) || !set.iter().any(|known| known == name)
             });
             if !refused.is_empty() {
-                let fields = refused.into_iter().map(|e| FieldError::new(e.field, e.message));
+                let fields = refused
+                    .into_iter()
+                    .map(|e| FieldError::new(e.field, e.message));
                 return Err(Problem::fields(fields.collect()));
             }
             given.clone()

@@ -65,24 +65,32 @@ pub async fn create_order(call: &Call, ticket: &Ticket, new: NewOrder) -> Result
         Origin::Phone => Source::Phone,
         Origin::Api => Source::Api,
     };
-    let outcome = create(&ctx, new.order, source, &call.principal.name).map_err(refused_new)?;
-    let state = outcome.state.clone();
-    let state = state.ok_or_else(|| Problem::internal("a new order without state"))?;
+    let actor = &call.principal.name;
+    let (state, outcome) = create(&ctx, new.order, source, actor).map_err(refused_new)?;
     let reply = Reply::created("/v1/orders", &OrderView::of(&state))?;
     let mut change = ChangeSet::of(connection.merchant_id);
     change.take(outcome);
     let (subject, log) = (state.order.meta.id.to_string(), json!({"source": source}));
-    change.audit.push(audit(call, "order.create", &subject, log));
+    change
+        .audit
+        .push(audit(call, "order.create", &subject, log));
     change.idempotency = ticket.for_change(&reply);
     apply(call, change).await?;
     Ok(reply)
 }
 
 async fn connection(call: &Call, id: ConnectionId) -> Result<Connection, Problem> {
-    let found = call.state.store.connection(call.principal.scope(), id).await?;
+    let found = call
+        .state
+        .store
+        .connection(call.principal.scope(), id)
+        .await?;
     match found {
         Some(connection) if connection.state != ConnectionState::Deleted => Ok(connection),
-        _ => Err(Problem::body("connection_id", "there is no such connection")),
+        _ => Err(Problem::body(
+            "connection_id",
+            "there is no such connection",
+        )),
     }
 }
 
@@ -93,8 +101,11 @@ async fn not_there(call: &Call, connection: &Connection, external_id: &str) -> R
     let Some(state): Option<OrderState> = found.into_iter().flatten().next() else {
         return Ok(());
     };
-    let problem = Problem::new(Code::Exists, "this connection has an order with this external_id")
-        .field("order.external_id", "in use");
+    let problem = Problem::new(
+        Code::Exists,
+        "this connection has an order with this external_id",
+    )
+    .field("order.external_id", "in use");
     Err(match serde_json::to_value(OrderView::of(&state)) {
         Ok(current) => problem.current(current),
         Err(_) => problem,

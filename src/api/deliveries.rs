@@ -66,21 +66,37 @@ pub async fn get(call: Call) -> Answer {
 
 async fn delivery(call: &Call) -> Result<DeliveryRow, Problem> {
     let id: DeliveryId = call.id("id", "delivery")?;
-    let found = call.state.store.delivery_row(call.principal.scope(), id).await?;
+    let found = call
+        .state
+        .store
+        .delivery_row(call.principal.scope(), id)
+        .await?;
     found.ok_or_else(|| Problem::not_found("delivery"))
 }
 
 /// `POST /v1/deliveries/{id}/replay`.
 pub async fn replay_one(call: Call, body: Body<Empty>) -> Answer {
-    once(call, body.hash, Some("/v1/deliveries"), |call, _| async move {
-        let old = delivery(&call).await?;
-        visible(&call, old.subscription_id).await?;
-        let event = call.state.store.event(call.principal.scope(), old.event_id).await?;
-        let event = event.ok_or_else(|| Problem::not_found("event"))?;
-        let row = again(&event, old.subscription_id, call.now());
-        call.state.store.insert_deliveries(vec![row.clone()]).await?;
-        Reply::created("/v1/deliveries", &row)
-    })
+    once(
+        call,
+        body.hash,
+        Some("/v1/deliveries"),
+        |call, _| async move {
+            let old = delivery(&call).await?;
+            visible(&call, old.subscription_id).await?;
+            let event = call
+                .state
+                .store
+                .event(call.principal.scope(), old.event_id)
+                .await?;
+            let event = event.ok_or_else(|| Problem::not_found("event"))?;
+            let row = again(&event, old.subscription_id, call.now());
+            call.state
+                .store
+                .insert_deliveries(vec![row.clone()])
+                .await?;
+            Reply::created("/v1/deliveries", &row)
+        },
+    )
     .await
 }
 
@@ -160,7 +176,11 @@ async fn span(
     to: &Subscription,
     after: u64,
 ) -> Result<Option<(Vec<RenderedEvent>, u64)>, Problem> {
-    let page = call.state.store.events(reach(call, to), after, CHUNK, &[]).await?;
+    let page = call
+        .state
+        .store
+        .events(reach(call, to), after, CHUNK, &[])
+        .await?;
     let past = page.data.last().is_some_and(|event| {
         event.at.as_second() > wanted.to.as_second().saturating_add(CLOCK_SLACK_SECONDS)
     });
@@ -180,7 +200,8 @@ async fn span(
 
 /// A subscription gets its merchant's events; one of all merchants, those the caller sees.
 fn reach(call: &Call, to: &Subscription) -> Scope {
-    to.merchant_id.map_or(call.principal.scope(), Scope::Merchant)
+    to.merchant_id
+        .map_or(call.principal.scope(), Scope::Merchant)
 }
 
 /// The cursor before the first event that may lie at or after a moment: a search by halves, since

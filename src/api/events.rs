@@ -74,7 +74,11 @@ async fn read(
     loop {
         // Asked for before reading, or an event between the two would be slept through.
         let mut bell = call.state.store.wake().events();
-        let page = call.state.store.events(call.principal.scope(), after, limit, types).await?;
+        let page = call
+            .state
+            .store
+            .events(call.principal.scope(), after, limit, types)
+            .await?;
         if !page.data.is_empty() {
             return Ok(page);
         }
@@ -139,7 +143,14 @@ impl Reader {
         self.after = self.after.max(page.next);
         let mut out = BytesMut::new();
         for event in &page.data {
-            out.put_slice(format!("id: {}\nevent: {}\ndata: ", event.sequence, event.kind.as_str()).as_bytes());
+            out.put_slice(
+                format!(
+                    "id: {}\nevent: {}\ndata: ",
+                    event.sequence,
+                    event.kind.as_str()
+                )
+                .as_bytes(),
+            );
             out.put_slice(&event.json);
             out.put_slice(b"\n\n");
         }

@@ -37,7 +37,11 @@ pub async fn list(call: Call) -> Answer {
         order_id: call.params.parse("order_id")?,
     };
     let (scope, page) = (call.principal.scope(), call.params.page()?);
-    let page = call.state.store.fulfillment_orders(scope, filter, page).await?;
+    let page = call
+        .state
+        .store
+        .fulfillment_orders(scope, filter, page)
+        .await?;
     Ok(reply::raw_list(page.data.iter(), page.next.as_deref()))
 }
 
@@ -91,8 +95,18 @@ pub async fn accept(call: Call, body: Body<AcceptPart>) -> Answer {
     let AcceptPart { revision, wms_ref } = body.value;
     let wms_ref = wms_ref.map(|text| name("wms_ref", &text)).transpose()?;
     let id = part_id(&call)?;
-    let what = Command::FulfillmentAccept { id, revision, wms_ref };
-    answered(&call, what, "fulfillment_order.accept", json!({"revision": revision})).await
+    let what = Command::FulfillmentAccept {
+        id,
+        revision,
+        wms_ref,
+    };
+    answered(
+        &call,
+        what,
+        "fulfillment_order.accept",
+        json!({"revision": revision}),
+    )
+    .await
 }
 
 /// There is too little.
@@ -111,14 +125,23 @@ pub struct ShortPart {
 
 /// `POST /v1/fulfillment-orders/{id}/short`.
 pub async fn short(call: Call, body: Body<ShortPart>) -> Answer {
-    let ShortPart { revision, lines, note: words } = body.value;
+    let ShortPart {
+        revision,
+        lines,
+        note: words,
+    } = body.value;
     if lines.is_empty() {
         return Err(Problem::body("lines", "names no line"));
     }
     let words = words.map(|text| note("note", &text)).transpose()?;
     let id = part_id(&call)?;
     let log = json!({"revision": revision, "lines": lines.len()});
-    let what = Command::FulfillmentShort { id, revision, lines, note: words };
+    let what = Command::FulfillmentShort {
+        id,
+        revision,
+        lines,
+        note: words,
+    };
     answered(&call, what, "fulfillment_order.short", log).await
 }
 
@@ -139,11 +162,20 @@ pub struct RejectPart {
 
 /// `POST /v1/fulfillment-orders/{id}/reject`.
 pub async fn reject(call: Call, body: Body<RejectPart>) -> Answer {
-    let RejectPart { revision, reason, note: words } = body.value;
+    let RejectPart {
+        revision,
+        reason,
+        note: words,
+    } = body.value;
     let words = words.map(|text| note("note", &text)).transpose()?;
     let id = part_id(&call)?;
     let log = json!({"revision": revision, "reason": reason});
-    let what = Command::FulfillmentReject { id, revision, reason, note: words };
+    let what = Command::FulfillmentReject {
+        id,
+        revision,
+        reason,
+        note: words,
+    };
     answered(&call, what, "fulfillment_order.reject", log).await
 }
 
@@ -255,9 +287,15 @@ fn checked(mut ship: ShipPart) -> Result<ShipPart, Problem> {
         ));
     }
     if ship.parcels.len() > MAX_PARCELS {
-        return Err(Problem::body("parcels", format!("more than {MAX_PARCELS} parcels")));
+        return Err(Problem::body(
+            "parcels",
+            format!("more than {MAX_PARCELS} parcels"),
+        ));
     }
-    for (path, text) in [("carrier", &mut ship.carrier), ("service", &mut ship.service)] {
+    for (path, text) in [
+        ("carrier", &mut ship.carrier),
+        ("service", &mut ship.service),
+    ] {
         if let Some(given) = text {
             *given = name(path, given)?;
         }

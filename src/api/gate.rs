@@ -99,7 +99,9 @@ fn call_of(req: &HttpRequest) -> Result<Call, Problem> {
         path: req.path().to_owned(),
         idempotency_key: idempotency_key(req.headers())?,
         last_event_id: text_of(req.headers(), "last-event-id").map(str::to_owned),
-        segments: segments.map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
+        segments: segments
+            .map(|(n, v)| (n.to_owned(), v.to_owned()))
+            .collect(),
     })
 }
 
@@ -176,7 +178,10 @@ async fn authenticate(route: &RouteSpec, req: &ServiceRequest) -> Result<Princip
     }
     Err(Problem::new(
         Code::Forbidden,
-        format!("this route takes tokens of scope {}", route.access.scopes().join(", ")),
+        format!(
+            "this route takes tokens of scope {}",
+            route.access.scopes().join(", ")
+        ),
     ))
 }
 
@@ -203,7 +208,7 @@ fn secure(route: &RouteSpec, headers: &mut HeaderMap) {
 fn record(route: &'static RouteSpec, status: u16, start: Instant) {
     let seconds = start.elapsed().as_secs_f64();
     count(route.verb.as_str(), route.path, status);
-    metrics::histogram!("crossdock_http_request_seconds", "route" => route.path).record(seconds);
+    metrics::histogram!("crossdock_http_seconds", "route" => route.path).record(seconds);
     tracing::debug!(
         method = route.verb.as_str(),
         route = route.path,

@@ -28,7 +28,10 @@ pub async fn ready(call: Call) -> Answer {
         tracing::warn!(%error, "not ready: the store");
         Problem::new(Code::NotReady, "the store cannot be reached")
     })?;
-    if health.free_bytes.is_some_and(|free| free < health.min_free_bytes) {
+    if health
+        .free_bytes
+        .is_some_and(|free| free < health.min_free_bytes)
+    {
         return Err(Problem::new(Code::NotReady, "the disk is full"));
     }
     if health.writer_queue_limit > 0 && health.writer_queue >= health.writer_queue_limit {
@@ -46,7 +49,10 @@ pub async fn ready(call: Call) -> Answer {
 pub async fn metrics(state: web::Data<AppState>, _call: Call) -> HttpResponse {
     let text = state.metrics.as_ref().map(|handle| handle.render());
     HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"))
+        .insert_header((
+            header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        ))
         .body(text.unwrap_or_default())
 }
 
@@ -70,7 +76,10 @@ pub async fn to_docs(_call: Call) -> HttpResponse {
 pub async fn docs(call: Call) -> Answer {
     let config = Arc::new(Config::from("/openapi.json").persist_authorization(false));
     let found = utoipa_swagger_ui::serve(call.segment("file"), config);
-    let file = found.ok().flatten().ok_or_else(|| Problem::not_found("page"))?;
+    let file = found
+        .ok()
+        .flatten()
+        .ok_or_else(|| Problem::not_found("page"))?;
     let mut answer = HttpResponse::Ok();
     if file.gzpipped {
         answer.insert_header((header::CONTENT_ENCODING, "gzip"));

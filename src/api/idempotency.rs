@@ -89,10 +89,17 @@ async fn claim(
     };
     let scope = format!("{} POST {}", call.principal.key, call.path);
     let store = &call.state.store;
-    match store.claim_idempotency(&scope, &key, body_hash, call.now()).await? {
+    match store
+        .claim_idempotency(&scope, &key, body_hash, call.now())
+        .await?
+    {
         IdempotencyClaim::Fresh => Ok(Claimed::Go(ticket(Some((scope, key))))),
         IdempotencyClaim::Done(status, body) => {
-            let reply = Reply { status, body, location: None };
+            let reply = Reply {
+                status,
+                body,
+                location: None,
+            };
             let collection = collection.filter(|_| status == 201);
             Ok(Claimed::Again(reply.located(collection)))
         }
@@ -125,7 +132,12 @@ async fn finish(call: &Call, ticket: &Ticket, result: &Result<Reply, Problem>) {
         Ok(reply) => Some((reply.status, reply.body.clone())),
         Err(_) => None,
     };
-    if let Err(error) = call.state.store.finish_idempotency(scope, key, answer).await {
+    if let Err(error) = call
+        .state
+        .store
+        .finish_idempotency(scope, key, answer)
+        .await
+    {
         tracing::warn!(%error, "an idempotent answer could not be stored");
     }
 }

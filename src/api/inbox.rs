@@ -22,7 +22,11 @@ pub async fn list(call: Call) -> Answer {
 
 async fn record(call: &Call) -> Result<InboxRecord, Problem> {
     let id: InboxId = call.id("id", "inbox record")?;
-    let found = call.state.store.inbox_record(call.principal.scope(), id).await?;
+    let found = call
+        .state
+        .store
+        .inbox_record(call.principal.scope(), id)
+        .await?;
     found.ok_or_else(|| Problem::not_found("inbox record"))
 }
 
@@ -61,6 +65,10 @@ pub async fn ledger(call: Call) -> Answer {
         connection_id: call.params.parse("connection_id")?,
         day: call.params.text("day").map(str::to_owned),
     };
-    let lines = call.state.store.ledger(call.principal.scope(), filter).await?;
+    let lines = call
+        .state
+        .store
+        .ledger(call.principal.scope(), filter)
+        .await?;
     reply::whole_list(lines)
 }

@@ -30,13 +30,18 @@ pub struct NewMerchant {
 
 /// `POST /v1/merchants`.
 pub async fn create(call: Call, body: Body<NewMerchant>) -> Answer {
-    once(call, body.hash, Some("/v1/merchants"), |call, _| async move {
-        let merchant = merchant(body.value, &call)?;
-        let subject = merchant.id.to_string();
-        let audit = audit(&call, "merchant.create", &subject, json!({}));
-        call.state.store.insert_merchant(&merchant, audit).await?;
-        Reply::created("/v1/merchants", &merchant)
-    })
+    once(
+        call,
+        body.hash,
+        Some("/v1/merchants"),
+        |call, _| async move {
+            let merchant = merchant(body.value, &call)?;
+            let subject = merchant.id.to_string();
+            let audit = audit(&call, "merchant.create", &subject, json!({}));
+            call.state.store.insert_merchant(&merchant, audit).await?;
+            Reply::created("/v1/merchants", &merchant)
+        },
+    )
     .await
 }
 
@@ -67,6 +72,10 @@ pub async fn list(call: Call) -> Answer {
 /// `GET /v1/merchants/{id}`.
 pub async fn get(call: Call) -> Answer {
     let id: MerchantId = call.id("id", "merchant")?;
-    let found = call.state.store.merchant(call.principal.scope(), id).await?;
+    let found = call
+        .state
+        .store
+        .merchant(call.principal.scope(), id)
+        .await?;
     reply::ok(&found.ok_or_else(|| Problem::not_found("merchant"))?)
 }

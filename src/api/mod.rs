@@ -10,7 +10,7 @@ mod change;
 mod command;
 mod connection_change;
 mod connections;
-pub mod connectors;
+mod connectors;
 mod create;
 mod deliveries;
 mod events;
@@ -40,13 +40,13 @@ pub use server::server;
 
 use crate::canonical::Timestamp;
 use crate::clock::Clock;
+use crate::connector::Registry;
 use crate::ingress::IngressState;
 use crate::store::Store;
 use actix_web::http::header;
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use auth::Authenticator;
-use connectors::Catalogue;
 use metrics_exporter_prometheus::PrometheusHandle;
 use problem::{Code, Problem};
 use problems::Retrier;
@@ -88,7 +88,7 @@ pub struct AppState {
     /// Everything durable.
     pub store: Arc<dyn Store>,
     /// The connector folders.
-    pub connectors: Arc<dyn Catalogue>,
+    pub connectors: Arc<Registry>,
     /// Intake of webhooks.
     pub ingress: Arc<IngressState>,
     /// Maps the records of problems again.
@@ -108,7 +108,7 @@ impl AppState {
     /// The state of an application.
     pub fn new(
         store: Arc<dyn Store>,
-        connectors: Arc<dyn Catalogue>,
+        connectors: Arc<Registry>,
         ingress: Arc<IngressState>,
         retrier: Arc<dyn Retrier>,
         clock: Arc<dyn Clock>,

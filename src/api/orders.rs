@@ -58,9 +58,12 @@ pub async fn timeline(call: Call) -> Answer {
 
 /// `POST /v1/orders`.
 pub async fn create(call: Call, body: Body<NewOrder>) -> Answer {
-    once(call, body.hash, Some("/v1/orders"), |call, ticket| async move {
-        create_order(&call, &ticket, body.value).await
-    })
+    once(
+        call,
+        body.hash,
+        Some("/v1/orders"),
+        |call, ticket| async move { create_order(&call, &ticket, body.value).await },
+    )
     .await
 }
 
@@ -85,7 +88,11 @@ pub struct HoldOrder {
 
 /// `POST /v1/orders/{id}/hold`.
 pub async fn hold(call: Call, body: Body<HoldOrder>) -> Answer {
-    let detail = body.value.detail.map(|text| note("detail", &text)).transpose()?;
+    let detail = body
+        .value
+        .detail
+        .map(|text| note("detail", &text))
+        .transpose()?;
     let reason = body.value.reason;
     let log = json!({"reason": reason});
     run(&call, Command::Hold { reason, detail }, "order.hold", log).await
@@ -119,7 +126,11 @@ pub struct CancelOrder {
 
 /// `POST /v1/orders/{id}/cancel`.
 pub async fn cancel(call: Call, body: Body<CancelOrder>) -> Answer {
-    let reason = body.value.reason.map(|text| note("reason", &text)).transpose()?;
+    let reason = body
+        .value
+        .reason
+        .map(|text| note("reason", &text))
+        .transpose()?;
     run(&call, Command::Cancel { reason }, "order.cancel", json!({})).await
 }
 
@@ -144,7 +155,13 @@ pub async fn correct(call: Call, body: Body<OverrideOrder>) -> Answer {
     let paths: Vec<_> = set.keys().cloned().collect();
     let log = json!({"paths": paths});
     let reason = reason("reason", &why)?;
-    run(&call, Command::Override { set, reason }, "order.override", log).await
+    run(
+        &call,
+        Command::Override { set, reason },
+        "order.override",
+        log,
+    )
+    .await
 }
 
 /// `POST /v1/orders/{id}/accept`.
@@ -163,7 +180,13 @@ pub struct RefuseOrder {
 /// `POST /v1/orders/{id}/refuse`.
 pub async fn refuse(call: Call, body: Body<RefuseOrder>) -> Answer {
     let reason = reason("reason", &body.value.reason)?;
-    run(&call, Command::RefuseOrder { reason }, "order.refuse", json!({})).await
+    run(
+        &call,
+        Command::RefuseOrder { reason },
+        "order.refuse",
+        json!({}),
+    )
+    .await
 }
 
 /// Whose word counts.
@@ -181,14 +204,23 @@ pub struct ResolveConflict {
 pub async fn resolve_conflict(call: Call, body: Body<ResolveConflict>) -> Answer {
     let ResolveConflict { path, choose } = body.value;
     let log = json!({"path": path, "choose": choose});
-    run(&call, Command::ResolveConflict { path, choose }, "order.resolve_conflict", log).await
+    run(
+        &call,
+        Command::ResolveConflict { path, choose },
+        "order.resolve_conflict",
+        log,
+    )
+    .await
 }
 
 /// Reads an order that the caller may see (for other resources).
 ///
 /// # Errors
 /// `not_found`, or the store's.
-pub async fn visible(call: &Call, target: Target) -> Result<crate::flow::change::OrderState, Problem> {
+pub async fn visible(
+    call: &Call,
+    target: Target,
+) -> Result<crate::flow::change::OrderState, Problem> {
     load(call, target).await.map_err(|stop| match stop {
         super::change::Stop::Store(error) => error.into(),
         super::change::Stop::Problem(problem) => problem,

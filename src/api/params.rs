@@ -161,13 +161,19 @@ fn check(param: &Param, value: &str) -> Result<(), Problem> {
             .ok_or_else(|| invalid(param, format!("an id is wanted: `{prefix}_` and a UUID"))),
         ParamKind::Int(from, to) => match value.parse::<u64>() {
             Ok(n) if (from..=to).contains(&n) => Ok(()),
-            _ => Err(invalid(param, format!("a whole number from {from} to {to} is wanted"))),
+            _ => Err(invalid(
+                param,
+                format!("a whole number from {from} to {to} is wanted"),
+            )),
         },
         ParamKind::Bool => matches!(value, "true" | "false")
             .then_some(())
             .ok_or_else(|| invalid(param, "`true` or `false` is wanted")),
         ParamKind::Time => value.parse::<Timestamp>().map(|_| ()).map_err(|_| {
-            invalid(param, "an RFC 3339 time is wanted, such as 2026-11-23T08:15:00Z")
+            invalid(
+                param,
+                "an RFC 3339 time is wanted, such as 2026-11-23T08:15:00Z",
+            )
         }),
         ParamKind::Day => value
             .parse::<jiff::civil::Date>()
@@ -214,11 +220,31 @@ mod tests {
 
     const LIST: RouteSpec = get("/v1/x", Access::Any, || actix_web::web::get())
         .query(&[
-            Param { name: "status", kind: ParamKind::OneOf(&["open", "on_hold"]), about: "" },
-            Param { name: "day", kind: ParamKind::Day, about: "" },
-            Param { name: "merchant_id", kind: ParamKind::Id("mer"), about: "" },
-            Param { name: "types", kind: ParamKind::EventTypes, about: "" },
-            Param { name: "since", kind: ParamKind::Time, about: "" },
+            Param {
+                name: "status",
+                kind: ParamKind::OneOf(&["open", "on_hold"]),
+                about: "",
+            },
+            Param {
+                name: "day",
+                kind: ParamKind::Day,
+                about: "",
+            },
+            Param {
+                name: "merchant_id",
+                kind: ParamKind::Id("mer"),
+                about: "",
+            },
+            Param {
+                name: "types",
+                kind: ParamKind::EventTypes,
+                about: "",
+            },
+            Param {
+                name: "since",
+                kind: ParamKind::Time,
+                about: "",
+            },
         ])
         .paged();
 
@@ -230,22 +256,40 @@ mod tests {
     fn good_values_are_read() {
         let query = "status=open&limit=500&after=abc&types=order.held,order.released&since=2026-11-23T08:15:00%2B02:00";
         let params = Params::read(&LIST, query).unwrap();
-        assert_eq!(params.page().unwrap(), PageRequest { limit: 500, after: Some("abc".into()) });
+        assert_eq!(
+            params.page().unwrap(),
+            PageRequest {
+                limit: 500,
+                after: Some("abc".into())
+            }
+        );
         assert_eq!(
             params.event_types("types").unwrap(),
             [EventType::OrderHeld, EventType::OrderReleased]
         );
         let since: Timestamp = params.parse("since").unwrap().unwrap();
         assert_eq!(since.to_string(), "2026-11-23T06:15:00Z");
-        assert_eq!(Params::read(&LIST, "").unwrap().page().unwrap().limit, DEFAULT_LIMIT);
+        assert_eq!(
+            Params::read(&LIST, "").unwrap().page().unwrap().limit,
+            DEFAULT_LIMIT
+        );
     }
 
     #[test]
     fn bad_values_are_refused() {
         for query in [
-            "status=shut", "limit=0", "limit=501", "limit=x", "limit=-1", "limit=1&limit=2",
-            "day=2026-13-01", "day=23.11.2026", "merchant_id=ord_0", "types=order.nothing",
-            "since=yesterday", "after=",
+            "status=shut",
+            "limit=0",
+            "limit=501",
+            "limit=x",
+            "limit=-1",
+            "limit=1&limit=2",
+            "day=2026-13-01",
+            "day=23.11.2026",
+            "merchant_id=ord_0",
+            "types=order.nothing",
+            "since=yesterday",
+            "after=",
         ] {
             assert_eq!(code(query), Some(Code::InvalidParameter), "{query}");
         }

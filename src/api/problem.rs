@@ -168,7 +168,10 @@ impl Problem {
     pub fn body_json(&self) -> Value {
         let mut body = serde_json::Map::new();
         let code = self.code.as_str();
-        body.insert("type".into(), format!("urn:crossdock:problem:{code}").into());
+        body.insert(
+            "type".into(),
+            format!("urn:crossdock:problem:{code}").into(),
+        );
         body.insert("title".into(), self.code.title().into());
         body.insert("status".into(), self.code.status().into());
         body.insert("code".into(), code.into());
@@ -250,7 +253,9 @@ mod tests {
         for code in Code::ALL {
             assert!((400..600).contains(&code.status()), "{code:?}");
             assert!(
-                code.as_str().bytes().all(|b| b.is_ascii_lowercase() || b == b'_'|| b == b'8'),
+                code.as_str()
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b == b'_' || b == b'8'),
                 "{code:?}"
             );
             assert!(code.explanation().ends_with('.'), "{code:?}");

@@ -5,25 +5,36 @@ use super::change::audit;
 use super::deliveries::Empty;
 use super::gate::Call;
 use super::idempotency::once;
-use super::problem::{Code, Problem};
+use super::problem::Problem;
 use super::reply::{self, Answer, Reply};
 use crate::canonical::job::{Job, JobState};
 use crate::canonical::problem::Problem as Trouble;
-use crate::canonical::{JobId, ProblemId, Timestamp};
+use crate::canonical::{JobId, ProblemId};
 use crate::flow::change::ChangeSet;
-use crate::store::StoreError;
+use crate::store::Scope;
 use crate::store::query::{JobFilter, PageRequest, ProblemFilter};
 use async_trait::async_trait;
+use serde::Serialize;
 use serde_json::json;
 
-/// Maps the records of a problem again, by the mapping as it is now.
+/// What a retry came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Retried {
+    /// Records or jobs that went on.
+    pub mended: usize,
+    /// Records that are still problems.
+    pub left: usize,
+}
+
+/// Does again what a problem stands for: maps its records by the mapping as it is now, or lets its
+/// parked job go. The worker's business; behind a trait, since it works without the API too.
 #[async_trait]
 pub trait Retrier: Send + Sync {
-    /// How many records have another disposition now.
+    /// Tries again.
     ///
     /// # Errors
-    /// The store's. What still cannot be mapped is no error: its problem stays open.
-    async fn retry(&self, problem: &Trouble, now: Timestamp) -> Result<u64, StoreError>;
+    /// `not_found`, `rejected` when there is nothing to retry, or the store's.
+    async fn retry(&self, scope: Scope, id: ProblemId) -> Result<Retried, Problem>;
 }
 
 /// `GET /v1/problems`.
@@ -53,42 +64,26 @@ pub async fn get(call: Call) -> Answer {
 pub async fn retry(call: Call, body: Body<Empty>) -> Answer {
     once(call, body.hash, None, |call, _| async move {
         let trouble = problem(&call).await?;
-        let records = call.state.retrier.retry(&trouble, call.now()).await?;
-        let jobs = run_again(&call, &trouble).await?;
-        if records == 0 && jobs == 0 && nothing_to_retry(&call, &trouble).await? {
-            let problem = Problem::new(Code::Rejected, "nothing of this problem can be retried");
-            return Err(match trouble.hint {
-                Some(hint) => problem.hint(hint),
-                None => problem,
-            });
-        }
-        let log = json!({"records": records, "jobs": jobs});
-        note(&call, &trouble, log).await?;
-        let now = call.state.store.problem(call.principal.scope(), trouble.id).await?;
-        Reply::json(200, &json!({"records": records, "jobs": jobs, "problem": now.unwrap_or(trouble)}))
+        let scope = call.principal.scope();
+        let retried = call.state.retrier.retry(scope, trouble.id).await?;
+        let mut change = ChangeSet::of(trouble.merchant_id);
+        let (subject, log) = (trouble.id.to_string(), json!(retried));
+        change
+            .audit
+            .push(audit(&call, "problem.retry", &subject, log));
+        super::change::apply(&call, change).await?;
+        let now = call
+            .state
+            .store
+            .problem(scope, trouble.id)
+            .await?
+            .unwrap_or(trouble);
+        Reply::json(
+            200,
+            &json!({"mended": retried.mended, "left": retried.left, "problem": now}),
+        )
     })
     .await
-}
-
-async fn nothing_to_retry(call: &Call, trouble: &Trouble) -> Result<bool, Problem> {
-    Ok(call.state.store.records_of_problem(trouble.id).await?.is_empty())
-}
-
-async fn note(call: &Call, trouble: &Trouble, log: serde_json::Value) -> Result<(), Problem> {
-    let mut change = ChangeSet::of(trouble.merchant_id);
-    let subject = trouble.id.to_string();
-    change.audit.push(audit(call, "problem.retry", &subject, log));
-    super::change::apply(call, change).await?;
-    Ok(())
-}
-
-async fn run_again(call: &Call, trouble: &Trouble) -> Result<u64, Problem> {
-    let (Some(connection), Ok(job)) = (trouble.connection_id, trouble.subject.parse::<JobId>())
-    else {
-        return Ok(0);
-    };
-    let store = &call.state.store;
-    Ok(store.unpark_jobs(connection, Some(job), call.now()).await?)
 }
 
 /// `GET /v1/jobs`.
@@ -108,9 +103,13 @@ pub async fn retry_job(call: Call, _body: Body<Empty>) -> Answer {
         return Err(Problem::not_found("parked or dead job"));
     };
     let store = &call.state.store;
-    let count = store.unpark_jobs(job.connection_id, Some(id), call.now()).await?;
+    let count = store
+        .unpark_jobs(job.connection_id, Some(id), call.now())
+        .await?;
     let mut change = ChangeSet::of(job.merchant_id);
-    change.audit.push(audit(&call, "job.retry", &id.to_string(), json!({})));
+    change
+        .audit
+        .push(audit(&call, "job.retry", &id.to_string(), json!({})));
     super::change::apply(&call, change).await?;
     Ok(Reply::json(202, &json!({"jobs": count}))?.send())
 }
@@ -118,9 +117,15 @@ pub async fn retry_job(call: Call, _body: Body<Empty>) -> Answer {
 /// The parked or dead job with this id.
 async fn waiting(call: &Call, id: JobId) -> Result<Option<Job>, Problem> {
     for state in [JobState::Parked, JobState::Dead] {
-        let mut page = PageRequest { limit: 500, after: None };
+        let mut page = PageRequest {
+            limit: 500,
+            after: None,
+        };
         loop {
-            let filter = JobFilter { state: Some(state), ..JobFilter::default() };
+            let filter = JobFilter {
+                state: Some(state),
+                ..JobFilter::default()
+            };
             let found = call.state.store.jobs(filter, page.clone()).await?;
             if let Some(job) = found.data.into_iter().find(|job| job.id == id) {
                 return Ok(Some(job));

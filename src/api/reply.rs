@@ -133,7 +133,10 @@ mod tests {
 
     #[actix_web::test]
     async fn raw_lists_are_json() {
-        let rows = [Bytes::from_static(b"{\"a\":1.10}"), Bytes::from_static(b"{}")];
+        let rows = [
+            Bytes::from_static(b"{\"a\":1.10}"),
+            Bytes::from_static(b"{}"),
+        ];
         let answer = raw_list(rows.iter(), Some("c\"1"));
         let body = actix_web::body::to_bytes(answer.into_body()).await.unwrap();
         assert_eq!(body, "{\"data\":[{\"a\":1.10},{}],\"next\":\"c\\\"1\"}");

@@ -16,34 +16,84 @@ const fn param(name: &'static str, kind: ParamKind, about: &'static str) -> Para
 }
 
 const MERCHANT: Param = param("merchant_id", ParamKind::Id("mer"), "Only this merchant's.");
-const CONNECTION: Param = param("connection_id", ParamKind::Id("con"), "Only this connection's.");
+const CONNECTION: Param = param(
+    "connection_id",
+    ParamKind::Id("con"),
+    "Only this connection's.",
+);
 const ORDER: Param = param("order_id", ParamKind::Id("ord"), "Only this order's.");
 const EXTERNAL: Param = param("external_id", ParamKind::Text, "The channel's id.");
-const SUBSCRIPTION: Param =
-    param("subscription_id", ParamKind::Id("sub"), "Only this subscription's.");
-const TYPES: Param = param("types", ParamKind::EventTypes, "Only these types; all when left out.");
-const AFTER: Param = param("after", ParamKind::Int(0, u64::MAX), "The `next` of the page before; 0 is the beginning.");
+const SUBSCRIPTION: Param = param(
+    "subscription_id",
+    ParamKind::Id("sub"),
+    "Only this subscription's.",
+);
+const TYPES: Param = param(
+    "types",
+    ParamKind::EventTypes,
+    "Only these types; all when left out.",
+);
+const AFTER: Param = param(
+    "after",
+    ParamKind::Int(0, u64::MAX),
+    "The `next` of the page before; 0 is the beginning.",
+);
 
 const ORDER_STATUS: &[&str] = &[
-    "pending_payment", "on_hold", "scheduled", "open", "in_progress", "partially_fulfilled",
-    "fulfilled", "closed", "cancelled",
+    "pending_payment",
+    "on_hold",
+    "scheduled",
+    "open",
+    "in_progress",
+    "partially_fulfilled",
+    "fulfilled",
+    "closed",
+    "cancelled",
 ];
 const PART_STATUS: &[&str] = &[
-    "scheduled", "open", "on_hold", "submitted", "in_progress", "incomplete", "closed", "cancelled",
+    "scheduled",
+    "open",
+    "on_hold",
+    "submitted",
+    "in_progress",
+    "incomplete",
+    "closed",
+    "cancelled",
 ];
 const CONNECTION_STATE: &[&str] = &["observing", "active", "paused", "suspended"];
-const DISPOSITION: &[&str] =
-    &["pending", "applied", "unchanged", "stale", "duplicate", "ignored", "problem"];
+const DISPOSITION: &[&str] = &[
+    "pending",
+    "applied",
+    "unchanged",
+    "stale",
+    "duplicate",
+    "ignored",
+    "problem",
+];
 const CLASS: &[&str] = &[
-    "throttled", "transient", "ambiguous", "auth_expired", "auth_broken", "invalid", "rejected",
-    "conflict", "gone", "broken_contract", "drift", "totals_mismatch",
+    "throttled",
+    "transient",
+    "ambiguous",
+    "auth_expired",
+    "auth_broken",
+    "invalid",
+    "rejected",
+    "conflict",
+    "gone",
+    "broken_contract",
+    "drift",
+    "totals_mismatch",
 ];
 const JOB_STATE: &[&str] = &["ready", "leased", "parked", "done", "dead"];
 const DELIVERY_STATE: &[&str] = &["waiting", "dead", "skipped", "delivered"];
 
 const COMMAND: &[Code] = &[Code::NotFound, Code::Conflict, Code::InvalidState];
-const ANSWER: &[Code] =
-    &[Code::NotFound, Code::Conflict, Code::InvalidState, Code::StaleRevision];
+const ANSWER: &[Code] = &[
+    Code::NotFound,
+    Code::Conflict,
+    Code::InvalidState,
+    Code::StaleRevision,
+];
 const FOUND: &[Code] = &[Code::NotFound];
 
 /// Every route.

@@ -16,7 +16,9 @@ struct Rule {
 }
 
 fn text(value: &Value) -> bool {
-    value.as_str().is_some_and(|t| !t.trim().is_empty() && t.chars().count() <= 200)
+    value
+        .as_str()
+        .is_some_and(|t| !t.trim().is_empty() && t.chars().count() <= 200)
 }
 fn boolean(value: &Value) -> bool {
     value.is_boolean()
@@ -56,7 +58,10 @@ const RULES: &[Rule] = &[
     Rule {
         name: "cod_limit",
         schema: || json!({"type": "string", "description": "Above it, cash on delivery waits for a person."}),
-        fits: |v| v.as_str().is_some_and(|t| t.parse::<Amount>().is_ok_and(|a| !a.is_negative())),
+        fits: |v| {
+            v.as_str()
+                .is_some_and(|t| t.parse::<Amount>().is_ok_and(|a| !a.is_negative()))
+        },
         wanted: "an amount as a text, such as \"500.00\"",
     },
     Rule {
@@ -64,7 +69,9 @@ const RULES: &[Rule] = &[
         schema: || json!({"type": "array", "items": {"type": "string", "pattern": "^[A-Z]{3}$"}}),
         fits: |v| {
             v.as_array().is_some_and(|codes| {
-                codes.iter().all(|c| c.as_str().is_some_and(|c| c.parse::<Currency>().is_ok()))
+                codes
+                    .iter()
+                    .all(|c| c.as_str().is_some_and(|c| c.parse::<Currency>().is_ok()))
             })
         },
         wanted: "a list of ISO 4217 codes",
@@ -108,7 +115,10 @@ const RULES: &[Rule] = &[
     Rule {
         name: "cut_off",
         schema: || json!({"type": "string", "pattern": "^[0-2][0-9]:[0-5][0-9]$"}),
-        fits: |v| v.as_str().is_some_and(|t| jiff::civil::Time::strptime("%H:%M", t).is_ok()),
+        fits: |v| {
+            v.as_str()
+                .is_some_and(|t| jiff::civil::Time::strptime("%H:%M", t).is_ok())
+        },
         wanted: "a time of day such as 16:30",
     },
     Rule {
@@ -126,7 +136,10 @@ const RULES: &[Rule] = &[
     Rule {
         name: "timezone",
         schema: || json!({"type": "string", "description": "IANA name, of times that name none."}),
-        fits: |v| v.as_str().is_some_and(|t| jiff::tz::TimeZone::get(t).is_ok()),
+        fits: |v| {
+            v.as_str()
+                .is_some_and(|t| jiff::tz::TimeZone::get(t).is_ok())
+        },
         wanted: "an IANA time zone such as Europe/Athens",
     },
 ];
@@ -138,11 +151,16 @@ pub fn knows(name: &str) -> bool {
 
 /// What does not fit, below this path.
 pub fn check(path: &str, given: &Map<String, Value>) -> Vec<FieldError> {
-    let rules = RULES.iter().filter_map(|rule| Some((rule, given.get(rule.name)?)));
+    let rules = RULES
+        .iter()
+        .filter_map(|rule| Some((rule, given.get(rule.name)?)));
     rules
         .filter(|(rule, value)| !(rule.fits)(value))
         .map(|(rule, _)| {
-            FieldError::new(format!("{path}.{}", rule.name), format!("{} is wanted", rule.wanted))
+            FieldError::new(
+                format!("{path}.{}", rule.name),
+                format!("{} is wanted", rule.wanted),
+            )
         })
         .collect()
 }

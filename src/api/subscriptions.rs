@@ -68,17 +68,32 @@ struct WithSecret<'a> {
 
 /// `POST /v1/subscriptions`.
 pub async fn create(call: Call, body: Body<NewSubscription>) -> Answer {
-    once(call, body.hash, Some("/v1/subscriptions"), |call, _| async move {
-        let subscription = subscription(&call, body.value).await?;
-        let secret = random_secret("whsec_", false);
-        let detail = json!({"event_types": subscription.event_types});
-        let audit = audit(&call, "subscription.create", &subscription.id.to_string(), detail);
-        let store = &call.state.store;
-        let sealed = SecretString::from(secret.as_str());
-        store.insert_subscription(&subscription, &sealed, audit).await?;
-        let shown = WithSecret { subscription: &subscription, secret: &secret };
-        Reply::created("/v1/subscriptions", &shown)
-    })
+    once(
+        call,
+        body.hash,
+        Some("/v1/subscriptions"),
+        |call, _| async move {
+            let subscription = subscription(&call, body.value).await?;
+            let secret = random_secret("whsec_", false);
+            let detail = json!({"event_types": subscription.event_types});
+            let audit = audit(
+                &call,
+                "subscription.create",
+                &subscription.id.to_string(),
+                detail,
+            );
+            let store = &call.state.store;
+            let sealed = SecretString::from(secret.as_str());
+            store
+                .insert_subscription(&subscription, &sealed, audit)
+                .await?;
+            let shown = WithSecret {
+                subscription: &subscription,
+                secret: &secret,
+            };
+            Reply::created("/v1/subscriptions", &shown)
+        },
+    )
     .await
 }
 
@@ -88,7 +103,12 @@ async fn subscription(call: &Call, new: NewSubscription) -> Result<Subscription,
         Some(_) => Some(call.principal.act_for(new.merchant_id)?),
     };
     if let Some(id) = merchant_id
-        && call.state.store.merchant(call.principal.scope(), id).await?.is_none()
+        && call
+            .state
+            .store
+            .merchant(call.principal.scope(), id)
+            .await?
+            .is_none()
     {
         return Err(Problem::body("merchant_id", "there is no such merchant"));
     }
@@ -119,7 +139,11 @@ async fn begin(call: &Call, from: Option<&str>) -> Result<u64, Problem> {
 
 /// `GET /v1/subscriptions`.
 pub async fn list(call: Call) -> Answer {
-    let mut all = call.state.store.subscriptions(call.principal.scope()).await?;
+    let mut all = call
+        .state
+        .store
+        .subscriptions(call.principal.scope())
+        .await?;
     all.retain(|s| s.state != SubscriptionState::Deleted);
     reply::whole_list(all)
 }
@@ -129,7 +153,11 @@ pub async fn list(call: Call) -> Answer {
 /// # Errors
 /// `not_found`.
 pub async fn visible(call: &Call, id: SubscriptionId) -> Result<Subscription, Problem> {
-    let all = call.state.store.subscriptions(call.principal.scope()).await?;
+    let all = call
+        .state
+        .store
+        .subscriptions(call.principal.scope())
+        .await?;
     all.into_iter()
         .find(|s| s.id == id && s.state != SubscriptionState::Deleted)
         .ok_or_else(|| Problem::not_found("subscription"))
@@ -149,7 +177,10 @@ pub async fn change(call: Call, body: Body<SubscriptionPatch>) -> Answer {
         PatchState::Active => (SubscriptionState::Active, None),
         PatchState::Disabled => {
             let reason = body.value.reason.unwrap_or_else(|| "by hand".into());
-            (SubscriptionState::Disabled, Some(super::text::note("reason", &reason)?))
+            (
+                SubscriptionState::Disabled,
+                Some(super::text::note("reason", &reason)?),
+            )
         }
     };
     set(&call, id, state, reason).await?;
@@ -170,8 +201,15 @@ async fn set(
     state: SubscriptionState,
     reason: Option<String>,
 ) -> Result<(), Problem> {
-    let audit = audit(call, "subscription.state", &id.to_string(), json!({"state": state}));
+    let audit = audit(
+        call,
+        "subscription.state",
+        &id.to_string(),
+        json!({"state": state}),
+    );
     let store = &call.state.store;
-    store.set_subscription_state(id, state, reason, Some(audit)).await?;
+    store
+        .set_subscription_state(id, state, reason, Some(audit))
+        .await?;
     Ok(())
 }

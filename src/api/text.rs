@@ -95,8 +95,14 @@ mod tests {
             "https://wms.example/in?x=1"
         );
         for bad in [
-            "", "wms.example", "ftp://wms.example", "file:///etc/passwd", "https://",
-            "https://u:p@wms.example/", "https://wms.example/#a", "javascript:alert(1)",
+            "",
+            "wms.example",
+            "ftp://wms.example",
+            "file:///etc/passwd",
+            "https://",
+            "https://u:p@wms.example/",
+            "https://wms.example/#a",
+            "javascript:alert(1)",
         ] {
             assert!(web_address("url", bad).is_err(), "{bad}");
         }

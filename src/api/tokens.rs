@@ -75,10 +75,16 @@ pub async fn create(call: Call, body: Body<NewToken>) -> Answer {
 async fn row(call: &Call, new: NewToken, token: &str) -> Result<TokenRow, Problem> {
     match (new.scope, new.merchant_id) {
         (TokenScope::Merchant, None) => {
-            return Err(Problem::body("merchant_id", "must be given for scope merchant"));
+            return Err(Problem::body(
+                "merchant_id",
+                "must be given for scope merchant",
+            ));
         }
         (TokenScope::Admin, Some(_)) => {
-            return Err(Problem::body("merchant_id", "an administrator sees all merchants"));
+            return Err(Problem::body(
+                "merchant_id",
+                "an administrator sees all merchants",
+            ));
         }
         (_, Some(id)) if call.state.store.merchant(Scope::All, id).await?.is_none() => {
             return Err(Problem::body("merchant_id", "there is no such merchant"));
@@ -114,5 +120,11 @@ pub async fn revoke(call: Call) -> Answer {
 /// `GET /v1/audit`.
 pub async fn audit(call: Call) -> Answer {
     let page = call.params.page()?;
-    reply::list(&call.state.store.audit(call.params.text("subject"), page).await?)
+    reply::list(
+        &call
+            .state
+            .store
+            .audit(call.params.text("subject"), page)
+            .await?,
+    )
 }

@@ -19,7 +19,10 @@ pub fn document() -> Value {
     let mut paths: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     for route in ROUTES {
         let method = route.verb.as_str().to_ascii_lowercase();
-        paths.entry(shown(route.path)).or_default().insert(method, operation(route));
+        paths
+            .entry(shown(route.path))
+            .or_default()
+            .insert(method, operation(route));
     }
     json!({
         "openapi": "3.1.0",
@@ -59,7 +62,12 @@ fn about() -> String {
          branch on `code`:\n\n| code | status | meaning |\n|---|---|---|\n",
     );
     for code in Code::ALL {
-        let row = format!("| `{}` | {} | {} |\n", code.as_str(), code.status(), code.explanation());
+        let row = format!(
+            "| `{}` | {} | {} |\n",
+            code.as_str(),
+            code.status(),
+            code.explanation()
+        );
         text.push_str(&row);
     }
     text
@@ -78,7 +86,9 @@ fn operation(route: &RouteSpec) -> Value {
     let mut description = route.about.to_owned();
     if route.access != Access::Public {
         let scopes = route.access.scopes().join(", ");
-        description = format!("{description}\n\nScopes: {scopes}.").trim().to_owned();
+        description = format!("{description}\n\nScopes: {scopes}.")
+            .trim()
+            .to_owned();
     }
     if !description.is_empty() {
         operation.insert("description".into(), description.into());
@@ -137,7 +147,9 @@ fn parameters(route: &RouteSpec) -> Vec<Value> {
 fn param_schema(kind: ParamKind) -> Value {
     match kind {
         ParamKind::Text => json!({"type": "string", "minLength": 1, "maxLength": 200}),
-        ParamKind::Id(prefix) => json!({"type": "string", "pattern": format!("^{prefix}_[0-9a-f]{{32}}$")}),
+        ParamKind::Id(prefix) => {
+            json!({"type": "string", "pattern": format!("^{prefix}_[0-9a-f]{{32}}$")})
+        }
         ParamKind::Int(from, u64::MAX) => json!({"type": "integer", "minimum": from}),
         ParamKind::Int(from, to) => json!({"type": "integer", "minimum": from, "maximum": to}),
         ParamKind::Bool => json!({"type": "boolean"}),
@@ -148,7 +160,9 @@ fn param_schema(kind: ParamKind) -> Value {
             "type": "string",
             "description": format!("Some of {}, separated by commas.", words.join(", ")),
         }),
-        ParamKind::EventTypes => json!({"type": "string", "description": "Event types, separated by commas."}),
+        ParamKind::EventTypes => {
+            json!({"type": "string", "description": "Event types, separated by commas."})
+        }
     }
 }
 
@@ -215,7 +229,8 @@ fn answer(status: u16, shape: Shape) -> Value {
     if status == 201
         && let Some(object) = answer.as_object_mut()
     {
-        let location = json!({"description": "Where it can be read.", "schema": {"type": "string"}});
+        let location =
+            json!({"description": "Where it can be read.", "schema": {"type": "string"}});
         object.insert("headers".into(), json!({"Location": location}));
     }
     answer
@@ -227,14 +242,24 @@ pub fn errors(route: &RouteSpec) -> Vec<Code> {
     if route.bare {
         return codes;
     }
-    codes.extend([Code::InvalidParameter, Code::UnknownParameter, Code::Internal]);
+    codes.extend([
+        Code::InvalidParameter,
+        Code::UnknownParameter,
+        Code::Internal,
+    ]);
     if route.access != Access::Public {
         codes.extend([Code::Unauthorized, Code::Forbidden, Code::StoreUnavailable]);
     }
     if route.body.is_some() {
         codes.extend([
-            Code::MalformedJson, Code::TruncatedJson, Code::TooDeep, Code::InvalidUtf8,
-            Code::InvalidBody, Code::BodyTooLarge, Code::UnsupportedMediaType, Code::RequestTimeout,
+            Code::MalformedJson,
+            Code::TruncatedJson,
+            Code::TooDeep,
+            Code::InvalidUtf8,
+            Code::InvalidBody,
+            Code::BodyTooLarge,
+            Code::UnsupportedMediaType,
+            Code::RequestTimeout,
         ]);
     }
     if route.idempotent {

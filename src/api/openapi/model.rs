@@ -52,7 +52,10 @@ fn money_schema() -> Value {
         "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
     }));
     if let Some(schema) = schema.as_object_mut() {
-        schema.insert("example".into(), json!({"amount": "12.30", "currency": "EUR"}));
+        schema.insert(
+            "example".into(),
+            json!({"amount": "12.30", "currency": "EUR"}),
+        );
     }
     schema
 }
@@ -224,7 +227,10 @@ fn order(with_parts: bool) -> Value {
             "fulfillment_orders".into(),
             json!({"type": "array", "items": r("FulfillmentOrder")}),
         );
-        properties.insert("shipments".into(), json!({"type": "array", "items": r("Shipment")}));
+        properties.insert(
+            "shipments".into(),
+            json!({"type": "array", "items": r("Shipment")}),
+        );
     }
     let required: Vec<String> = properties.keys().cloned().collect();
     properties.extend(into_map(facts()));

@@ -25,7 +25,12 @@ pub fn nullable(schema: Value) -> Value {
 }
 /// An object that has all these properties and no others.
 pub fn object(properties: Value) -> Value {
-    let required: Vec<String> = properties.as_object().into_iter().flat_map(Map::keys).cloned().collect();
+    let required: Vec<String> = properties
+        .as_object()
+        .into_iter()
+        .flat_map(Map::keys)
+        .cloned()
+        .collect();
     json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
 }
 
@@ -41,9 +46,10 @@ fn list(items: Value) -> Value {
 /// Properties of an object that may also be left out.
 fn with_optional(schema: Value, properties: Value) -> Value {
     let mut schema = schema;
-    if let (Some(all), Value::Object(more)) =
-        (schema.get_mut("properties").and_then(Value::as_object_mut), properties)
-    {
+    if let (Some(all), Value::Object(more)) = (
+        schema.get_mut("properties").and_then(Value::as_object_mut),
+        properties,
+    ) {
         all.extend(more);
     }
     schema
@@ -58,23 +64,35 @@ pub fn schemas() -> Map<String, Value> {
     put("Connection", connection());
     put("Connector", connector());
     put("Event", event());
-    put("TimelineEntry", object(json!({"at": time(), "kind": text(), "text": text(), "detail": {}})));
+    put(
+        "TimelineEntry",
+        object(json!({"at": time(), "kind": text(), "text": text(), "detail": {}})),
+    );
     put("Subscription", subscription());
     put("Delivery", delivery());
-    put("Replay", object(json!({"count": count(), "dry_run": {"type": "boolean"}})));
+    put(
+        "Replay",
+        object(json!({"count": count(), "dry_run": {"type": "boolean"}})),
+    );
     put("InboxRecord", inbox_record());
     put("LedgerLine", ledger_line());
     put("Trouble", trouble());
-    put("Retried", object(json!({
-        "records": count(), "jobs": count(), "problem": {"$ref": "#/components/schemas/Trouble"},
-    })));
+    put(
+        "Retried",
+        object(json!({
+            "mended": count(), "left": count(), "problem": {"$ref": "#/components/schemas/Trouble"},
+        })),
+    );
     put("Job", job());
     put("JobsRetried", object(json!({"jobs": count()})));
     put("Queued", object(json!({"queued": list(text())})));
     put("Token", token());
-    put("AuditEntry", object(json!({
-        "id": text(), "at": time(), "actor": text(), "action": text(), "subject": text(), "detail": {},
-    })));
+    put(
+        "AuditEntry",
+        object(json!({
+            "id": text(), "at": time(), "actor": text(), "action": text(), "subject": text(), "detail": {},
+        })),
+    );
     put("Ready", ready());
     all
 }
@@ -83,15 +101,20 @@ fn problem() -> Value {
     let required = object(json!({
         "type": text(), "title": text(), "status": count(), "code": text(), "detail": text(),
     }));
-    with_optional(required, json!({
-        "hint": {"type": "string", "description": "What can be done about it."},
-        "fields": list(object(json!({"path": text(), "message": text()}))),
-        "current": {"type": "object", "description": "The object as it is now.", "additionalProperties": true},
-    }))
+    with_optional(
+        required,
+        json!({
+            "hint": {"type": "string", "description": "What can be done about it."},
+            "fields": list(object(json!({"path": text(), "message": text()}))),
+            "current": {"type": "object", "description": "The object as it is now.", "additionalProperties": true},
+        }),
+    )
 }
 
 fn merchant() -> Value {
-    object(json!({"id": text(), "name": text(), "timezone": text(), "settings": free(), "created_at": time()}))
+    object(
+        json!({"id": text(), "name": text(), "timezone": text(), "settings": free(), "created_at": time()}),
+    )
 }
 
 fn connection() -> Value {
@@ -118,13 +141,16 @@ fn connection() -> Value {
 fn connector() -> Value {
     let required = object(json!({
         "id": text(), "name": text(), "kind": words(&["shop", "marketplace", "carrier", "wms"]),
-        "summary": text(), "docs": text(), "operations": free(), "webhook_topics": list(text()),
+        "summary": text(), "docs": text(), "version": text(), "operations": free(), "webhook_topics": list(text()),
         "webhook_secret": nullable(text()),
     }));
-    with_optional(required, json!({
-        "form": {"type": "object", "description": "JSON Schema of `{settings, credentials}`.", "additionalProperties": true},
-        "settings_of_every_connection": {"type": "object", "description": "JSON Schema of settings beside the form's.", "additionalProperties": true},
-    }))
+    with_optional(
+        required,
+        json!({
+            "form": {"type": "object", "description": "JSON Schema of `{settings, credentials}`.", "additionalProperties": true},
+            "settings_of_every_connection": {"type": "object", "description": "JSON Schema of settings beside the form's.", "additionalProperties": true},
+        }),
+    )
 }
 
 fn event() -> Value {
@@ -140,9 +166,12 @@ fn subscription() -> Value {
         "state": words(&["active", "disabled", "deleted"]), "disabled_reason": nullable(text()),
         "cursor": count(), "created_at": time(),
     }));
-    with_optional(required, json!({
-        "secret": {"type": "string", "pattern": "^whsec_", "description": "Shown once, when it is made."},
-    }))
+    with_optional(
+        required,
+        json!({
+            "secret": {"type": "string", "pattern": "^whsec_", "description": "Shown once, when it is made."},
+        }),
+    )
 }
 
 fn delivery() -> Value {
@@ -156,7 +185,15 @@ fn delivery() -> Value {
 }
 
 fn disposition() -> Value {
-    words(&["pending", "applied", "unchanged", "stale", "duplicate", "ignored", "problem"])
+    words(&[
+        "pending",
+        "applied",
+        "unchanged",
+        "stale",
+        "duplicate",
+        "ignored",
+        "problem",
+    ])
 }
 
 fn inbox_record() -> Value {
@@ -180,8 +217,18 @@ fn ledger_line() -> Value {
 
 fn class() -> Value {
     words(&[
-        "throttled", "transient", "ambiguous", "auth_expired", "auth_broken", "invalid", "rejected",
-        "conflict", "gone", "broken_contract", "drift", "totals_mismatch",
+        "throttled",
+        "transient",
+        "ambiguous",
+        "auth_expired",
+        "auth_broken",
+        "invalid",
+        "rejected",
+        "conflict",
+        "gone",
+        "broken_contract",
+        "drift",
+        "totals_mismatch",
     ])
 }
 
@@ -213,9 +260,12 @@ fn token() -> Value {
         "id": text(), "name": text(), "scope": words(&["admin", "operator", "merchant", "warehouse"]),
         "merchant_id": nullable(text()), "created_at": time(), "revoked_at": nullable(time()),
     }));
-    with_optional(required, json!({
-        "token": {"type": "string", "description": "Shown once, when it is made."},
-    }))
+    with_optional(
+        required,
+        json!({
+            "token": {"type": "string", "description": "Shown once, when it is made."},
+        }),
+    )
 }
 
 fn ready() -> Value {
