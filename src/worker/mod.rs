@@ -1,0 +1,10 @@
+//! Everything that runs by itself: applying deliveries, polling, jobs, clocks.
+
+pub mod apply;
+pub mod connectors;
+mod decide;
+pub mod mapped;
+mod memory;
+pub mod pool;
+pub mod reading;
+pub mod stop;
