@@ -1,10 +1,16 @@
 //! Crossdock: an integration gateway for fulfilment centres.
 //!
-//! The way of an order, in the order to read the source: [`ingress`] → inbox ([`store`]) →
-//! [`mapping`] → [`flow`] → events and jobs → [`egress`] and [`operation`].
+//! The way of an order, in the order to read the source: `ingress` → inbox (`store`) →
+//! `mapping` → `flow` → events and jobs → `egress` and `operation`.
 
 pub mod canonical;
+pub mod clock;
+pub mod egress;
 pub mod flow;
 pub mod ingress;
 pub mod manifest;
+pub mod mapping;
+pub mod operation;
+pub mod settings;
 pub mod store;
+pub mod telemetry;

@@ -6,6 +6,7 @@
 //! yields are errors; absent, null and value are three different things ([`Field`]).
 
 pub mod address;
+pub mod check;
 pub mod connection;
 pub mod event;
 pub mod field;

@@ -6,6 +6,7 @@
 //! query of what belongs to merchants takes a [`Scope`], so that isolation is in one place.
 
 pub mod query;
+pub mod wake;
 
 use crate::canonical::connection::{Connection, Merchant};
 use crate::canonical::event::EventType;
@@ -383,6 +384,8 @@ pub trait Store: Send + Sync + 'static {
     async fn health(&self) -> Result<StoreHealth, StoreError>;
     /// Deletes what is past its time: dedupe keys (7 d), idempotency keys (48 h).
     async fn housekeeping(&self, now: Timestamp) -> Result<(), StoreError>;
+    /// The bells that ring after a commit.
+    fn wake(&self) -> &wake::Wakeups;
     /// Writes everything down and closes.
     async fn close(&self);
 }

@@ -1,0 +1,8 @@
+//! Rebuilds the crate when a built-in connector folder changes: `include_dir!` alone does not tell
+//! cargo which files it read.
+#![allow(clippy::print_stdout)] // this is how a build script speaks to cargo
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=connectors");
+}

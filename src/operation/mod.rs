@@ -1,0 +1,39 @@
+//! One call of a provider: from the manifest's words and a command to requests, answers and what
+//! they mean.
+//!
+//! The order to read it in: [`provider`] (what is needed of a connector, the context), [`request`]
+//! and [`auth`] (a step becomes a [`PlannedRequest`]), [`client`] (sent, behind the address
+//! [`guard`]), [`decode`] and [`classify`] (what the answer means), [`retry`], [`limit`] and
+//! [`circuit`] (when the next call may go), [`run`] (all of it, step by step), [`render`] (only the
+//! request, for people).
+//!
+//! What always holds: all but client, limit and run is pure. Nothing is sent before the caller has
+//! written its attempt; a lost answer is never taken for a failure where it may be a success;
+//! secrets are seen by `auth` and `credentials` only.
+
+pub mod auth;
+pub mod circuit;
+pub mod classify;
+pub mod client;
+pub mod credentials;
+pub mod decode;
+pub mod encode;
+pub mod guard;
+pub mod join;
+pub mod lanes;
+pub mod limit;
+pub mod planned;
+pub mod provider;
+pub mod request;
+pub mod retry;
+pub mod retry_after;
+pub(crate) mod value;
+
+pub use classify::{Judge, Outcome};
+pub use client::{Answer, ClientConfig, GuardedClient, SendError, SendLimits, Sent};
+pub use credentials::Credentials;
+pub use planned::PlannedRequest;
+pub use provider::{Account, Provider};
+
+#[cfg(test)]
+mod testing;
