@@ -5,6 +5,7 @@
 
 pub mod canonical;
 pub mod clock;
+pub mod connector;
 pub mod egress;
 pub mod flow;
 pub mod ingress;
@@ -14,3 +15,4 @@ pub mod operation;
 pub mod settings;
 pub mod store;
 pub mod telemetry;
+pub mod worker;

@@ -321,7 +321,7 @@ impl Applier {
             metrics::counter!("crossdock_records_total", "disposition" => record.disposition.as_str())
                 .increment(1);
         }
-        metrics::histogram!("crossdock_intake_to_decision_seconds")
+        metrics::histogram!("crossdock_apply_seconds")
             .record(between(wire.received_at, now).as_secs_f64());
     }
 

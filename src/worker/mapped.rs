@@ -11,7 +11,8 @@ use crate::canonical::MappedOrder;
 use crate::canonical::connection::Connection;
 use crate::canonical::inbox::WireDelivery;
 use crate::canonical::order::Source;
-use crate::mapping::{Drift, MapError, Path, Scope, Val, from_serde, select, shape, to_json};
+use crate::connector::records;
+use crate::mapping::{Drift, MapError, Scope, Val, from_serde, shape, to_json};
 use crate::operation::Provider;
 use crate::operation::value::{object, scalar, text};
 use serde_json::{Value, json};
@@ -104,13 +105,12 @@ impl Failure {
     }
 }
 
-/// `$connection`: the settings, with the manifest's zone where the settings name none.
+/// `$connection`: the settings, with the form's defaults and the manifest's zone.
 pub fn settings(connection: &Connection, connector: Option<&Loaded>) -> Val {
-    let mut settings = connection.settings.clone();
-    let zone = connector.and_then(|c| c.provider.manifest().timezone.clone());
-    if let (Some(zone), false) = (zone, settings.contains_key("timezone")) {
-        settings.insert("timezone".to_owned(), Value::String(zone));
-    }
+    let settings = match connector {
+        Some(connector) => crate::connector::map::settings(connector.provider.manifest(), &connection.settings),
+        None => connection.settings.clone(),
+    };
     from_serde(&settings).unwrap_or_default()
 }
 
@@ -167,7 +167,7 @@ fn read_delivery(
         mapped.topic = scalar(&topic).map(|t| t.into_owned()).unwrap_or_default();
         body = Some(decoded);
     }
-    let (mapping, records, key) = match reading::reading(manifest, wire.source, &mapped.topic) {
+    let (mapping, path, key) = match reading::reading(manifest, wire.source, &mapped.topic) {
         Reading::Map { mapping, records, key } => (mapping, records, key),
         Reading::Ignore => {
             mapped.records.push(whole(Content::Ignored("topic ignored by the manifest")));
@@ -184,8 +184,7 @@ fn read_delivery(
         Some(body) => body,
         None => decode(job, provider)?,
     };
-    let path = Path::parse(records).map_err(|e| Failure::new("records_path", e.to_string()))?;
-    let slices = select(&body, &path).map_err(|e| Failure {
+    let slices = records::by_path(path, &body).map_err(|e| Failure {
         detail: json!({ "path": e.path }),
         ..Failure::new("records_missing", e.to_string())
     })?;

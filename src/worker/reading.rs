@@ -6,9 +6,9 @@
 
 use crate::canonical::inbox::WireDelivery;
 use crate::canonical::order::Source;
-use crate::manifest::model::{Format, Manifest, Step, Topic};
+use crate::connector::records;
+use crate::manifest::model::{Manifest, Step, Topic};
 use crate::mapping::{ReadError, Val, read};
-use crate::operation::value::text;
 
 /// What stands behind the operation's name in the topic of a sweep's pages.
 pub const SWEEP: &str = "#sweep";
@@ -103,33 +103,8 @@ pub fn topic_in_body(manifest: &Manifest) -> Option<&str> {
 /// # Errors
 /// [`ReadError`] with the place, without payload.
 pub fn decode(manifest: &Manifest, wire: &WireDelivery) -> Result<Val, ReadError> {
-    let limits = read::Limits::default();
-    let body: &[u8] = &wire.body;
     if composed(manifest, wire.source, &wire.topic) {
-        return read::json(body, &limits);
+        return read::json(&wire.body, &read::Limits::default());
     }
-    match manifest.transport.format {
-        Format::Json | Format::None if manifest.transport.skip_prelude => behind_prelude(body, &limits),
-        Format::Json | Format::None => read::json(body, &limits),
-        Format::Xml => read::xml(body, &limits),
-        Format::Form => read::form(body),
-        Format::Text => match std::str::from_utf8(body) {
-            Ok(body) => Ok(text(body)),
-            Err(_) => read::json(body, &limits).map(|_| Val::Null),
-        },
-    }
-}
-
-/// How many places of a body are tried as the start of its JSON.
-const PRELUDE_TRIES: usize = 16;
-
-/// JSON, if need be behind notices that the server printed before it.
-fn behind_prelude(body: &[u8], limits: &read::Limits) -> Result<Val, ReadError> {
-    let whole = read::json(body, limits);
-    if whole.is_ok() {
-        return whole;
-    }
-    let starts = body.iter().enumerate().filter(|(_, byte)| matches!(byte, b'{' | b'['));
-    let mut rests = starts.take(PRELUDE_TRIES).filter_map(|(start, _)| body.get(start..));
-    rests.find_map(|rest| read::json(rest, limits).ok()).map_or(whole, Ok)
+    records::decode(manifest, &wire.body)
 }
