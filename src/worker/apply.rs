@@ -46,19 +46,19 @@ pub struct Known {
 
 /// The applier. See the module.
 pub struct Applier {
-    store: Arc<dyn Store>,
-    connectors: Arc<dyn Connectors>,
-    pool: Arc<MappingPool>,
-    clock: Arc<dyn Clock>,
-    stop: Stop,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) connectors: Arc<dyn Connectors>,
+    pub(super) pool: Arc<MappingPool>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) stop: Stop,
     noted: Mutex<HashMap<ConnectionId, Timestamp>>,
 }
 
 /// Deliveries that are mapped and wait to be decided.
-struct Batch {
-    items: Arc<Vec<ToMap>>,
-    mapped: Vec<Option<Mapped>>,
-    known: HashMap<ConnectionId, Known>,
+pub(super) struct Batch {
+    pub items: Arc<Vec<ToMap>>,
+    pub mapped: Vec<Option<Mapped>>,
+    pub known: HashMap<ConnectionId, Known>,
     last_place: u64,
 }
 
@@ -142,7 +142,7 @@ impl Applier {
 
     /// Adds what mapping needs. Read anew for every batch, so that a connection that was just
     /// activated releases what arrives after it.
-    async fn prepare(
+    pub(super) async fn prepare(
         &self,
         wires: Vec<WireDelivery>,
     ) -> Result<(Arc<Vec<ToMap>>, HashMap<ConnectionId, Known>), StoreError> {
@@ -168,7 +168,7 @@ impl Applier {
         Ok((Arc::new(items), known))
     }
 
-    async fn known(&self, id: ConnectionId) -> Result<Option<Known>, StoreError> {
+    pub(super) async fn known(&self, id: ConnectionId) -> Result<Option<Known>, StoreError> {
         let Some(connection) = self.store.connection(Scope::All, id).await? else {
             return Ok(None);
         };
@@ -176,7 +176,7 @@ impl Applier {
         Ok(merchant.map(|merchant| Known { connection, merchant }))
     }
 
-    async fn map(
+    pub(super) async fn map(
         &self,
         items: Arc<Vec<ToMap>>,
         known: HashMap<ConnectionId, Known>,
@@ -256,7 +256,7 @@ impl Applier {
     }
 
     /// Reads what the decisions of a batch need.
-    async fn remember(&self, items: &[ToMap], mapped: &[Option<Mapped>]) -> Result<Memory, StoreError> {
+    pub(super) async fn remember(&self, items: &[ToMap], mapped: &[Option<Mapped>]) -> Result<Memory, StoreError> {
         let mut memory = Memory::default();
         let mut polled: HashMap<ConnectionId, Vec<String>> = HashMap::new();
         for (item, mapped) in items.iter().zip(mapped) {
@@ -399,7 +399,7 @@ impl Applier {
 }
 
 /// The result of one change set.
-fn first(results: Vec<Result<crate::store::Applied, StoreError>>) -> Result<(), StoreError> {
+pub(super) fn first(results: Vec<Result<crate::store::Applied, StoreError>>) -> Result<(), StoreError> {
     match results.into_iter().next() {
         Some(result) => result.map(drop),
         None => Err(StoreError::Corrupt("the store answered nothing".into())),

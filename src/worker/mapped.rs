@@ -140,7 +140,11 @@ pub fn map(job: &ToMap, hash: Hasher<'_>) -> Mapped {
     match outcome {
         Ok(()) if mapped.records.is_empty() => mapped.records.push(whole(Content::Ignored("no records in it"))),
         Ok(()) => {}
-        Err(failure) => mapped.records.push(whole(Content::Failed(failure))),
+        Err(failure) => {
+            // The delivery as a whole is one record, of no kind yet.
+            mapped.kind = None;
+            mapped.records.push(whole(Content::Failed(failure)));
+        }
     }
     mapped
 }

@@ -7,4 +7,5 @@ pub mod mapped;
 mod memory;
 pub mod pool;
 pub mod reading;
+pub mod remap;
 pub mod stop;
