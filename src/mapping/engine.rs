@@ -43,8 +43,20 @@ impl<'a> HasLut<'a, Engine> for &'a Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    pub(crate) fn new(lut: &'a Lut<Engine>, library: &'a Library, quicks: &'a [Prepared], scope: &'a Scope) -> Self {
-        Self { lut, library, quicks, scope, notes: RefCell::default(), fault: RefCell::default() }
+    pub(crate) fn new(
+        lut: &'a Lut<Engine>,
+        library: &'a Library,
+        quicks: &'a [Prepared],
+        scope: &'a Scope,
+    ) -> Self {
+        Self {
+            lut,
+            library,
+            quicks,
+            scope,
+            notes: RefCell::default(),
+            fault: RefCell::default(),
+        }
     }
 
     /// Notes a warning.
@@ -59,7 +71,10 @@ impl<'a> Frame<'a> {
     pub(crate) fn drift(&self, table: &str, key: &str) {
         let mut notes = self.notes.borrow_mut();
         if notes.drift.len() < NOTE_CAP {
-            notes.drift.push(Drift { table: table.to_owned(), key: error::capped(key) });
+            notes.drift.push(Drift {
+                table: table.to_owned(),
+                key: error::capped(key),
+            });
         }
     }
 
@@ -88,7 +103,9 @@ impl<'a> Frame<'a> {
 fn call_native<const INDEX: usize>(mut cv: Cv<'_, Engine>) -> ValXs<'_, Val> {
     let frame: &Frame<'_> = cv.0.data();
     let Some(native) = natives::all().get(INDEX) else {
-        return once(Err(Exn::from(frame.raise(MapError::Internal("unknown native function".to_owned())))));
+        return once(Err(Exn::from(
+            frame.raise(MapError::Internal("unknown native function".to_owned())),
+        )));
     };
     // jq binds arguments in order, so the last one is on top.
     let mut args: Vec<Val> = (0..native.arity).map(|_| cv.0.pop_var()).collect();
@@ -112,10 +129,22 @@ type Call = RunPtr<Engine>;
 macro_rules! sixteen {
     ($call:ident, $base:literal) => {
         [
-            $call::<{ $base }>, $call::<{ $base + 1 }>, $call::<{ $base + 2 }>, $call::<{ $base + 3 }>,
-            $call::<{ $base + 4 }>, $call::<{ $base + 5 }>, $call::<{ $base + 6 }>, $call::<{ $base + 7 }>,
-            $call::<{ $base + 8 }>, $call::<{ $base + 9 }>, $call::<{ $base + 10 }>, $call::<{ $base + 11 }>,
-            $call::<{ $base + 12 }>, $call::<{ $base + 13 }>, $call::<{ $base + 14 }>, $call::<{ $base + 15 }>,
+            $call::<{ $base }>,
+            $call::<{ $base + 1 }>,
+            $call::<{ $base + 2 }>,
+            $call::<{ $base + 3 }>,
+            $call::<{ $base + 4 }>,
+            $call::<{ $base + 5 }>,
+            $call::<{ $base + 6 }>,
+            $call::<{ $base + 7 }>,
+            $call::<{ $base + 8 }>,
+            $call::<{ $base + 9 }>,
+            $call::<{ $base + 10 }>,
+            $call::<{ $base + 11 }>,
+            $call::<{ $base + 12 }>,
+            $call::<{ $base + 13 }>,
+            $call::<{ $base + 14 }>,
+            $call::<{ $base + 15 }>,
         ]
     };
 }
@@ -154,11 +183,23 @@ pub(crate) const QUICK_CAP: usize = 256;
 /// The native functions in jq's form.
 pub(crate) fn native_funs() -> impl Iterator<Item = Fun<Engine>> {
     let calls = NATIVE_CALLS.iter().flatten();
-    natives::all().iter().zip(calls).map(|(native, call): (&&Native, _)| (native.name, jaq_core::native::v(native.arity), in_jq_form(*call)))
+    natives::all()
+        .iter()
+        .zip(calls)
+        .map(|(native, call): (&&Native, _)| {
+            (
+                native.name,
+                jaq_core::native::v(native.arity),
+                in_jq_form(*call),
+            )
+        })
 }
 
 /// The `index`-th precompiled expression in jq's form: a function of closures.
-pub(crate) fn quick_fun(index: usize, closures: usize) -> Option<(Box<[Bind]>, jaq_core::Native<Engine>)> {
+pub(crate) fn quick_fun(
+    index: usize,
+    closures: usize,
+) -> Option<(Box<[Bind]>, jaq_core::Native<Engine>)> {
     let call = QUICK_CALLS.iter().flatten().nth(index)?;
     Some((vec![Bind::Fun(()); closures].into(), in_jq_form(*call)))
 }

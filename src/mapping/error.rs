@@ -26,7 +26,11 @@ pub struct CompileError {
 
 impl fmt::Display for CompileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}: {}", self.label, self.line, self.column, self.message)?;
+        write!(
+            f,
+            "{}:{}:{}: {}",
+            self.label, self.line, self.column, self.message
+        )?;
         match &self.hint {
             Some(hint) => write!(f, " ({hint})"),
             None => Ok(()),
@@ -150,13 +154,22 @@ fn without_values(text: &str) -> String {
     }
     if let Some(rest) = text.strip_prefix("cannot index ") {
         let key = rest.rsplit(" with ").next().unwrap_or("");
-        let plain = key.len() <= 40 && key.chars().all(|c| c.is_ascii_alphanumeric() || "_-\"@#".contains(c));
+        let plain = key.len() <= 40
+            && key
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "_-\"@#".contains(c));
         let key = if plain { key } else { kind_of_text(key) };
         return format!("cannot index {} with {key}", kind_of_text(rest));
     }
     if let Some(rest) = text.strip_prefix("cannot calculate ") {
-        let operator = ["+", "-", "*", "/", "%"].into_iter().find(|op| rest.contains(&format!(" {op} ")));
-        return format!("cannot calculate {} {} …", kind_of_text(rest), operator.unwrap_or("?"));
+        let operator = ["+", "-", "*", "/", "%"]
+            .into_iter()
+            .find(|op| rest.contains(&format!(" {op} ")));
+        return format!(
+            "cannot calculate {} {} …",
+            kind_of_text(rest),
+            operator.unwrap_or("?")
+        );
     }
     if text.starts_with("invalid path expression") {
         return "invalid path expression: the left side of an assignment must be a path".to_owned();

@@ -34,15 +34,28 @@ impl Library {
         let mut tables = HashMap::new();
         for (path, csv) in embedded(&TABLES, "csv") {
             let name = path.trim_end_matches(".csv");
-            tables.insert(name.to_owned(), Arc::new(Table::parse(&format!("mappings/tables/{path}"), csv)?));
+            tables.insert(
+                name.to_owned(),
+                Arc::new(Table::parse(&format!("mappings/tables/{path}"), csv)?),
+            );
         }
-        let mut library = Self { inner: Arc::new(Inner { tables, defs: Arc::default() }) };
+        let mut library = Self {
+            inner: Arc::new(Inner {
+                tables,
+                defs: Arc::default(),
+            }),
+        };
         for (path, source) in embedded(&LIB, "jq") {
             let label = format!("mappings/lib/{path}");
             let added = syntax::definitions(&label, source)?;
             lint::definitions(&label, source, &added, &library)?;
             let defs = library.inner.defs.iter().cloned().chain(added).collect();
-            library = Self { inner: Arc::new(Inner { defs: Arc::new(defs), ..(*library.inner).clone() }) };
+            library = Self {
+                inner: Arc::new(Inner {
+                    defs: Arc::new(defs),
+                    ..(*library.inner).clone()
+                }),
+            };
         }
         Ok(library)
     }
@@ -50,8 +63,13 @@ impl Library {
     /// The same library with one more table (a connector's `codes.csv`), which hides a shared one of that name.
     pub fn with_table(&self, name: &str, csv: &str) -> Result<Self, CompileError> {
         let mut inner = (*self.inner).clone();
-        inner.tables.insert(name.to_owned(), Arc::new(Table::parse(&format!("{name}.csv"), csv)?));
-        Ok(Self { inner: Arc::new(inner) })
+        inner.tables.insert(
+            name.to_owned(),
+            Arc::new(Table::parse(&format!("{name}.csv"), csv)?),
+        );
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     pub(crate) fn has_table(&self, name: &str) -> bool {
@@ -74,7 +92,11 @@ impl Library {
 
     /// The names of the shared definitions.
     pub(crate) fn names(&self) -> Names {
-        self.inner.defs.iter().map(|def| (def.name.to_owned(), def.args.len())).collect()
+        self.inner
+            .defs
+            .iter()
+            .map(|def| (def.name.to_owned(), def.args.len()))
+            .collect()
     }
 }
 
@@ -82,7 +104,11 @@ impl Library {
 fn embedded(dir: &'static Dir<'static>, extension: &str) -> Vec<(&'static str, &'static str)> {
     let mut files: Vec<_> = dir
         .files()
-        .filter(|file| file.path().extension().is_some_and(|found| found == extension))
+        .filter(|file| {
+            file.path()
+                .extension()
+                .is_some_and(|found| found == extension)
+        })
         .filter_map(|file| Some((file.path().to_str()?, file.contents_utf8()?)))
         .collect();
     files.sort_unstable();

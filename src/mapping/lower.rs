@@ -33,7 +33,11 @@ struct Root<'s> {
 
 impl<'s> Lowering<'s> {
     pub(super) fn new(arena: &'s Arena) -> Self {
-        Self { arena, prepared: Vec::new(), exactness: Exactness::default() }
+        Self {
+            arena,
+            prepared: Vec::new(),
+            exactness: Exactness::default(),
+        }
     }
 
     /// The precompiled expressions with the names they are called by.
@@ -44,7 +48,10 @@ impl<'s> Lowering<'s> {
     /// Lowers a definition, and remembers what it yields for its callers.
     pub(super) fn definition(&mut self, def: Def<&'s str>) -> Def<&'s str> {
         self.exactness.learn(def.name, &def.args, &def.body);
-        Def { body: self.term(def.body), ..def }
+        Def {
+            body: self.term(def.body),
+            ..def
+        }
     }
 
     fn boxed(&mut self, term: Box<Term<&'s str>>) -> Box<Term<&'s str>> {
@@ -58,10 +65,15 @@ impl<'s> Lowering<'s> {
     /// Lowers a term that jq runs.
     pub(super) fn term(&mut self, term: Term<&'s str>) -> Term<&'s str> {
         match term {
-            Term::Obj(entries) if self.has_room() && constant_keys(&entries).is_some() => self.root(Term::Obj(entries)),
-            Term::Obj(entries) => {
-                Term::Obj(entries.into_iter().map(|(key, value)| (self.key(key), value.map(|value| self.term(value)))).collect())
+            Term::Obj(entries) if self.has_room() && constant_keys(&entries).is_some() => {
+                self.root(Term::Obj(entries))
             }
+            Term::Obj(entries) => Term::Obj(
+                entries
+                    .into_iter()
+                    .map(|(key, value)| (self.key(key), value.map(|value| self.term(value))))
+                    .collect(),
+            ),
             Term::Call(name, args) => self.call(name, args),
             Term::BinOp(left, op, right) => self.binary(left, op, right),
             Term::Str(format, parts) => Term::Str(
@@ -77,10 +89,20 @@ impl<'s> Lowering<'s> {
             Term::Arr(Some(inner)) => Term::Arr(Some(self.boxed(inner))),
             Term::Neg(inner) => Term::Neg(self.boxed(inner)),
             Term::Label(name, inner) => Term::Label(name, self.boxed(inner)),
-            Term::Fold(kind, source, pattern, args) => Term::Fold(kind, self.boxed(source), self.pattern(pattern), self.all(args)),
-            Term::TryCatch(inner, catch) => Term::TryCatch(self.boxed(inner), catch.map(|catch| self.boxed(catch))),
+            Term::Fold(kind, source, pattern, args) => Term::Fold(
+                kind,
+                self.boxed(source),
+                self.pattern(pattern),
+                self.all(args),
+            ),
+            Term::TryCatch(inner, catch) => {
+                Term::TryCatch(self.boxed(inner), catch.map(|catch| self.boxed(catch)))
+            }
             Term::IfThenElse(branches, otherwise) => {
-                let branches = branches.into_iter().map(|(condition, then)| (self.term(condition), self.term(then))).collect();
+                let branches = branches
+                    .into_iter()
+                    .map(|(condition, then)| (self.term(condition), self.term(then)))
+                    .collect();
                 Term::IfThenElse(branches, otherwise.map(|otherwise| self.boxed(otherwise)))
             }
             Term::Def(defs, inner) => {
@@ -89,31 +111,55 @@ impl<'s> Lowering<'s> {
             }
             Term::Path(head, path) => {
                 let head = self.boxed(head);
-                Term::Path(head, Path(path.0.into_iter().map(|(part, opt)| (self.part(part), opt)).collect()))
+                Term::Path(
+                    head,
+                    Path(
+                        path.0
+                            .into_iter()
+                            .map(|(part, opt)| (self.part(part), opt))
+                            .collect(),
+                    ),
+                )
             }
-            plain @ (Term::Id | Term::Recurse | Term::Num(_) | Term::Arr(None) | Term::Break(_) | Term::Var(_)) => plain,
+            plain @ (Term::Id
+            | Term::Recurse
+            | Term::Num(_)
+            | Term::Arr(None)
+            | Term::Break(_)
+            | Term::Var(_)) => plain,
         }
     }
 
     /// A key stays a constant text; only a computed one is lowered.
     fn key(&mut self, key: Term<&'s str>) -> Term<&'s str> {
-        if visit::constant_text(&key).is_some() { key } else { self.term(key) }
+        if visit::constant_text(&key).is_some() {
+            key
+        } else {
+            self.term(key)
+        }
     }
 
     fn part(&mut self, part: Part<Term<&'s str>>) -> Part<Term<&'s str>> {
         match part {
             Part::Index(index) => Part::Index(self.key(index)),
-            Part::Range(from, to) => Part::Range(from.map(|from| self.term(from)), to.map(|to| self.term(to))),
+            Part::Range(from, to) => {
+                Part::Range(from.map(|from| self.term(from)), to.map(|to| self.term(to)))
+            }
         }
     }
 
     fn pattern(&mut self, pattern: Pattern<&'s str>) -> Pattern<&'s str> {
         match pattern {
             Pattern::Var(name) => Pattern::Var(name),
-            Pattern::Arr(items) => Pattern::Arr(items.into_iter().map(|item| self.pattern(item)).collect()),
-            Pattern::Obj(entries) => {
-                Pattern::Obj(entries.into_iter().map(|(key, inner)| (self.key(key), self.pattern(inner))).collect())
+            Pattern::Arr(items) => {
+                Pattern::Arr(items.into_iter().map(|item| self.pattern(item)).collect())
             }
+            Pattern::Obj(entries) => Pattern::Obj(
+                entries
+                    .into_iter()
+                    .map(|(key, inner)| (self.key(key), self.pattern(inner)))
+                    .collect(),
+            ),
         }
     }
 
@@ -121,14 +167,20 @@ impl<'s> Lowering<'s> {
         if let (Some(variable), true) = (constant_variable(name), args.is_empty()) {
             return Term::Var(variable);
         }
-        let native = natives::find(name, args.len()).is_some() && args.iter().all(|arg| self.exactness.term(arg));
+        let native = natives::find(name, args.len()).is_some()
+            && args.iter().all(|arg| self.exactness.term(arg));
         if native && self.has_room() {
             return self.root(Term::Call(name, args));
         }
         Term::Call(name, self.all(args))
     }
 
-    fn binary(&mut self, left: Box<Term<&'s str>>, op: BinaryOp<&'s str>, right: Box<Term<&'s str>>) -> Term<&'s str> {
+    fn binary(
+        &mut self,
+        left: Box<Term<&'s str>>,
+        op: BinaryOp<&'s str>,
+        right: Box<Term<&'s str>>,
+    ) -> Term<&'s str> {
         match op {
             BinaryOp::Math(Math::Mul) => self.call("!mul", vec![*left, *right]),
             // `l *= r` is `r as $x | l |= . * $x`.
@@ -156,14 +208,26 @@ impl<'s> Lowering<'s> {
 
     /// Replaces an exact term by a call to its precompiled form.
     fn root(&mut self, term: Term<&'s str>) -> Term<&'s str> {
-        let mut root = Root { closures: Vec::new(), field: String::new() };
+        let mut root = Root {
+            closures: Vec::new(),
+            field: String::new(),
+        };
         // Closures may hold roots of their own, so the number is taken before they are lowered.
         let index = self.prepared.len();
         let name: &str = self.arena.alloc(format!("!q{index}"));
-        self.prepared.push((name, Prepared { expression: Quick::Input, closures: 0 }));
+        self.prepared.push((
+            name,
+            Prepared {
+                expression: Quick::Input,
+                closures: 0,
+            },
+        ));
         let expression = self.quick(term, &mut root);
         if let Some((_, prepared)) = self.prepared.get_mut(index) {
-            *prepared = Prepared { expression, closures: root.closures.len() };
+            *prepared = Prepared {
+                expression,
+                closures: root.closures.len(),
+            };
         }
         Term::Call(name, root.closures)
     }
@@ -175,7 +239,10 @@ impl<'s> Lowering<'s> {
         if let Some(slot) = root.closures.get_mut(position) {
             *slot = lowered;
         }
-        Closure { position, field: root.field.as_str().into() }
+        Closure {
+            position,
+            field: root.field.as_str().into(),
+        }
     }
 
     fn boxed_quick(&mut self, term: Term<&'s str>, root: &mut Root<'s>) -> Box<Quick> {
@@ -183,7 +250,10 @@ impl<'s> Lowering<'s> {
     }
 
     fn quicks(&mut self, terms: Vec<Term<&'s str>>, root: &mut Root<'s>) -> Box<[Quick]> {
-        terms.into_iter().map(|term| self.quick(term, root)).collect()
+        terms
+            .into_iter()
+            .map(|term| self.quick(term, root))
+            .collect()
     }
 
     /// Precompiles a term of which exactly one value is wanted.
@@ -210,8 +280,12 @@ impl<'s> Lowering<'s> {
             },
             Term::BinOp(left, op, right) => self.quick_binary(*left, op, *right, root),
             Term::IfThenElse(branches, otherwise) => {
-                let branches = branches.into_iter().map(|(condition, then)| (self.quick(condition, root), self.quick(then, root))).collect();
-                let otherwise = otherwise.map_or(Quick::Input, |otherwise| self.quick(*otherwise, root));
+                let branches = branches
+                    .into_iter()
+                    .map(|(condition, then)| (self.quick(condition, root), self.quick(then, root)))
+                    .collect();
+                let otherwise =
+                    otherwise.map_or(Quick::Input, |otherwise| self.quick(*otherwise, root));
                 Quick::If(branches, Box::new(otherwise))
             }
             Term::Call(name, args) => self.quick_call(name, args, root),
@@ -220,7 +294,12 @@ impl<'s> Lowering<'s> {
         }
     }
 
-    fn quick_call(&mut self, name: &'s str, mut args: Vec<Term<&'s str>>, root: &mut Root<'s>) -> Quick {
+    fn quick_call(
+        &mut self,
+        name: &'s str,
+        mut args: Vec<Term<&'s str>>,
+        root: &mut Root<'s>,
+    ) -> Quick {
         match (name, args.len()) {
             ("null", 0) => return Quick::Const(Val::Null),
             ("true", 0) => return Quick::Const(Val::Bool(true)),
@@ -228,7 +307,9 @@ impl<'s> Lowering<'s> {
             ("map", 1) => {
                 if let Some(stages) = args.pop_if(|_| true).map(|body| self.stages(body)) {
                     return match stages {
-                        Ok(stages) => Quick::Each(Box::new(Quick::Input), self.quick_stages(stages, root)),
+                        Ok(stages) => {
+                            Quick::Each(Box::new(Quick::Input), self.quick_stages(stages, root))
+                        }
                         Err(body) => Quick::Arg(self.closure(Term::Call("map", vec![body]), root)),
                     };
                 }
@@ -241,15 +322,41 @@ impl<'s> Lowering<'s> {
         }
     }
 
-    fn quick_binary(&mut self, left: Term<&'s str>, op: BinaryOp<&'s str>, right: Term<&'s str>, root: &mut Root<'s>) -> Quick {
+    fn quick_binary(
+        &mut self,
+        left: Term<&'s str>,
+        op: BinaryOp<&'s str>,
+        right: Term<&'s str>,
+        root: &mut Root<'s>,
+    ) -> Quick {
         match op {
-            BinaryOp::Pipe(None) => Quick::Pipe(self.boxed_quick(left, root), self.boxed_quick(right, root)),
-            BinaryOp::Alt => Quick::Alt(self.boxed_quick(left, root), self.boxed_quick(right, root)),
-            BinaryOp::Cmp(op) => Quick::Cmp(self.boxed_quick(left, root), op, self.boxed_quick(right, root)),
-            BinaryOp::And => Quick::Logic(self.boxed_quick(left, root), false, self.boxed_quick(right, root)),
-            BinaryOp::Or => Quick::Logic(self.boxed_quick(left, root), true, self.boxed_quick(right, root)),
+            BinaryOp::Pipe(None) => {
+                Quick::Pipe(self.boxed_quick(left, root), self.boxed_quick(right, root))
+            }
+            BinaryOp::Alt => {
+                Quick::Alt(self.boxed_quick(left, root), self.boxed_quick(right, root))
+            }
+            BinaryOp::Cmp(op) => Quick::Cmp(
+                self.boxed_quick(left, root),
+                op,
+                self.boxed_quick(right, root),
+            ),
+            BinaryOp::And => Quick::Logic(
+                self.boxed_quick(left, root),
+                false,
+                self.boxed_quick(right, root),
+            ),
+            BinaryOp::Or => Quick::Logic(
+                self.boxed_quick(left, root),
+                true,
+                self.boxed_quick(right, root),
+            ),
             BinaryOp::Math(Math::Mul) => self.quick_call("!mul", vec![left, right], root),
-            BinaryOp::Math(op) => Quick::Math(self.boxed_quick(left, root), op, self.boxed_quick(right, root)),
+            BinaryOp::Math(op) => Quick::Math(
+                self.boxed_quick(left, root),
+                op,
+                self.boxed_quick(right, root),
+            ),
             op => Quick::Arg(self.closure(Term::BinOp(Box::new(left), op, Box::new(right)), root)),
         }
     }
@@ -260,10 +367,17 @@ impl<'s> Lowering<'s> {
         let mut template = Map::default();
         let mut fields = Vec::new();
         for (position, (name, (key, content))) in keys.into_iter().zip(entries).enumerate() {
-            root.field = if outer.is_empty() { name.clone() } else { format!("{outer}.{name}") };
+            root.field = if outer.is_empty() {
+                name.clone()
+            } else {
+                format!("{outer}.{name}")
+            };
             let content = content.unwrap_or_else(|| match key {
                 Term::Var(variable) => Term::Var(variable),
-                key => Term::Path(Box::new(Term::Id), Path(vec![(Part::Index(key), Opt::Essential)])),
+                key => Term::Path(
+                    Box::new(Term::Id),
+                    Path(vec![(Part::Index(key), Opt::Essential)]),
+                ),
             });
             let constant = match self.quick(content, root) {
                 Quick::Const(constant) => constant,
@@ -275,7 +389,11 @@ impl<'s> Lowering<'s> {
             template.insert(value::string(name), constant);
         }
         root.field = outer;
-        if fields.is_empty() { Quick::Const(Val::obj(template)) } else { Quick::Obj(template, fields.into()) }
+        if fields.is_empty() {
+            Quick::Const(Val::obj(template))
+        } else {
+            Quick::Obj(template, fields.into())
+        }
     }
 
     fn text(&mut self, parts: Vec<StrPart<&'s str, Term<&'s str>>>, root: &mut Root<'s>) -> Quick {
@@ -283,7 +401,9 @@ impl<'s> Lowering<'s> {
         if let Some(text) = visit::constant_text(&term) {
             return Quick::Const(value::string(text));
         }
-        let Term::Str(_, parts) = term else { return Quick::Const(Val::Null) };
+        let Term::Str(_, parts) = term else {
+            return Quick::Const(Val::Null);
+        };
         Quick::Concat(
             parts
                 .into_iter()
@@ -309,9 +429,15 @@ impl<'s> Lowering<'s> {
         };
         match (iterated(&self.exactness, &head), self.stages(body)) {
             (true, Ok(stages)) => {
-                let Term::Path(start, mut path) = head else { return Quick::Const(Val::Null) };
+                let Term::Path(start, mut path) = head else {
+                    return Quick::Const(Val::Null);
+                };
                 path.0.pop();
-                let head = if path.0.is_empty() { self.quick(*start, root) } else { self.quick(Term::Path(start, path), root) };
+                let head = if path.0.is_empty() {
+                    self.quick(*start, root)
+                } else {
+                    self.quick(Term::Path(start, path), root)
+                };
                 Quick::Each(Box::new(head), self.quick_stages(stages, root))
             }
             (_, stages) => {
@@ -327,23 +453,36 @@ impl<'s> Lowering<'s> {
         let mut steps = Vec::new();
         split_pipes(body, &mut steps);
         let fits = |step: &Term<&str>| match step {
-            Term::Call("select", args) => args.iter().all(|condition| self.exactness.term(condition)),
+            Term::Call("select", args) => {
+                args.iter().all(|condition| self.exactness.term(condition))
+            }
             other => self.exactness.term(other),
         };
-        if steps.iter().all(fits) { Ok(steps) } else { Err(rejoin(steps)) }
+        if steps.iter().all(fits) {
+            Ok(steps)
+        } else {
+            Err(rejoin(steps))
+        }
     }
 
     fn quick_stages(&mut self, steps: Vec<Term<&'s str>>, root: &mut Root<'s>) -> Box<[Stage]> {
         steps
             .into_iter()
             .map(|step| match step {
-                Term::Call("select", mut args) if args.len() == 1 => Stage::Keep(self.quick(args.pop().unwrap_or(Term::Id), root)),
+                Term::Call("select", mut args) if args.len() == 1 => {
+                    Stage::Keep(self.quick(args.pop().unwrap_or(Term::Id), root))
+                }
                 other => Stage::To(self.quick(other, root)),
             })
             .collect()
     }
 
-    fn path(&mut self, head: Term<&'s str>, path: Path<Term<&'s str>>, root: &mut Root<'s>) -> Quick {
+    fn path(
+        &mut self,
+        head: Term<&'s str>,
+        path: Path<Term<&'s str>>,
+        root: &mut Root<'s>,
+    ) -> Quick {
         let Some(keys) = constant_path(&path) else {
             return Quick::Arg(self.closure(Term::Path(Box::new(head), path), root));
         };
@@ -383,14 +522,22 @@ fn is_int(number: &Val) -> bool {
 
 /// Is the term `exact[]`?
 fn iterated(exactness: &Exactness, head: &Term<&str>) -> bool {
-    let Term::Path(start, path) = head else { return false };
-    let Some(((Part::Range(None, None), Opt::Essential), before)) = path.0.split_last() else { return false };
-    exactness.term(start) && constant_path(&Path(before.to_vec())).is_some() && before.iter().all(|(_, opt)| matches!(opt, Opt::Essential))
+    let Term::Path(start, path) = head else {
+        return false;
+    };
+    let Some(((Part::Range(None, None), Opt::Essential), before)) = path.0.split_last() else {
+        return false;
+    };
+    exactness.term(start)
+        && constant_path(&Path(before.to_vec())).is_some()
+        && before.iter().all(|(_, opt)| matches!(opt, Opt::Essential))
 }
 
 fn commas_exact(exactness: &Exactness, term: &Term<&str>) -> bool {
     match term {
-        Term::BinOp(left, BinaryOp::Comma, right) => commas_exact(exactness, left) && commas_exact(exactness, right),
+        Term::BinOp(left, BinaryOp::Comma, right) => {
+            commas_exact(exactness, left) && commas_exact(exactness, right)
+        }
         other => exactness.term(other),
     }
 }
@@ -416,6 +563,9 @@ fn split_pipes<'s>(term: Term<&'s str>, out: &mut Vec<Term<&'s str>>) {
 }
 
 fn rejoin(steps: Vec<Term<&str>>) -> Term<&str> {
-    let joined = steps.into_iter().rev().reduce(|right, left| Term::BinOp(Box::new(left), BinaryOp::Pipe(None), Box::new(right)));
+    let joined = steps
+        .into_iter()
+        .rev()
+        .reduce(|right, left| Term::BinOp(Box::new(left), BinaryOp::Pipe(None), Box::new(right)));
     joined.unwrap_or(Term::Id)
 }

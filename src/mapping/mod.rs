@@ -22,6 +22,8 @@ mod program;
 mod quick;
 pub mod read;
 mod shape;
+#[cfg(test)]
+mod shape_tests;
 mod syntax;
 mod table;
 #[cfg(test)]
@@ -41,6 +43,13 @@ pub use write::{to_json, to_xml};
 
 /// Any serializable value as the mapping's value; numbers keep the digits that their JSON text has.
 pub fn from_serde<T: serde::Serialize>(value: &T) -> Result<Val, ReadError> {
-    let text = serde_json::to_vec(value).map_err(|_| ReadError::new("json", "the value cannot be serialized"))?;
-    read::json(&text, &Limits { max_bytes: usize::MAX, ..Limits::default() })
+    let text = serde_json::to_vec(value)
+        .map_err(|_| ReadError::new("json", "the value cannot be serialized"))?;
+    read::json(
+        &text,
+        &Limits {
+            max_bytes: usize::MAX,
+            ..Limits::default()
+        },
+    )
 }

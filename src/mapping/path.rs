@@ -52,7 +52,11 @@ impl fmt::Display for Path {
 impl Path {
     /// Parses a path.
     pub fn parse(text: &str) -> Result<Self, PathError> {
-        let fail = |rest: &str, message| PathError { text: text.to_owned(), position: text.len() - rest.len(), message };
+        let fail = |rest: &str, message| PathError {
+            text: text.to_owned(),
+            position: text.len() - rest.len(),
+            message,
+        };
         let mut steps = Vec::new();
         let Some(mut rest) = text.strip_prefix('.') else {
             return Err(fail(text, "a path starts with a dot"));
@@ -63,23 +67,33 @@ impl Path {
                 steps.push(Step::Each);
                 (rest, after_dot) = (tail, false);
             } else if !after_dot {
-                rest = rest.strip_prefix('.').ok_or_else(|| fail(rest, "expected a dot or []"))?;
+                rest = rest
+                    .strip_prefix('.')
+                    .ok_or_else(|| fail(rest, "expected a dot or []"))?;
                 after_dot = true;
                 if rest.is_empty() {
                     return Err(fail(rest, "expected a name"));
                 }
             } else {
                 let (name, tail) = name(rest).ok_or_else(|| fail(rest, "expected a name"))?;
-                let (optional, tail) = tail.strip_prefix('?').map_or((false, tail), |tail| (true, tail));
+                let (optional, tail) = tail
+                    .strip_prefix('?')
+                    .map_or((false, tail), |tail| (true, tail));
                 steps.push(Step::Key { name, optional });
                 (rest, after_dot) = (tail, false);
             }
         }
-        Ok(Self { steps, text: text.to_owned() })
+        Ok(Self {
+            steps,
+            text: text.to_owned(),
+        })
     }
 
     fn error(&self, message: String) -> SelectError {
-        SelectError { path: self.text.clone(), message }
+        SelectError {
+            path: self.text.clone(),
+            message,
+        }
     }
 }
 
@@ -102,7 +116,12 @@ pub fn select<'a>(value: &'a Val, path: &Path) -> Result<Vec<&'a Val>, SelectErr
     Ok(found)
 }
 
-fn walk<'a>(value: &'a Val, steps: &[Step], path: &Path, found: &mut Vec<&'a Val>) -> Result<(), SelectError> {
+fn walk<'a>(
+    value: &'a Val,
+    steps: &[Step],
+    path: &Path,
+    found: &mut Vec<&'a Val>,
+) -> Result<(), SelectError> {
     match steps.split_first() {
         None => match value {
             Val::Arr(items) => found.extend(items.iter()),
@@ -111,7 +130,9 @@ fn walk<'a>(value: &'a Val, steps: &[Step], path: &Path, found: &mut Vec<&'a Val
             one => found.push(one),
         },
         Some((Step::Each, rest)) => match value {
-            Val::Arr(items) => items.iter().try_for_each(|item| walk(item, rest, path, found))?,
+            Val::Arr(items) => items
+                .iter()
+                .try_for_each(|item| walk(item, rest, path, found))?,
             Val::Null => {}
             other => return Err(path.error(format!("expected an array, found {}", kind(other)))),
         },
@@ -119,7 +140,12 @@ fn walk<'a>(value: &'a Val, steps: &[Step], path: &Path, found: &mut Vec<&'a Val
             (Some(member), _) => walk(member, rest, path, found)?,
             (None, Val::Obj(_) | Val::Null) if *optional => {}
             (None, Val::Obj(_)) => return Err(path.error(format!("{name} is absent"))),
-            (None, other) => return Err(path.error(format!("expected an object with {name}, found {}", kind(other)))),
+            (None, other) => {
+                return Err(path.error(format!(
+                    "expected an object with {name}, found {}",
+                    kind(other)
+                )));
+            }
         },
     }
     Ok(())
@@ -128,21 +154,34 @@ fn walk<'a>(value: &'a Val, steps: &[Step], path: &Path, found: &mut Vec<&'a Val
 /// The exact bytes of each record of a JSON body, in the order and number of [`select`].
 pub fn raw_items<'a>(body: &'a [u8], path: &Path) -> Result<Vec<&'a [u8]>, SelectError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let whole: &RawValue = serde_json::from_slice(body).map_err(|_| path.error("body is not JSON".to_owned()))?;
+    let whole: &RawValue =
+        serde_json::from_slice(body).map_err(|_| path.error("body is not JSON".to_owned()))?;
     let mut found = Vec::new();
     walk_raw(whole, &path.steps, path, &mut found)?;
     Ok(found)
 }
 
-fn walk_raw<'a>(raw: &'a RawValue, steps: &[Step], path: &Path, found: &mut Vec<&'a [u8]>) -> Result<(), SelectError> {
+fn walk_raw<'a>(
+    raw: &'a RawValue,
+    steps: &[Step],
+    path: &Path,
+    found: &mut Vec<&'a [u8]>,
+) -> Result<(), SelectError> {
     let text = raw.get();
-    let items = || serde_json::from_str::<Vec<&'a RawValue>>(text).map_err(|_| path.error("expected an array".to_owned()));
+    let items = || {
+        serde_json::from_str::<Vec<&'a RawValue>>(text)
+            .map_err(|_| path.error("expected an array".to_owned()))
+    };
     match steps.split_first() {
-        None if text.starts_with('[') => found.extend(items()?.into_iter().map(|item| item.get().as_bytes())),
+        None if text.starts_with('[') => {
+            found.extend(items()?.into_iter().map(|item| item.get().as_bytes()))
+        }
         None if text == "null" || text == "\"\"" => {}
         None => found.push(text.as_bytes()),
         Some((Step::Each, _)) if text == "null" => {}
-        Some((Step::Each, rest)) => items()?.into_iter().try_for_each(|item| walk_raw(item, rest, path, found))?,
+        Some((Step::Each, rest)) => items()?
+            .into_iter()
+            .try_for_each(|item| walk_raw(item, rest, path, found))?,
         Some((Step::Key { name, optional }, rest)) => {
             if text == "null" && *optional {
                 return Ok(());

@@ -7,7 +7,10 @@ use std::sync::OnceLock;
 
 /// What is left out of jq, with the advice that the lint gives. (Name, advice.)
 pub(crate) const FORBIDDEN: &[(&str, &str)] = &[
-    ("env", "a mapping sees no environment; settings are in $connection"),
+    (
+        "env",
+        "a mapping sees no environment; settings are in $connection",
+    ),
     ("input", "a mapping has one input, `.`"),
     ("inputs", "a mapping has one input, `.`"),
     ("input_line_number", "a mapping has one input, `.`"),
@@ -15,12 +18,21 @@ pub(crate) const FORBIDDEN: &[(&str, &str)] = &[
     ("stderr", "run `crossdock map` to see what a mapping yields"),
     ("halt", "raise an error with error(\"text\")"),
     ("halt_error", "raise an error with error(\"text\")"),
-    ("now", "a mapping gives the same output for the same input; times come from the payload or $context"),
+    (
+        "now",
+        "a mapping gives the same output for the same input; times come from the payload or $context",
+    ),
     ("localtime", "use time(format; zone)"),
     ("strflocaltime", "use time_text(format; zone)"),
     ("repeat", "endless; use map, reduce or a literal range"),
-    ("until", "may be endless; use map, reduce or a literal range"),
-    ("while", "may be endless; use map, reduce or a literal range"),
+    (
+        "until",
+        "may be endless; use map, reduce or a literal range",
+    ),
+    (
+        "while",
+        "may be endless; use map, reduce or a literal range",
+    ),
     ("combinations", "grows without bound"),
     ("get_search_list", "a mapping loads no file"),
     ("input_filename", "a mapping has one input, `.`"),
@@ -35,16 +47,23 @@ const REPLACED: &[&str] = &["null", "true", "false", "tonumber", "type", "not"];
 /// Is the function one that mappings must not call with that many arguments? Then the advice.
 pub(crate) fn forbidden(name: &str, arity: usize) -> Option<&'static str> {
     if name == "recurse" && arity > 0 {
-        return Some("may be endless; use `..` or recurse without argument, which follow the payload");
+        return Some(
+            "may be endless; use `..` or recurse without argument, which follow the payload",
+        );
     }
-    FORBIDDEN.iter().find(|(forbidden, _)| *forbidden == name).map(|(_, advice)| *advice)
+    FORBIDDEN
+        .iter()
+        .find(|(forbidden, _)| *forbidden == name)
+        .map(|(_, advice)| *advice)
 }
 
 /// jq's definitions, in order.
 pub(crate) fn definitions() -> &'static [Def<&'static str>] {
     static DEFINITIONS: OnceLock<Vec<Def<&'static str>>> = OnceLock::new();
     DEFINITIONS.get_or_init(|| {
-        let all = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
+        let all = jaq_core::defs()
+            .chain(jaq_std::defs())
+            .chain(jaq_json::defs());
         all.filter(|def| !REPLACED.contains(&def.name) || !def.args.is_empty())
             .filter(|def| FORBIDDEN.iter().all(|(name, _)| *name != def.name))
             .collect()
@@ -53,8 +72,12 @@ pub(crate) fn definitions() -> &'static [Def<&'static str>] {
 
 /// jq's functions and ours; ours come first and hide jq's of the same name.
 pub(crate) fn functions() -> impl Iterator<Item = Fun<Engine>> {
-    let jq = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
-    let jq = jq.filter(|(name, ..)| !HIDDEN.contains(name) && FORBIDDEN.iter().all(|(forbidden, _)| forbidden != name));
+    let jq = jaq_core::funs()
+        .chain(jaq_std::funs())
+        .chain(jaq_json::funs());
+    let jq = jq.filter(|(name, ..)| {
+        !HIDDEN.contains(name) && FORBIDDEN.iter().all(|(forbidden, _)| forbidden != name)
+    });
     native_funs().chain(jq)
 }
 
@@ -64,7 +87,9 @@ pub(crate) fn names() -> &'static [(&'static str, usize)] {
     NAMES.get_or_init(|| {
         let constants = [("null", 0), ("true", 0), ("false", 0), ("empty", 0)];
         let defined = definitions().iter().map(|def| (def.name, def.args.len()));
-        let native = functions().map(|(name, args, _)| (name, args.len())).filter(|(name, _)| !name.starts_with('!'));
+        let native = functions()
+            .map(|(name, args, _)| (name, args.len()))
+            .filter(|(name, _)| !name.starts_with('!'));
         constants.into_iter().chain(defined).chain(native).collect()
     })
 }

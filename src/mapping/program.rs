@@ -64,7 +64,9 @@ pub struct Drift {
 
 impl std::fmt::Debug for Program {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Program").field("label", &self.inner.label).finish_non_exhaustive()
+        f.debug_struct("Program")
+            .field("label", &self.inner.label)
+            .finish_non_exhaustive()
     }
 }
 
@@ -74,7 +76,14 @@ impl Program {
         let term = syntax::program(label, source)?;
         lint::program(label, source, &term, library)?;
         let (label, source, library) = (label.to_owned(), source.to_owned(), library.clone());
-        Ok(Self { inner: Arc::new(Inner { label, source, library, compiled: OnceLock::new() }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                label,
+                source,
+                library,
+                compiled: OnceLock::new(),
+            }),
+        })
     }
 
     /// The name it was made with.
@@ -88,7 +97,9 @@ impl Program {
             let mut values = Vec::new();
             let notes = self.each(compiled, input, scope, |value| {
                 if values.len() >= OUTPUT_CAP {
-                    return Err(MapError::TooLarge(format!("the mapping yields more than {OUTPUT_CAP} values")));
+                    return Err(MapError::TooLarge(format!(
+                        "the mapping yields more than {OUTPUT_CAP} values"
+                    )));
                 }
                 values.push(value);
                 Ok(())
@@ -110,10 +121,17 @@ impl Program {
     }
 
     /// Compiles if nobody did, and turns a panic inside jq into an error: one payload never takes a worker down.
-    fn guarded<T>(&self, run: impl FnOnce(&Compiled) -> Result<T, MapError>) -> Result<T, MapError> {
+    fn guarded<T>(
+        &self,
+        run: impl FnOnce(&Compiled) -> Result<T, MapError>,
+    ) -> Result<T, MapError> {
         let inner = &*self.inner;
-        let compiled = inner.compiled.get_or_init(|| compile::compile(&inner.label, &inner.source, &inner.library));
-        let compiled = compiled.as_ref().map_err(|error| MapError::Compile(error.clone()))?;
+        let compiled = inner
+            .compiled
+            .get_or_init(|| compile::compile(&inner.label, &inner.source, &inner.library));
+        let compiled = compiled
+            .as_ref()
+            .map_err(|error| MapError::Compile(error.clone()))?;
         catch_unwind(AssertUnwindSafe(|| run(compiled)))
             .unwrap_or_else(|_| Err(MapError::Internal("the interpreter panicked".to_owned())))
     }
@@ -125,9 +143,18 @@ impl Program {
         scope: &Scope,
         mut take: impl FnMut(Val) -> Result<(), MapError>,
     ) -> Result<super::Notes, MapError> {
-        let frame = Frame::new(&compiled.filter.lut, &self.inner.library, &compiled.quicks, scope);
+        let frame = Frame::new(
+            &compiled.filter.lut,
+            &self.inner.library,
+            &compiled.quicks,
+            scope,
+        );
         let vars = Vars::new(compile::variables(scope));
-        for output in compiled.filter.id.run((Ctx::<Engine>::new(&frame, vars), input)) {
+        for output in compiled
+            .filter
+            .id
+            .run((Ctx::<Engine>::new(&frame, vars), input))
+        {
             match output {
                 Ok(value) => take(value)?,
                 Err(exception) => {

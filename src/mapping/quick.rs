@@ -87,7 +87,9 @@ static NULL: Val = Val::Null;
 pub(crate) fn evaluate<'a>(index: usize, mut cv: Cv<'a, Engine>) -> Result<Val, Exn<'a, Val>> {
     let frame: &'a Frame<'a> = cv.0.data();
     let Some(prepared) = frame.quicks.get(index) else {
-        return Err(Exn::from(frame.raise(MapError::Internal("unknown expression".to_owned()))));
+        return Err(Exn::from(
+            frame.raise(MapError::Internal("unknown expression".to_owned())),
+        ));
     };
     // jq binds closures in order, so the last one is on top.
     let mut closures: Vec<_> = (0..prepared.closures).map(|_| cv.0.pop_fun()).collect();
@@ -136,7 +138,11 @@ impl<'a> Evaluation<'a> {
             }
             Quick::Logic(left, stop, right) => {
                 let left = self.run(left, input)?.as_bool();
-                Ok(Val::Bool(if left == *stop { left } else { self.run(right, input)?.as_bool() }))
+                Ok(Val::Bool(if left == *stop {
+                    left
+                } else {
+                    self.run(right, input)?.as_bool()
+                }))
             }
             Quick::Math(left, op, right) => {
                 let (left, right) = (self.run(left, input)?, self.run(right, input)?);
@@ -173,10 +179,19 @@ impl<'a> Evaluation<'a> {
         match self.run(head, input)? {
             Val::Arr(items) => {
                 out.reserve(items.len());
-                items.iter().try_for_each(|item| self.staged(stages, item, &mut out))?;
+                items
+                    .iter()
+                    .try_for_each(|item| self.staged(stages, item, &mut out))?;
             }
-            Val::Obj(members) => members.values().try_for_each(|member| self.staged(stages, member, &mut out))?,
-            other => return Err(Exn::from(jaq_json::Error::typ(other, "iterable (array or object)"))),
+            Val::Obj(members) => members
+                .values()
+                .try_for_each(|member| self.staged(stages, member, &mut out))?,
+            other => {
+                return Err(Exn::from(jaq_json::Error::typ(
+                    other,
+                    "iterable (array or object)",
+                )));
+            }
         }
         Ok(value::array(out))
     }
@@ -213,9 +228,16 @@ impl<'a> Evaluation<'a> {
         let outcome = match args {
             [] => (native.run)(self.frame, input.clone(), &[]),
             [one] => (native.run)(self.frame, input.clone(), &[self.run(one, input)?]),
-            [one, two] => (native.run)(self.frame, input.clone(), &[self.run(one, input)?, self.run(two, input)?]),
+            [one, two] => (native.run)(
+                self.frame,
+                input.clone(),
+                &[self.run(one, input)?, self.run(two, input)?],
+            ),
             many => {
-                let args: Vec<Val> = many.iter().map(|arg| self.run(arg, input)).collect::<Result<_, _>>()?;
+                let args: Vec<Val> = many
+                    .iter()
+                    .map(|arg| self.run(arg, input))
+                    .collect::<Result<_, _>>()?;
                 (native.run)(self.frame, input.clone(), &args)
             }
         };
@@ -230,7 +252,10 @@ impl<'a> Evaluation<'a> {
         };
         match outputs.next() {
             None => Ok(value),
-            Some(Ok(_)) => Err(self.misfit(closure, "yields several values; collect them with [ ] or take first(…)")),
+            Some(Ok(_)) => Err(self.misfit(
+                closure,
+                "yields several values; collect them with [ ] or take first(…)",
+            )),
             Some(Err(error)) => Err(error),
         }
     }
@@ -241,7 +266,10 @@ impl<'a> Evaluation<'a> {
         for output in self.outputs(closure, input)? {
             let value = output?;
             if value.as_bool() && found.replace(value).is_some() {
-                return Err(self.misfit(closure, "yields several values; collect them with [ ] or take first(…)"));
+                return Err(self.misfit(
+                    closure,
+                    "yields several values; collect them with [ ] or take first(…)",
+                ));
             }
         }
         match found {
@@ -250,15 +278,25 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    fn outputs(&self, closure: &Closure, input: &Val) -> Result<jaq_core::ValXs<'a, Val>, Exn<'a, Val>> {
+    fn outputs(
+        &self,
+        closure: &Closure,
+        input: &Val,
+    ) -> Result<jaq_core::ValXs<'a, Val>, Exn<'a, Val>> {
         match self.closures.get(closure.position) {
             Some((term, ctx)) => Ok(term.run((ctx.clone(), input.clone()))),
-            None => Err(Exn::from(self.frame.raise(MapError::Internal("unknown closure".to_owned())))),
+            None => Err(Exn::from(
+                self.frame
+                    .raise(MapError::Internal("unknown closure".to_owned())),
+            )),
         }
     }
 
     fn misfit(&self, closure: &Closure, what: &str) -> Exn<'a, Val> {
-        Exn::from(self.frame.raise(MapError::Field(format!("the field `{}` {what}", closure.field))))
+        Exn::from(self.frame.raise(MapError::Field(format!(
+            "the field `{}` {what}",
+            closure.field
+        ))))
     }
 }
 
@@ -270,7 +308,12 @@ fn get<'a>(value: &Val, path: &[Val]) -> Result1<'a> {
             (Val::Null, _) => return Ok(Val::Null),
             (Val::Obj(members), key) => members.get(key).unwrap_or(&NULL),
             (Val::Arr(items), Val::Num(Num::Int(index))) => nth(items, *index).unwrap_or(&NULL),
-            (other, key) => return Err(Exn::from(jaq_json::Error::index(other.clone(), key.clone()))),
+            (other, key) => {
+                return Err(Exn::from(jaq_json::Error::index(
+                    other.clone(),
+                    key.clone(),
+                )));
+            }
         };
     }
     Ok(current.clone())

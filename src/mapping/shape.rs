@@ -7,8 +7,9 @@ use super::read::NUMBER_TOKEN;
 use super::{Val, error::capped, error::kind, value};
 use jaq_json::Num;
 use serde::de::value::{MapAccessDeserializer, MapDeserializer};
-use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, Unexpected, Visitor};
-use serde::forward_to_deserialize_any;
+use serde::de::{
+    self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, Unexpected, Visitor,
+};
 use std::fmt;
 
 /// Where and why a value does not fit a type.
@@ -42,7 +43,10 @@ enum Step {
 
 impl Misfit {
     fn new(message: String) -> Self {
-        Self { message, steps: Vec::new() }
+        Self {
+            message,
+            steps: Vec::new(),
+        }
     }
 
     fn within(mut self, step: Step) -> Self {
@@ -59,7 +63,10 @@ impl Misfit {
                 Step::Index(index) => path.push_str(&format!("[{index}]")),
             }
         }
-        ShapeError { path: capped(&path), message: capped(&self.message) }
+        ShapeError {
+            path: capped(&path),
+            message: capped(&self.message),
+        }
     }
 }
 
@@ -77,25 +84,42 @@ impl de::Error for Misfit {
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::new(format!("expected {expected}, found {}", without_content(found)))
+        Self::new(format!(
+            "expected {expected}, found {}",
+            without_content(found)
+        ))
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::new(format!("expected {expected}, found another value of {}", without_content(found)))
+        Self::new(format!(
+            "expected {expected}, found another value of {}",
+            without_content(found)
+        ))
     }
 
     fn unknown_variant(found: &str, expected: &'static [&'static str]) -> Self {
         // A code may be shown, a sentence may be personal data.
-        let code = found.len() <= 32 && found.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
-        let found = if code { format!("`{found}`") } else { "a text".to_owned() };
-        Self::new(format!("expected one of {}, found {found}", expected.join(", ")))
+        let code = found.len() <= 32
+            && found
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
+        let found = if code {
+            format!("`{found}`")
+        } else {
+            "a text".to_owned()
+        };
+        Self::new(format!(
+            "expected one of {}, found {found}",
+            expected.join(", ")
+        ))
     }
 }
 
 fn without_content(found: Unexpected<'_>) -> &'static str {
     match found {
         Unexpected::Bool(_) => "a boolean",
-        Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) => "a number",
+        Unexpected::Unsigned(_) | Unexpected::Signed(_) => "a number",
+        Unexpected::Float(_) => "a decimal number",
         Unexpected::Char(_) | Unexpected::Str(_) => "a string",
         Unexpected::Bytes(_) => "bytes",
         Unexpected::Unit | Unexpected::Option => "null",
@@ -133,6 +157,21 @@ impl<'a> Shape<'a> {
         }
     }
 
+    /// For a type that says what it is. A decimal must not reach it in the form that only `serde_json::Number` understands: a map
+    /// would take it for one.
+    fn typed<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        match (self.0, self.float()) {
+            (Val::Num(Num::Dec(_) | Num::BigInt(_)), Some(float)) if !self.fits_u64() => {
+                visitor.visit_f64(float)
+            }
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn fits_u64(self) -> bool {
+        matches!(self.0, Val::Num(number @ Num::BigInt(_)) if number.to_string().parse::<u64>().is_ok())
+    }
+
     fn float(self) -> Option<f64> {
         match self.0 {
             Val::Num(Num::Dec(digits)) => digits.parse().ok(),
@@ -148,6 +187,15 @@ fn verbatim<'de, V: Visitor<'de>>(digits: String, visitor: V) -> Result<V::Value
     visitor.visit_map::<MapDeserializer<'_, _, Misfit>>(entries)
 }
 
+/// Methods for types that say what they are: see [`Shape::typed`].
+macro_rules! typed {
+    ($($method:ident)*) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+            self.typed(visitor)
+        })*
+    };
+}
+
 impl<'de> Deserializer<'de> for Shape<'de> {
     type Error = Misfit;
 
@@ -158,8 +206,14 @@ impl<'de> Deserializer<'de> for Shape<'de> {
             Val::Num(number) => self.number(number, visitor),
             Val::BStr(bytes) => visitor.visit_borrowed_bytes(bytes),
             Val::TStr(_) => visitor.visit_borrowed_str(self.text()?),
-            Val::Arr(items) => visitor.visit_seq(Items { items: items.iter(), index: 0 }),
-            Val::Obj(map) => visitor.visit_map(Members { members: map.iter(), current: None }),
+            Val::Arr(items) => visitor.visit_seq(Items {
+                items: items.iter(),
+                index: 0,
+            }),
+            Val::Obj(map) => visitor.visit_map(Members {
+                members: map.iter(),
+                current: None,
+            }),
         }
     }
 
@@ -180,7 +234,7 @@ impl<'de> Deserializer<'de> for Shape<'de> {
                 Ok(int) => visitor.visit_i128(int),
                 Err(_) => Err(Misfit::new("number out of range".to_owned())),
             },
-            _ => self.deserialize_any(visitor),
+            _ => self.typed(visitor),
         }
     }
 
@@ -190,7 +244,7 @@ impl<'de> Deserializer<'de> for Shape<'de> {
                 Ok(int) => visitor.visit_u128(int),
                 Err(_) => Err(Misfit::new("number out of range".to_owned())),
             },
-            _ => self.deserialize_any(visitor),
+            _ => self.typed(visitor),
         }
     }
 
@@ -201,10 +255,16 @@ impl<'de> Deserializer<'de> for Shape<'de> {
         }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Misfit> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Misfit> {
         if name == "$serde_json::private::RawValue" {
             let text = String::from_utf8_lossy(&super::to_json(self.0)).into_owned();
-            return visitor.visit_map::<MapDeserializer<'_, _, Misfit>>(MapDeserializer::new(std::iter::once((name, text))));
+            return visitor.visit_map::<MapDeserializer<'_, _, Misfit>>(MapDeserializer::new(
+                std::iter::once((name, text)),
+            ));
         }
         visitor.visit_newtype_struct(self)
     }
@@ -217,8 +277,14 @@ impl<'de> Deserializer<'de> for Shape<'de> {
     ) -> Result<V::Value, Misfit> {
         match self.0 {
             Val::TStr(_) => visitor.visit_enum(self.text()?.into_deserializer()),
-            Val::Obj(map) => visitor.visit_enum(MapAccessDeserializer::new(Members { members: map.iter(), current: None })),
-            other => Err(Misfit::new(format!("expected a string, found {}", kind(other)))),
+            Val::Obj(map) => visitor.visit_enum(MapAccessDeserializer::new(Members {
+                members: map.iter(),
+                current: None,
+            })),
+            other => Err(Misfit::new(format!(
+                "expected a string, found {}",
+                kind(other)
+            ))),
         }
     }
 
@@ -226,9 +292,48 @@ impl<'de> Deserializer<'de> for Shape<'de> {
         visitor.visit_unit()
     }
 
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 u8 u16 u32 u64 char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
-        identifier
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        _length: usize,
+        visitor: V,
+    ) -> Result<V::Value, Misfit> {
+        self.typed(visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _length: usize,
+        visitor: V,
+    ) -> Result<V::Value, Misfit> {
+        self.typed(visitor)
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Misfit> {
+        self.typed(visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Misfit> {
+        match self.0 {
+            // serde would read an array as the fields in order.
+            Val::Arr(_) => Err(de::Error::invalid_type(Unexpected::Seq, &visitor)),
+            _ => self.typed(visitor),
+        }
+    }
+
+    typed! {
+        deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_u8 deserialize_u16 deserialize_u32
+        deserialize_u64 deserialize_char deserialize_str deserialize_string deserialize_bytes deserialize_byte_buf deserialize_unit
+        deserialize_seq deserialize_map deserialize_identifier
     }
 }
 
@@ -247,11 +352,18 @@ struct Items<'a> {
 impl<'de> de::SeqAccess<'de> for Items<'de> {
     type Error = Misfit;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Misfit> {
-        let Some(item) = self.items.next() else { return Ok(None) };
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Misfit> {
+        let Some(item) = self.items.next() else {
+            return Ok(None);
+        };
         let index = self.index;
         self.index += 1;
-        seed.deserialize(Shape(item)).map(Some).map_err(|misfit| misfit.within(Step::Index(index)))
+        seed.deserialize(Shape(item))
+            .map(Some)
+            .map_err(|misfit| misfit.within(Step::Index(index)))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -273,11 +385,16 @@ mod indexmap_iter {
 impl<'de> de::MapAccess<'de> for Members<'de> {
     type Error = Misfit;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Misfit> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Misfit> {
         self.current = self.members.next();
         match self.current {
             Some((key, _)) => {
-                Shape(key).text().map_err(|_| Misfit::new(format!("a key is {}, not a string", kind(key))))?;
+                Shape(key)
+                    .text()
+                    .map_err(|_| Misfit::new(format!("a key is {}, not a string", kind(key))))?;
                 seed.deserialize(Shape(key)).map(Some)
             }
             None => Ok(None),
@@ -286,10 +403,13 @@ impl<'de> de::MapAccess<'de> for Members<'de> {
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Misfit> {
         let Some((key, member)) = self.current.take() else {
-            return Err(Misfit::new("a value was asked for before its key".to_owned()));
+            return Err(Misfit::new(
+                "a value was asked for before its key".to_owned(),
+            ));
         };
         let step = || Step::Key(value::as_str(key).unwrap_or("?").to_owned());
-        seed.deserialize(Shape(member)).map_err(|misfit| misfit.within(step()))
+        seed.deserialize(Shape(member))
+            .map_err(|misfit| misfit.within(step()))
     }
 
     fn size_hint(&self) -> Option<usize> {

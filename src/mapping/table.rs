@@ -23,17 +23,35 @@ impl Table {
         let Some((_, header)) = lines.next() else {
             return Err(fail(1, "a table needs a header line".to_owned()));
         };
-        let columns: Vec<Val> = header.iter().map(|column| value::text(column.trim())).collect();
+        let columns: Vec<Val> = header
+            .iter()
+            .map(|column| value::text(column.trim()))
+            .collect();
         let mut rows = HashMap::new();
         for (line, cells) in lines {
             if cells.len() == 1 && cells.first().is_some_and(|only| only.trim().is_empty()) {
                 continue;
             }
             if cells.len() != columns.len() {
-                return Err(fail(line, format!("row has {} columns, the header {}", cells.len(), columns.len())));
+                return Err(fail(
+                    line,
+                    format!(
+                        "row has {} columns, the header {}",
+                        cells.len(),
+                        columns.len()
+                    ),
+                ));
             }
-            let Some(key) = cells.first().cloned() else { continue };
-            let row = columns.iter().cloned().zip(cells.into_iter().map(|cell| if cell.is_empty() { Val::Null } else { value::string(cell) }));
+            let Some(key) = cells.first().cloned() else {
+                continue;
+            };
+            let row = columns.iter().cloned().zip(cells.into_iter().map(|cell| {
+                if cell.is_empty() {
+                    Val::Null
+                } else {
+                    value::string(cell)
+                }
+            }));
             if rows.insert(key.clone(), value::object(row)).is_some() {
                 return Err(fail(line, format!("the key {key:?} is there twice")));
             }
@@ -52,7 +70,11 @@ fn records(csv: &str) -> Vec<(usize, Vec<String>)> {
     let mut out = Vec::new();
     let (mut cells, mut cell, mut quoted) = (Vec::new(), String::new(), false);
     let (mut line, mut start) = (1, 1);
-    let mut characters = csv.strip_prefix('\u{feff}').unwrap_or(csv).chars().peekable();
+    let mut characters = csv
+        .strip_prefix('\u{feff}')
+        .unwrap_or(csv)
+        .chars()
+        .peekable();
     while let Some(character) = characters.next() {
         if character == '\n' {
             line += 1;

@@ -7,7 +7,12 @@ use jaq_core::path::Part;
 /// Calls `f` with every direct part of a term (definitions' bodies and pattern keys included).
 pub(super) fn children<'t, 's>(term: &'t Term<&'s str>, f: &mut dyn FnMut(&'t Term<&'s str>)) {
     match term {
-        Term::Id | Term::Recurse | Term::Num(_) | Term::Arr(None) | Term::Break(_) | Term::Var(_) => {}
+        Term::Id
+        | Term::Recurse
+        | Term::Num(_)
+        | Term::Arr(None)
+        | Term::Break(_)
+        | Term::Var(_) => {}
         Term::Str(_, parts) => parts.iter().for_each(|part| {
             if let StrPart::Term(inner) = part {
                 f(inner);
@@ -57,7 +62,10 @@ pub(super) fn children<'t, 's>(term: &'t Term<&'s str>, f: &mut dyn FnMut(&'t Te
 }
 
 /// The keys inside a pattern such as `{a: $x, (f): $y}`.
-pub(super) fn pattern_keys<'t, 's>(pattern: &'t Pattern<&'s str>, f: &mut dyn FnMut(&'t Term<&'s str>)) {
+pub(super) fn pattern_keys<'t, 's>(
+    pattern: &'t Pattern<&'s str>,
+    f: &mut dyn FnMut(&'t Term<&'s str>),
+) {
     match pattern {
         Pattern::Var(_) => {}
         Pattern::Arr(items) => items.iter().for_each(|item| pattern_keys(item, f)),
@@ -73,7 +81,9 @@ pub(super) fn pattern_vars<'s>(pattern: &Pattern<&'s str>, out: &mut Vec<&'s str
     match pattern {
         Pattern::Var(name) => out.push(name),
         Pattern::Arr(items) => items.iter().for_each(|item| pattern_vars(item, out)),
-        Pattern::Obj(entries) => entries.iter().for_each(|(_, inner)| pattern_vars(inner, out)),
+        Pattern::Obj(entries) => entries
+            .iter()
+            .for_each(|(_, inner)| pattern_vars(inner, out)),
     }
 }
 
@@ -88,7 +98,9 @@ pub(super) fn calls<'s>(term: &Term<&'s str>, note: &mut dyn FnMut(&'s str)) {
 
 /// The constant text of a term, if it is one.
 pub(super) fn constant_text(term: &Term<&str>) -> Option<String> {
-    let Term::Str(None, parts) = term else { return None };
+    let Term::Str(None, parts) = term else {
+        return None;
+    };
     let mut text = String::new();
     for part in parts {
         match part {
@@ -105,13 +117,17 @@ pub(super) fn first_text<'s>(term: &Term<&'s str>) -> Option<&'s str> {
     match term {
         Term::Num(text) | Term::Var(text) | Term::Break(text) | Term::Label(text, _) => Some(text),
         Term::Call(text, _) | Term::Str(Some(text), _) | Term::Fold(text, ..) => Some(text),
-        Term::Str(None, parts) if matches!(parts.first(), Some(StrPart::Str(_))) => match parts.first() {
-            Some(StrPart::Str(text)) => Some(text),
-            _ => None,
-        },
+        Term::Str(None, parts) if matches!(parts.first(), Some(StrPart::Str(_))) => {
+            match parts.first() {
+                Some(StrPart::Str(text)) => Some(text),
+                _ => None,
+            }
+        }
         _ => {
             let mut found = None;
-            children(term, &mut |child| found = found.or_else(|| first_text(child)));
+            children(term, &mut |child| {
+                found = found.or_else(|| first_text(child))
+            });
             found
         }
     }

@@ -52,10 +52,15 @@ fn write_text(out: &mut Vec<u8>, bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     out.push(b'"');
     let mut rest = text.as_bytes();
-    while let Some(plain) = rest.iter().position(|b| *b < 0x20 || *b == b'"' || *b == b'\\') {
+    while let Some(plain) = rest
+        .iter()
+        .position(|b| *b < 0x20 || *b == b'"' || *b == b'\\')
+    {
         let (head, tail) = rest.split_at(plain);
         out.extend_from_slice(head);
-        let Some((special, tail)) = tail.split_first() else { break };
+        let Some((special, tail)) = tail.split_first() else {
+            break;
+        };
         match special {
             b'"' => out.extend_from_slice(b"\\\""),
             b'\\' => out.extend_from_slice(b"\\\\"),
@@ -74,14 +79,22 @@ fn write_text(out: &mut Vec<u8>, bytes: &[u8]) {
 /// empty element. Element names may carry a prefix (`soap:Body`). Refuses anything else than one root and names that XML forbids.
 pub fn to_xml(value: &Val) -> Result<Vec<u8>, MapError> {
     let Val::Obj(map) = value else {
-        return Err(MapError::Failed(format!("to_xml needs an object with one root element, got {}", kind(value))));
+        return Err(MapError::Failed(format!(
+            "to_xml needs an object with one root element, got {}",
+            kind(value)
+        )));
     };
     let mut members = map.iter();
     let (Some((name, content)), None) = (members.next(), members.next()) else {
-        return Err(MapError::Failed(format!("to_xml needs an object with one root element, got {} members", map.len())));
+        return Err(MapError::Failed(format!(
+            "to_xml needs an object with one root element, got {} members",
+            map.len()
+        )));
     };
     if matches!(content, Val::Arr(_)) {
-        return Err(MapError::Failed("to_xml: the root element cannot be an array".to_owned()));
+        return Err(MapError::Failed(
+            "to_xml: the root element cannot be an array".to_owned(),
+        ));
     }
     let mut out = r#"<?xml version="1.0" encoding="UTF-8"?>"#.to_owned();
     write_element(&mut out, name, content)?;
@@ -94,7 +107,9 @@ fn write_element(out: &mut String, name: &Val, content: &Val) -> Result<(), MapE
         Val::Arr(items) => {
             for item in items.iter() {
                 if matches!(item, Val::Arr(_)) {
-                    return Err(MapError::Failed("to_xml: an array inside an array has no element name".to_owned()));
+                    return Err(MapError::Failed(
+                        "to_xml: an array inside an array has no element name".to_owned(),
+                    ));
                 }
                 write_element(out, &value::text(name), item)?;
             }
@@ -143,10 +158,14 @@ fn scalar_xml(scalar: &Val) -> Result<String, MapError> {
 fn checked_name(name: &Val) -> Result<&str, MapError> {
     let valid = |name: &&str| {
         let mut characters = name.chars();
-        characters.next().is_some_and(|c| c.is_alphabetic() || c == '_')
+        characters
+            .next()
+            .is_some_and(|c| c.is_alphabetic() || c == '_')
             && characters.all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':'))
     };
-    value::as_str(name).filter(valid).ok_or_else(|| MapError::Failed("to_xml: a key is not a valid XML name".to_owned()))
+    value::as_str(name)
+        .filter(valid)
+        .ok_or_else(|| MapError::Failed("to_xml: a key is not a valid XML name".to_owned()))
 }
 
 fn escaped(text: &str) -> Result<String, MapError> {
@@ -159,7 +178,9 @@ fn escaped(text: &str) -> Result<String, MapError> {
             '"' => out.push_str("&quot;"),
             '\t' | '\n' | '\r' => out.push_str(&format!("&#{};", u32::from(character))),
             control if control < ' ' || control == '\u{fffe}' || control == '\u{ffff}' => {
-                return Err(MapError::Failed("to_xml: a text holds a character that XML forbids".to_owned()));
+                return Err(MapError::Failed(
+                    "to_xml: a text holds a character that XML forbids".to_owned(),
+                ));
             }
             other => out.push(other),
         }

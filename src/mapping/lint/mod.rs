@@ -20,12 +20,22 @@ pub(crate) type Names = Vec<(String, usize)>;
 const GLOBALS: [&str; 3] = ["$connection", "$headers", "$context"];
 
 /// Checks a program.
-pub(crate) fn program(label: &str, source: &str, term: &Term<&str>, library: &Library) -> Result<(), CompileError> {
+pub(crate) fn program(
+    label: &str,
+    source: &str,
+    term: &Term<&str>,
+    library: &Library,
+) -> Result<(), CompileError> {
     Lint::new(label, source, library).term(term)
 }
 
 /// Checks the definitions of a library file.
-pub(crate) fn definitions(label: &str, source: &str, defs: &[Def<&str>], library: &Library) -> Result<(), CompileError> {
+pub(crate) fn definitions(
+    label: &str,
+    source: &str,
+    defs: &[Def<&str>],
+    library: &Library,
+) -> Result<(), CompileError> {
     let mut lint = Lint::new(label, source, library);
     defs.iter().try_for_each(|def| lint.definition(def))
 }
@@ -33,7 +43,11 @@ pub(crate) fn definitions(label: &str, source: &str, defs: &[Def<&str>], library
 /// Something that can be called or read at the current place.
 enum Entry<'s> {
     /// A function; `open` while its own body is being walked.
-    Function { name: &'s str, arity: usize, open: bool },
+    Function {
+        name: &'s str,
+        arity: usize,
+        open: bool,
+    },
     Variable(&'s str),
     Label(&'s str),
 }
@@ -51,11 +65,29 @@ struct Lint<'l, 's> {
 impl<'l, 's> Lint<'l, 's> {
     fn new(label: &'l str, source: &'s str, library: &'l Library) -> Self {
         let near = source.get(..0).unwrap_or(source);
-        Self { label, source, library, shared: library.names(), scope: Vec::new(), near }
+        Self {
+            label,
+            source,
+            library,
+            shared: library.names(),
+            scope: Vec::new(),
+            near,
+        }
     }
 
-    fn error<T>(&self, at: &'s str, message: String, hint: impl Into<String>) -> Result<T, CompileError> {
-        Err(CompileError::at(self.label, self.source, span(self.source, at).start, message).hint(hint))
+    fn error<T>(
+        &self,
+        at: &'s str,
+        message: String,
+        hint: impl Into<String>,
+    ) -> Result<T, CompileError> {
+        Err(CompileError::at(
+            self.label,
+            self.source,
+            span(self.source, at).start,
+            message,
+        )
+        .hint(hint))
     }
 
     /// The place of a term.
@@ -101,8 +133,17 @@ impl<'l, 's> Lint<'l, 's> {
                 self.scope.pop();
                 Ok(())
             }
-            Term::Break(name) if !self.scope.iter().any(|entry| matches!(entry, Entry::Label(label) if label == name)) => {
-                self.error(name, format!("break {name} has no label"), format!("put `label {name} |` before it"))
+            Term::Break(name)
+                if !self
+                    .scope
+                    .iter()
+                    .any(|entry| matches!(entry, Entry::Label(label) if label == name)) =>
+            {
+                self.error(
+                    name,
+                    format!("break {name} has no label"),
+                    format!("put `label {name} |` before it"),
+                )
             }
             Term::Obj(entries) => {
                 self.no_double_keys(entries)?;
@@ -118,17 +159,37 @@ impl<'l, 's> Lint<'l, 's> {
         parts.into_iter().try_for_each(|part| self.term(part))
     }
 
-    fn fold(&mut self, kind: &'s str, source: &Term<&'s str>, pattern: &Pattern<&'s str>, args: &[Term<&'s str>]) -> Result<(), CompileError> {
-        let fits = if kind == "reduce" { args.len() == 2 } else { matches!(args.len(), 2 | 3) };
+    fn fold(
+        &mut self,
+        kind: &'s str,
+        source: &Term<&'s str>,
+        pattern: &Pattern<&'s str>,
+        args: &[Term<&'s str>],
+    ) -> Result<(), CompileError> {
+        let fits = if kind == "reduce" {
+            args.len() == 2
+        } else {
+            matches!(args.len(), 2 | 3)
+        };
         if !fits {
-            return self.error(kind, format!("{kind} takes (start; update)"), "separate them by a semicolon");
+            return self.error(
+                kind,
+                format!("{kind} takes (start; update)"),
+                "separate them by a semicolon",
+            );
         }
         self.term(source)?;
-        self.bound(pattern, |lint| args.iter().try_for_each(|arg| lint.term(arg)))
+        self.bound(pattern, |lint| {
+            args.iter().try_for_each(|arg| lint.term(arg))
+        })
     }
 
     /// Walks something with a pattern's variables in scope.
-    fn bound(&mut self, pattern: &Pattern<&'s str>, walk: impl FnOnce(&mut Self) -> Result<(), CompileError>) -> Result<(), CompileError> {
+    fn bound(
+        &mut self,
+        pattern: &Pattern<&'s str>,
+        walk: impl FnOnce(&mut Self) -> Result<(), CompileError>,
+    ) -> Result<(), CompileError> {
         let mut keys = Vec::new();
         visit::pattern_keys(pattern, &mut |key| keys.push(key));
         keys.into_iter().try_for_each(|key| self.term(key))?;
@@ -137,7 +198,11 @@ impl<'l, 's> Lint<'l, 's> {
         let depth = self.scope.len();
         for name in names {
             if GLOBALS.contains(&name) {
-                return self.error(name, format!("{name} is given and cannot be bound again"), "take another name");
+                return self.error(
+                    name,
+                    format!("{name} is given and cannot be bound again"),
+                    "take another name",
+                );
             }
             self.scope.push(Entry::Variable(name));
         }
@@ -150,13 +215,21 @@ impl<'l, 's> Lint<'l, 's> {
         self.near = def.name;
         self.not_taken(def.name, def.args.len())?;
         let at = self.scope.len();
-        self.scope.push(Entry::Function { name: def.name, arity: def.args.len(), open: true });
+        self.scope.push(Entry::Function {
+            name: def.name,
+            arity: def.args.len(),
+            open: true,
+        });
         for param in &def.args {
             if param.starts_with('$') {
                 self.scope.push(Entry::Variable(param));
             } else {
                 self.not_taken(param, 0)?;
-                self.scope.push(Entry::Function { name: param, arity: 0, open: false });
+                self.scope.push(Entry::Function {
+                    name: param,
+                    arity: 0,
+                    open: false,
+                });
             }
         }
         self.term(&def.body)?;
@@ -169,11 +242,20 @@ impl<'l, 's> Lint<'l, 's> {
 
     /// A mapping must not change the meaning of a name that its readers know.
     fn not_taken(&self, name: &'s str, arity: usize) -> Result<(), CompileError> {
-        let taken = prelude::names().iter().any(|(known, known_arity)| *known == name && *known_arity == arity)
-            || self.shared.iter().any(|(known, known_arity)| known == name && *known_arity == arity)
+        let taken = prelude::names()
+            .iter()
+            .any(|(known, known_arity)| *known == name && *known_arity == arity)
+            || self
+                .shared
+                .iter()
+                .any(|(known, known_arity)| known == name && *known_arity == arity)
             || prelude::forbidden(name, arity).is_some();
         if taken {
-            return self.error(name, format!("`{name}` is the name of a function that is already there"), "take another name");
+            return self.error(
+                name,
+                format!("`{name}` is the name of a function that is already there"),
+                "take another name",
+            );
         }
         Ok(())
     }
@@ -188,9 +270,13 @@ impl<'l, 's> Lint<'l, 's> {
             return Ok(());
         }
         let hint = match name {
-            "$ENV" | "$__prog_args" => "a mapping sees no environment; settings are in $connection".to_owned(),
-            _ => closest(name, known.iter().copied())
-                .map_or_else(|| format!("there are {}", GLOBALS.join(", ")), |close| format!("did you mean {close}?")),
+            "$ENV" | "$__prog_args" => {
+                "a mapping sees no environment; settings are in $connection".to_owned()
+            }
+            _ => closest(name, known.iter().copied()).map_or_else(
+                || format!("there are {}", GLOBALS.join(", ")),
+                |close| format!("did you mean {close}?"),
+            ),
         };
         self.error(name, format!("unknown variable {name}"), hint)
     }
@@ -198,25 +284,53 @@ impl<'l, 's> Lint<'l, 's> {
     /// Finds what a call means.
     fn resolve(&self, name: &'s str, arity: usize) -> Result<(), CompileError> {
         let own = self.scope.iter().rev().find_map(|entry| match entry {
-            Entry::Function { name: known, arity: known_arity, open } if *known == name && *known_arity == arity => Some(*open),
+            Entry::Function {
+                name: known,
+                arity: known_arity,
+                open,
+            } if *known == name && *known_arity == arity => Some(*open),
             _ => None,
         });
         match own {
-            Some(true) => return self.error(name, format!("`{name}` calls itself"), "use map, reduce or `..`; recursion cannot be bounded"),
+            Some(true) => {
+                return self.error(
+                    name,
+                    format!("`{name}` calls itself"),
+                    "use map, reduce or `..`; recursion cannot be bounded",
+                );
+            }
             Some(false) => return Ok(()),
             None => {}
         }
         if let Some(advice) = prelude::forbidden(name, arity) {
-            return self.error(name, format!("`{name}` is not available in mappings"), advice);
+            return self.error(
+                name,
+                format!("`{name}` is not available in mappings"),
+                advice,
+            );
         }
         let known: Vec<(&str, usize)> = self.known().collect();
         if known.contains(&(name, arity)) {
             return Ok(());
         }
-        let arities: Vec<String> = known.iter().filter(|(known, _)| *known == name).map(|(_, arity)| arity.to_string()).collect();
+        let arities: Vec<String> = known
+            .iter()
+            .filter(|(known, _)| *known == name)
+            .map(|(_, arity)| arity.to_string())
+            .collect();
         if !arities.is_empty() {
-            let message = format!("`{name}` does not take {arity} argument{}", if arity == 1 { "" } else { "s" });
-            return self.error(name, message, format!("it takes {}; arguments are separated by a semicolon", arities.join(" or ")));
+            let message = format!(
+                "`{name}` does not take {arity} argument{}",
+                if arity == 1 { "" } else { "s" }
+            );
+            return self.error(
+                name,
+                message,
+                format!(
+                    "it takes {}; arguments are separated by a semicolon",
+                    arities.join(" or ")
+                ),
+            );
         }
         let hint = match closest(name, known.iter().map(|(known, _)| *known)) {
             Some(close) => format!("did you mean {close}?"),
@@ -230,8 +344,14 @@ impl<'l, 's> Lint<'l, 's> {
             Entry::Function { name, arity, .. } => Some((*name, *arity)),
             _ => None,
         });
-        let shared = self.shared.iter().map(|(name, arity)| (name.as_str(), *arity));
-        let jq = prelude::names().iter().copied().filter(|(name, arity)| prelude::forbidden(name, *arity).is_none());
+        let shared = self
+            .shared
+            .iter()
+            .map(|(name, arity)| (name.as_str(), *arity));
+        let jq = prelude::names()
+            .iter()
+            .copied()
+            .filter(|(name, arity)| prelude::forbidden(name, *arity).is_none());
         own.chain(shared).chain(jq)
     }
 }

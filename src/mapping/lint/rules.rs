@@ -11,18 +11,28 @@ const RANGE_CAP: u64 = 100_000;
 
 impl<'s> Lint<'_, 's> {
     /// Rules on calls by name.
-    pub(super) fn call_rules(&self, name: &'s str, args: &[Term<&'s str>]) -> Result<(), CompileError> {
+    pub(super) fn call_rules(
+        &self,
+        name: &'s str,
+        args: &[Term<&'s str>],
+    ) -> Result<(), CompileError> {
         match (name, args) {
             // A bound from the payload would let a payload of ten bytes ask for a billion steps.
             ("range", [from @ .., by]) if from.len() == 2 => {
                 self.bounded(name, from)?;
                 if !step(by) {
-                    return self.error(self.place(by), "the step of range must be a literal other than 0".to_owned(), "for example range(0; 10; 2)");
+                    return self.error(
+                        self.place(by),
+                        "the step of range must be a literal other than 0".to_owned(),
+                        "for example range(0; 10; 2)",
+                    );
                 }
                 Ok(())
             }
             ("range", bounds) => self.bounded(name, bounds),
-            ("limit" | "skip", [count, _]) | ("nth", [count, _]) => self.bounded(name, std::slice::from_ref(count)),
+            ("limit" | "skip", [count, _]) | ("nth", [count, _]) => {
+                self.bounded(name, std::slice::from_ref(count))
+            }
             ("code" | "lookup", [table, _]) => self.table(table),
             _ => Ok(()),
         }
@@ -33,7 +43,9 @@ impl<'s> Lint<'_, 's> {
             None => Ok(()),
             Some(_) => self.error(
                 name,
-                format!("the bounds of {name} must be literal numbers up to {RANGE_CAP} or a length"),
+                format!(
+                    "the bounds of {name} must be literal numbers up to {RANGE_CAP} or a length"
+                ),
                 "for example range(10) or range(.lines | length)",
             ),
         }
@@ -41,7 +53,9 @@ impl<'s> Lint<'_, 's> {
 
     /// A table that a mapping names literally must exist.
     fn table(&self, table: &Term<&'s str>) -> Result<(), CompileError> {
-        let Some(name) = visit::constant_text(table) else { return Ok(()) };
+        let Some(name) = visit::constant_text(table) else {
+            return Ok(());
+        };
         if self.library.has_table(&name) {
             return Ok(());
         }
@@ -49,18 +63,36 @@ impl<'s> Lint<'_, 's> {
             Some(close) => format!("did you mean \"{close}\"?"),
             None => "a connector's own table is codes.csv, called \"codes\"".to_owned(),
         };
-        self.error(self.place(table), format!("there is no table \"{name}\""), hint)
+        self.error(
+            self.place(table),
+            format!("there is no table \"{name}\""),
+            hint,
+        )
     }
 
     /// Rules on operators.
-    pub(super) fn operator_rules(&self, left: &Term<&'s str>, op: &BinaryOp<&'s str>, right: &Term<&'s str>) -> Result<(), CompileError> {
+    pub(super) fn operator_rules(
+        &self,
+        left: &Term<&'s str>,
+        op: &BinaryOp<&'s str>,
+        right: &Term<&'s str>,
+    ) -> Result<(), CompileError> {
         match op {
             // Repeating a text by a number from the payload could ask for terabytes.
-            BinaryOp::Math(Math::Mul) | BinaryOp::UpdateMath(Math::Mul) => match [left, right].into_iter().find(|side| matches!(side, Term::Str(..))) {
-                Some(text) => self.error(self.place(text), "a text cannot be multiplied".to_owned(), "write the text out, or join it from parts"),
+            BinaryOp::Math(Math::Mul) | BinaryOp::UpdateMath(Math::Mul) => match [left, right]
+                .into_iter()
+                .find(|side| matches!(side, Term::Str(..)))
+            {
+                Some(text) => self.error(
+                    self.place(text),
+                    "a text cannot be multiplied".to_owned(),
+                    "write the text out, or join it from parts",
+                ),
                 None => Ok(()),
             },
-            BinaryOp::Assign | BinaryOp::Update | BinaryOp::UpdateAlt | BinaryOp::UpdateMath(_) => self.assigned(left),
+            BinaryOp::Assign | BinaryOp::Update | BinaryOp::UpdateAlt | BinaryOp::UpdateMath(_) => {
+                self.assigned(left)
+            }
             _ => Ok(()),
         }
     }
@@ -90,7 +122,10 @@ impl<'s> Lint<'_, 's> {
     }
 
     /// A key that is there twice is a slip: the first value would be lost silently.
-    pub(super) fn no_double_keys(&self, entries: &[(Term<&'s str>, Option<Term<&'s str>>)]) -> Result<(), CompileError> {
+    pub(super) fn no_double_keys(
+        &self,
+        entries: &[(Term<&'s str>, Option<Term<&'s str>>)],
+    ) -> Result<(), CompileError> {
         let mut seen = Vec::new();
         for (key, value) in entries {
             let name = match (key, value) {
@@ -99,7 +134,11 @@ impl<'s> Lint<'_, 's> {
             };
             let Some(name) = name else { continue };
             if seen.contains(&name) {
-                return self.error(self.place(key), format!("the key `{name}` is there twice"), "remove one");
+                return self.error(
+                    self.place(key),
+                    format!("the key `{name}` is there twice"),
+                    "remove one",
+                );
             }
             seen.push(name);
         }
@@ -118,11 +157,15 @@ fn is_literal_key(index: &Term<&str>) -> bool {
 /// A number that the payload's size bounds.
 fn is_bounded(bound: &Term<&str>) -> bool {
     match bound {
-        Term::Num(digits) => digits.parse::<u64>().is_ok_and(|number| number <= RANGE_CAP),
+        Term::Num(digits) => digits
+            .parse::<u64>()
+            .is_ok_and(|number| number <= RANGE_CAP),
         Term::Neg(inner) => is_bounded(inner),
         Term::Call("length", args) => args.is_empty(),
         Term::BinOp(_, BinaryOp::Pipe(None), right) => is_bounded(right),
-        Term::BinOp(left, BinaryOp::Math(Math::Add | Math::Sub), right) => is_bounded(left) && is_bounded(right),
+        Term::BinOp(left, BinaryOp::Math(Math::Add | Math::Sub), right) => {
+            is_bounded(left) && is_bounded(right)
+        }
         _ => false,
     }
 }
@@ -137,6 +180,8 @@ fn step(by: &Term<&str>) -> bool {
 
 /// The most similar name, if one is similar enough to be a slip of the pen.
 pub(super) fn closest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let close = known.map(|known| (strsim::damerau_levenshtein(name, known), known)).min()?;
+    let close = known
+        .map(|known| (strsim::damerau_levenshtein(name, known), known))
+        .min()?;
     (close.0 <= 1 + name.len() / 4).then_some(close.1)
 }

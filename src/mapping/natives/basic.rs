@@ -13,34 +13,92 @@ use base64::Engine as _;
 use jaq_json::Num;
 
 pub(super) const NATIVES: &[Native] = &[
-    Native { name: "require", arity: 1, run: require },
-    Native { name: "warn", arity: 1, run: warn },
-    Native { name: "nonblank", arity: 0, run: nonblank },
-    Native { name: "list", arity: 0, run: list },
-    Native { name: "parse_json", arity: 0, run: parse_json },
-    Native { name: "fromjson", arity: 0, run: parse_json },
-    Native { name: "parse_xml", arity: 0, run: parse_xml },
-    Native { name: "to_xml", arity: 0, run: to_xml },
-    Native { name: "base64d_bytes", arity: 0, run: base64d_bytes },
-    Native { name: "tonumber", arity: 0, run: tonumber },
-    Native { name: "type", arity: 0, run: kind_word },
-    Native { name: "not", arity: 0, run: |_, input, _| Ok(Val::Bool(matches!(input, Val::Null | Val::Bool(false)))) },
-    Native { name: "!mul", arity: 2, run: multiply },
+    Native {
+        name: "require",
+        arity: 1,
+        run: require,
+    },
+    Native {
+        name: "warn",
+        arity: 1,
+        run: warn,
+    },
+    Native {
+        name: "nonblank",
+        arity: 0,
+        run: nonblank,
+    },
+    Native {
+        name: "list",
+        arity: 0,
+        run: list,
+    },
+    Native {
+        name: "parse_json",
+        arity: 0,
+        run: parse_json,
+    },
+    Native {
+        name: "fromjson",
+        arity: 0,
+        run: parse_json,
+    },
+    Native {
+        name: "parse_xml",
+        arity: 0,
+        run: parse_xml,
+    },
+    Native {
+        name: "to_xml",
+        arity: 0,
+        run: to_xml,
+    },
+    Native {
+        name: "base64d_bytes",
+        arity: 0,
+        run: base64d_bytes,
+    },
+    Native {
+        name: "tonumber",
+        arity: 0,
+        run: tonumber,
+    },
+    Native {
+        name: "type",
+        arity: 0,
+        run: kind_word,
+    },
+    Native {
+        name: "not",
+        arity: 0,
+        run: |_, input, _| Ok(Val::Bool(matches!(input, Val::Null | Val::Bool(false)))),
+    },
+    Native {
+        name: "!mul",
+        arity: 2,
+        run: multiply,
+    },
 ];
 
 /// jq's `*` without its `string × number`, by which a short payload could ask for terabytes.
 fn multiply(_: &Frame<'_>, _: Val, args: &[Val]) -> Outcome {
     match (arg(args, 0), arg(args, 1)) {
-        (Val::Num(_), Val::Num(_)) | (Val::Obj(_), Val::Obj(_)) => {
-            (arg(args, 0).clone() * arg(args, 1).clone()).map_err(|error| MapError::Failed(error::describe(error)))
-        }
-        (left, right) => failed(format!("cannot calculate {} * {}", error::kind(left), error::kind(right))),
+        (Val::Num(_), Val::Num(_)) | (Val::Obj(_), Val::Obj(_)) => (arg(args, 0).clone()
+            * arg(args, 1).clone())
+        .map_err(|error| MapError::Failed(error::describe(error))),
+        (left, right) => failed(format!(
+            "cannot calculate {} * {}",
+            error::kind(left),
+            error::kind(right)
+        )),
     }
 }
 
 fn require(_: &Frame<'_>, input: Val, args: &[Val]) -> Outcome {
     match input {
-        Val::Null => Err(MapError::Missing(text_of("require", arg(args, 0))?.to_owned())),
+        Val::Null => Err(MapError::Missing(
+            text_of("require", arg(args, 0))?.to_owned(),
+        )),
         present => Ok(present),
     }
 }
@@ -64,7 +122,11 @@ fn list(_: &Frame<'_>, input: Val, _: &[Val]) -> Outcome {
 }
 
 fn parse_json(_: &Frame<'_>, input: Val, _: &[Val]) -> Outcome {
-    read::json(text_of("parse_json", &input)?.as_bytes(), &Limits::default()).map_err(unreadable)
+    read::json(
+        text_of("parse_json", &input)?.as_bytes(),
+        &Limits::default(),
+    )
+    .map_err(unreadable)
 }
 
 fn parse_xml(_: &Frame<'_>, input: Val, _: &[Val]) -> Outcome {
@@ -80,7 +142,9 @@ fn to_xml(_: &Frame<'_>, input: Val, _: &[Val]) -> Outcome {
 }
 
 fn base64d_bytes(_: &Frame<'_>, input: Val, _: &[Val]) -> Outcome {
-    let text: String = text_of("base64d_bytes", &input)?.split_ascii_whitespace().collect();
+    let text: String = text_of("base64d_bytes", &input)?
+        .split_ascii_whitespace()
+        .collect();
     match base64::engine::general_purpose::STANDARD.decode(text) {
         Ok(bytes) => Ok(Val::byte_str(bytes)),
         Err(_) => failed("base64d_bytes: the text is not base64"),

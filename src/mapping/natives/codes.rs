@@ -10,9 +10,21 @@ use crate::mapping::{Val, error::kind, value};
 use uuid::Uuid;
 
 pub(super) const NATIVES: &[Native] = &[
-    Native { name: "code", arity: 2, run: |frame, _, args| row(frame, args, "code", true) },
-    Native { name: "lookup", arity: 2, run: |frame, _, args| row(frame, args, "lookup", false) },
-    Native { name: "uuid5", arity: 2, run: uuid5 },
+    Native {
+        name: "code",
+        arity: 2,
+        run: |frame, _, args| row(frame, args, "code", true),
+    },
+    Native {
+        name: "lookup",
+        arity: 2,
+        run: |frame, _, args| row(frame, args, "lookup", false),
+    },
+    Native {
+        name: "uuid5",
+        arity: 2,
+        run: uuid5,
+    },
 ];
 
 fn row(frame: &Frame<'_>, args: &[Val], name: &str, drift: bool) -> Outcome {
@@ -24,7 +36,12 @@ fn row(frame: &Frame<'_>, args: &[Val], name: &str, drift: bool) -> Outcome {
         Val::Null => return Ok(Val::Null),
         scalar => match value::scalar_text(scalar) {
             Some(key) => key,
-            None => return failed(format!("{name}: a key is a text or a number, found {}", kind(scalar))),
+            None => {
+                return failed(format!(
+                    "{name}: a key is a text or a number, found {}",
+                    kind(scalar)
+                ));
+            }
         },
     };
     match frame.library.row(table, &key) {
@@ -49,5 +66,7 @@ fn uuid5(_: &Frame<'_>, _: Val, args: &[Val]) -> Outcome {
         },
     };
     let name = text_of("uuid5", arg(args, 1))?;
-    Ok(value::string(Uuid::new_v5(&namespace, name.as_bytes()).to_string()))
+    Ok(value::string(
+        Uuid::new_v5(&namespace, name.as_bytes()).to_string(),
+    ))
 }

@@ -7,9 +7,16 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 /// `alpha2,alpha3,names` with names separated by `|`.
-const COUNTRIES: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/mappings/tables/countries.csv"));
+const COUNTRIES: &str = include_str!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/mappings/tables/countries.csv"
+));
 
-pub(super) const NATIVES: &[Native] = &[Native { name: "country", arity: 0, run: country }];
+pub(super) const NATIVES: &[Native] = &[Native {
+    name: "country",
+    arity: 0,
+    run: country,
+}];
 
 fn country(_: &Frame<'_>, input: Val, _: &[Val]) -> Outcome {
     let code = value::as_str(&input).and_then(|name| names().get(&folded(name)).copied());
@@ -18,7 +25,10 @@ fn country(_: &Frame<'_>, input: Val, _: &[Val]) -> Outcome {
 
 /// A name as it is compared: lower case, letters and digits only.
 fn folded(name: &str) -> String {
-    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    name.chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 fn names() -> &'static HashMap<String, &'static str> {
@@ -27,7 +37,11 @@ fn names() -> &'static HashMap<String, &'static str> {
         let mut names = HashMap::new();
         for line in COUNTRIES.lines().skip(1) {
             let mut columns = line.splitn(3, ',');
-            let (Some(alpha2), Some(alpha3), Some(list)) = (columns.next(), columns.next(), columns.next()) else { continue };
+            let (Some(alpha2), Some(alpha3), Some(list)) =
+                (columns.next(), columns.next(), columns.next())
+            else {
+                continue;
+            };
             names.insert(folded(alpha2), alpha2);
             names.insert(folded(alpha3), alpha2);
             for name in list.trim_matches('"').split('|') {

@@ -9,7 +9,11 @@ use quick_xml::escape::resolve_html5_entity;
 /// Longest name of a reference.
 const NAME_CAP: usize = 32;
 
-pub(super) const NATIVES: &[Native] = &[Native { name: "html_decode", arity: 0, run: html_decode }];
+pub(super) const NATIVES: &[Native] = &[Native {
+    name: "html_decode",
+    arity: 0,
+    run: html_decode,
+}];
 
 fn html_decode(_: &Frame<'_>, input: Val, _: &[Val]) -> Outcome {
     if matches!(input, Val::Null) {
@@ -27,8 +31,11 @@ fn decode(text: &str) -> String {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('&') {
         out.push_str(before);
-        let reference = after.split_once(';').filter(|(name, _)| name.len() <= NAME_CAP);
-        let meaning = reference.and_then(|(name, tail)| character(name).map(|meaning| (meaning, tail)));
+        let reference = after
+            .split_once(';')
+            .filter(|(name, _)| name.len() <= NAME_CAP);
+        let meaning =
+            reference.and_then(|(name, tail)| character(name).map(|meaning| (meaning, tail)));
         match meaning {
             Some((meaning, tail)) => {
                 out.push_str(&meaning);
@@ -52,5 +59,7 @@ fn character(name: &str) -> Option<String> {
         Some(hex) => u32::from_str_radix(hex, 16),
         None => number.parse(),
     };
-    char::from_u32(code.ok()?).filter(|character| *character != '\0').map(String::from)
+    char::from_u32(code.ok()?)
+        .filter(|character| *character != '\0')
+        .map(String::from)
 }

@@ -9,7 +9,10 @@ pub(super) fn to_ascii(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
     while let Some(&letter) = letters.get(at) {
-        let previous = at.checked_sub(1).and_then(|before| letters.get(before)).copied();
+        let previous = at
+            .checked_sub(1)
+            .and_then(|before| letters.get(before))
+            .copied();
         let next = letters.get(at + 1).copied();
         let (latin, used) = greek_pair(previous, letter, next, letters.get(at + 2).copied())
             .map_or_else(|| (single(letter), 1), |pair| (pair, 2));
@@ -48,7 +51,12 @@ fn is_combining(character: char) -> bool {
 }
 
 /// Greek letters that are spelled as a pair.
-fn greek_pair(previous: Option<char>, letter: char, next: Option<char>, after: Option<char>) -> Option<Spelling> {
+fn greek_pair(
+    previous: Option<char>,
+    letter: char,
+    next: Option<char>,
+    after: Option<char>,
+) -> Option<Spelling> {
     let lower = |c: char| plain_greek(c.to_lowercase().next().unwrap_or(c));
     // A dialytika or an accent on the first letter (άυ) splits the pair.
     let first = letter.to_lowercase().next()?;
@@ -57,9 +65,27 @@ fn greek_pair(previous: Option<char>, letter: char, next: Option<char>, after: O
     let starts_word = previous.is_none_or(|c| !c.is_alphabetic());
     Some(Spelling::As(match (first, second) {
         ('ο', 'υ' | 'ύ') => "ou",
-        ('α', 'υ' | 'ύ') => if voiceless() { "af" } else { "av" },
-        ('ε', 'υ' | 'ύ') => if voiceless() { "ef" } else { "ev" },
-        ('η', 'υ' | 'ύ') => if voiceless() { "if" } else { "iv" },
+        ('α', 'υ' | 'ύ') => {
+            if voiceless() {
+                "af"
+            } else {
+                "av"
+            }
+        }
+        ('ε', 'υ' | 'ύ') => {
+            if voiceless() {
+                "ef"
+            } else {
+                "ev"
+            }
+        }
+        ('η', 'υ' | 'ύ') => {
+            if voiceless() {
+                "if"
+            } else {
+                "iv"
+            }
+        }
         ('γ', 'γ') => "ng",
         ('γ', 'ξ') => "nx",
         ('γ', 'χ') => "nch",
@@ -87,50 +113,111 @@ fn single(letter: char) -> Spelling {
         return Spelling::Same(letter);
     }
     let lower = plain_greek(letter.to_lowercase().next().unwrap_or(letter));
-    Spelling::As(greek(lower).or_else(|| cyrillic(lower)).or_else(|| latin(lower)).unwrap_or_else(|| sign(letter)))
+    Spelling::As(
+        greek(lower)
+            .or_else(|| cyrillic(lower))
+            .or_else(|| latin(lower))
+            .unwrap_or_else(|| sign(letter)),
+    )
 }
 
 fn greek(letter: char) -> Option<&'static str> {
     Some(match letter {
-        'α' => "a", 'β' => "v", 'γ' => "g", 'δ' => "d", 'ε' => "e", 'ζ' => "z", 'η' | 'ι' => "i", 'θ' => "th", 'κ' => "k",
-        'λ' => "l", 'μ' => "m", 'ν' => "n", 'ξ' => "x", 'ο' | 'ω' => "o", 'π' => "p", 'ρ' => "r", 'σ' | 'ς' => "s", 'τ' => "t",
-        'υ' => "y", 'φ' => "f", 'χ' => "ch", 'ψ' => "ps",
+        'α' => "a",
+        'β' => "v",
+        'γ' => "g",
+        'δ' => "d",
+        'ε' => "e",
+        'ζ' => "z",
+        'η' | 'ι' => "i",
+        'θ' => "th",
+        'κ' => "k",
+        'λ' => "l",
+        'μ' => "m",
+        'ν' => "n",
+        'ξ' => "x",
+        'ο' | 'ω' => "o",
+        'π' => "p",
+        'ρ' => "r",
+        'σ' | 'ς' => "s",
+        'τ' => "t",
+        'υ' => "y",
+        'φ' => "f",
+        'χ' => "ch",
+        'ψ' => "ps",
         _ => return None,
     })
 }
 
 fn cyrillic(letter: char) -> Option<&'static str> {
     Some(match letter {
-        'а' => "a", 'б' => "b", 'в' => "v", 'г' | 'ґ' => "g", 'д' => "d", 'е' | 'э' | 'ё' => "e", 'ж' => "zh", 'з' => "z",
-        'и' | 'і' => "i", 'й' => "y", 'к' => "k", 'л' => "l", 'м' => "m", 'н' => "n", 'о' => "o", 'п' => "p", 'р' => "r", 'с' => "s",
-        'т' => "t", 'у' | 'ў' => "u", 'ф' => "f", 'х' => "h", 'ц' => "ts", 'ч' => "ch", 'ш' => "sh", 'щ' => "sht", 'ъ' => "a",
-        'ы' => "y", 'ь' => "", 'ю' => "yu", 'я' => "ya", 'є' => "ye", 'ї' => "yi", 'ђ' => "dj", 'ј' => "j", 'љ' => "lj",
-        'њ' => "nj", 'ћ' => "c", 'џ' => "dz", 'ѓ' => "gj", 'ќ' => "kj", 'ѕ' => "dz",
+        'а' => "a",
+        'б' => "b",
+        'в' => "v",
+        'г' | 'ґ' => "g",
+        'д' => "d",
+        'е' | 'э' | 'ё' => "e",
+        'ж' => "zh",
+        'з' => "z",
+        'и' | 'і' => "i",
+        'й' => "y",
+        'к' => "k",
+        'л' => "l",
+        'м' => "m",
+        'н' => "n",
+        'о' => "o",
+        'п' => "p",
+        'р' => "r",
+        'с' => "s",
+        'т' => "t",
+        'у' | 'ў' => "u",
+        'ф' => "f",
+        'х' => "h",
+        'ц' => "ts",
+        'ч' => "ch",
+        'ш' => "sh",
+        'щ' => "sht",
+        'ъ' => "a",
+        'ы' => "y",
+        'ь' => "",
+        'ю' => "yu",
+        'я' => "ya",
+        'є' => "ye",
+        'ї' => "yi",
+        'ђ' => "dj",
+        'ј' => "j",
+        'љ' => "lj",
+        'њ' => "nj",
+        'ћ' => "c",
+        'џ' => "dz",
+        'ѓ' => "gj",
+        'ќ' => "kj",
+        'ѕ' => "dz",
         _ => return None,
     })
 }
 
 fn latin(letter: char) -> Option<&'static str> {
     Some(match letter {
-        'à' | 'á' | 'â' | 'ã' | 'å' | 'ā' | 'ă' | 'ą' | 'ǎ' => "a",
-        'ä' => "ae", 'æ' => "ae",
+        'à' | 'á' | 'â' | 'ã' | 'ä' | 'å' | 'ā' | 'ă' | 'ą' | 'ǎ' => "a",
+        'æ' => "ae",
         'ç' | 'ć' | 'ĉ' | 'ċ' | 'č' => "c",
         'ď' | 'đ' | 'ð' => "d",
         'è' | 'é' | 'ê' | 'ë' | 'ē' | 'ĕ' | 'ė' | 'ę' | 'ě' => "e",
         'ĝ' | 'ğ' | 'ġ' | 'ģ' => "g",
         'ĥ' | 'ħ' => "h",
         'ì' | 'í' | 'î' | 'ï' | 'ĩ' | 'ī' | 'ĭ' | 'į' | 'ı' => "i",
-        'ĵ' => "j", 'ķ' => "k",
+        'ĵ' => "j",
+        'ķ' => "k",
         'ĺ' | 'ļ' | 'ľ' | 'ł' => "l",
         'ñ' | 'ń' | 'ņ' | 'ň' => "n",
-        'ò' | 'ó' | 'ô' | 'õ' | 'ø' | 'ō' | 'ŏ' | 'ő' => "o",
-        'ö' | 'œ' => "oe",
+        'ò' | 'ó' | 'ô' | 'õ' | 'ö' | 'ø' | 'ō' | 'ŏ' | 'ő' => "o",
+        'œ' => "oe",
         'ŕ' | 'ŗ' | 'ř' => "r",
         'ś' | 'ŝ' | 'ş' | 'š' | 'ș' => "s",
         'ß' => "ss",
         'ţ' | 'ť' | 'ŧ' | 'ț' => "t",
-        'ù' | 'ú' | 'û' | 'ũ' | 'ū' | 'ŭ' | 'ů' | 'ű' | 'ų' => "u",
-        'ü' => "ue",
+        'ù' | 'ú' | 'û' | 'ü' | 'ũ' | 'ū' | 'ŭ' | 'ů' | 'ű' | 'ų' => "u",
         'ŵ' => "w",
         'ý' | 'ÿ' | 'ŷ' => "y",
         'ź' | 'ż' | 'ž' => "z",

@@ -50,7 +50,10 @@ pub(crate) fn all() -> &'static [&'static Native] {
 
 /// The native function of that name and number of arguments.
 pub(crate) fn find(name: &str, arity: usize) -> Option<&'static Native> {
-    all().iter().copied().find(|native| native.name == name && native.arity == arity)
+    all()
+        .iter()
+        .copied()
+        .find(|native| native.name == name && native.arity == arity)
 }
 
 /// The `index`-th argument; jq gives exactly as many as the arity says.
@@ -65,6 +68,10 @@ fn failed<T>(message: impl Into<String>) -> Result<T, MapError> {
 
 /// A text argument or input, or an error that names the function.
 fn text_of<'v>(name: &str, value: &'v Val) -> Result<&'v str, MapError> {
-    super::value::as_str(value)
-        .ok_or_else(|| MapError::Failed(format!("{name}: expected a text, found {}", super::error::kind(value))))
+    super::value::as_str(value).ok_or_else(|| {
+        MapError::Failed(format!(
+            "{name}: expected a text, found {}",
+            super::error::kind(value)
+        ))
+    })
 }

@@ -17,27 +17,85 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use std::cmp::Ordering;
 
 pub(super) const NATIVES: &[Native] = &[
-    Native { name: "dec", arity: 0, run: dec },
-    Native { name: "dec_comma", arity: 0, run: dec_comma },
-    Native { name: "money_add", arity: 2, run: |_, _, a| both(a, "money_add", add) },
-    Native { name: "money_sub", arity: 2, run: |_, _, a| both(a, "money_sub", |x, y| add(x, -y)) },
-    Native { name: "money_mul", arity: 2, run: |_, _, a| both(a, "money_mul", multiply) },
-    Native { name: "money_div", arity: 2, run: |_, _, a| both(a, "money_div", divide) },
-    Native { name: "money_neg", arity: 1, run: |_, _, a| Ok(amount(-decimal("money_neg", arg(a, 0))?)) },
-    Native { name: "money_sum", arity: 0, run: sum },
-    Native { name: "money_round", arity: 2, run: round },
-    Native { name: "money_cmp", arity: 2, run: compare },
-    Native { name: "minor_to_major", arity: 2, run: minor_to_major },
-    Native { name: "major_to_minor", arity: 2, run: major_to_minor },
-    Native { name: "currency_digits", arity: 1, run: currency_digits },
-    Native { name: "to_number_exact", arity: 0, run: to_number_exact },
+    Native {
+        name: "dec",
+        arity: 0,
+        run: dec,
+    },
+    Native {
+        name: "dec_comma",
+        arity: 0,
+        run: dec_comma,
+    },
+    Native {
+        name: "money_add",
+        arity: 2,
+        run: |_, _, a| both(a, "money_add", add),
+    },
+    Native {
+        name: "money_sub",
+        arity: 2,
+        run: |_, _, a| both(a, "money_sub", |x, y| add(x, -y)),
+    },
+    Native {
+        name: "money_mul",
+        arity: 2,
+        run: |_, _, a| both(a, "money_mul", multiply),
+    },
+    Native {
+        name: "money_div",
+        arity: 2,
+        run: |_, _, a| both(a, "money_div", divide),
+    },
+    Native {
+        name: "money_neg",
+        arity: 1,
+        run: |_, _, a| Ok(amount(-decimal("money_neg", arg(a, 0))?)),
+    },
+    Native {
+        name: "money_sum",
+        arity: 0,
+        run: sum,
+    },
+    Native {
+        name: "money_round",
+        arity: 2,
+        run: round,
+    },
+    Native {
+        name: "money_cmp",
+        arity: 2,
+        run: compare,
+    },
+    Native {
+        name: "minor_to_major",
+        arity: 2,
+        run: minor_to_major,
+    },
+    Native {
+        name: "major_to_minor",
+        arity: 2,
+        run: major_to_minor,
+    },
+    Native {
+        name: "currency_digits",
+        arity: 1,
+        run: currency_digits,
+    },
+    Native {
+        name: "to_number_exact",
+        arity: 0,
+        run: to_number_exact,
+    },
 ];
 
 /// The exact decimal of a number or numeric text.
 pub(crate) fn decimal(name: &str, input: &Val) -> Result<Decimal, MapError> {
     match input {
         Val::Num(Num::Int(int)) => Ok(Decimal::from(*int as i64)),
-        Val::Num(Num::Float(_)) => failed(format!("{name}: the number was computed as a float and is not exact; use the money functions")),
+        Val::Num(Num::Float(_)) => failed(format!(
+            "{name}: the number was computed as a float and is not exact; use the money functions"
+        )),
         Val::Num(Num::Dec(digits)) => parse(name, digits),
         Val::Num(number) => parse(name, &number.to_string()),
         Val::TStr(_) => parse(name, text_of(name, input)?),
@@ -57,11 +115,19 @@ fn parse(name: &str, text: &str) -> Result<Decimal, MapError> {
     let numeric = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
     let plain = numeric(whole) && numeric(fraction) && !(whole.is_empty() && fraction.is_empty());
     let (true, Some(exponent)) = (plain, exponent) else {
-        return failed(format!("{name}: expected an amount such as 12.30, found another text"));
+        return failed(format!(
+            "{name}: expected an amount such as 12.30, found another text"
+        ));
     };
     let parsed = Decimal::from_str_exact(mantissa).map_err(|_| overflow(name))?;
-    let scaled = if exponent == 0 { Some(parsed) } else { shift(parsed, exponent) };
-    scaled.map(without_negative_zero).ok_or_else(|| overflow(name))
+    let scaled = if exponent == 0 {
+        Some(parsed)
+    } else {
+        shift(parsed, exponent)
+    };
+    scaled
+        .map(without_negative_zero)
+        .ok_or_else(|| overflow(name))
 }
 
 /// `number × 10^exponent`, exactly.
@@ -83,7 +149,9 @@ fn without_negative_zero(mut number: Decimal) -> Decimal {
 }
 
 fn overflow(name: &str) -> MapError {
-    MapError::Overflow(format!("{name}: the amount does not fit in 28 exact digits"))
+    MapError::Overflow(format!(
+        "{name}: the amount does not fit in 28 exact digits"
+    ))
 }
 
 /// A decimal as amounts are written.
@@ -96,7 +164,9 @@ fn both(args: &[Val], name: &str, operation: fn(Decimal, Decimal) -> Option<Deci
     if name == "money_div" && right.is_zero() {
         return failed("money_div: division by zero");
     }
-    operation(left, right).map(amount).ok_or_else(|| overflow(name))
+    operation(left, right)
+        .map(amount)
+        .ok_or_else(|| overflow(name))
 }
 
 /// Exact sum: `None` where the library would have to drop digits.
@@ -113,7 +183,7 @@ fn multiply(left: Decimal, right: Decimal) -> Option<Decimal> {
 }
 
 fn divide(left: Decimal, right: Decimal) -> Option<Decimal> {
-    let mut quotient = left.checked_div(right)?;
+    let mut quotient = left.checked_div(right)?.normalize();
     if quotient.scale() < left.scale() {
         quotient.rescale(left.scale());
     }
@@ -132,9 +202,14 @@ fn dec_comma(_: &Frame<'_>, input: Val, _: &[Val]) -> Outcome {
         Val::Null => Ok(Val::Null),
         Val::TStr(_) => {
             let text = text_of("dec_comma", &input)?;
-            let plain: String = text.chars().filter(|c| !matches!(c, '.' | ' ' | '\u{a0}' | '\u{202f}' | '\'')).collect();
+            let plain: String = text
+                .chars()
+                .filter(|c| !matches!(c, '.' | ' ' | '\u{a0}' | '\u{202f}' | '\''))
+                .collect();
             if text.matches(',').count() > 1 {
-                return failed("dec_comma: expected an amount such as 1.234,50, found several commas");
+                return failed(
+                    "dec_comma: expected an amount such as 1.234,50, found several commas",
+                );
             }
             parse("dec_comma", &plain.replace(',', ".")).map(amount)
         }
@@ -144,7 +219,10 @@ fn dec_comma(_: &Frame<'_>, input: Val, _: &[Val]) -> Outcome {
 
 fn sum(_: &Frame<'_>, input: Val, _: &[Val]) -> Outcome {
     let Val::Arr(items) = &input else {
-        return failed(format!("money_sum: expected an array of amounts, found {}", kind(&input)));
+        return failed(format!(
+            "money_sum: expected an array of amounts, found {}",
+            kind(&input)
+        ));
     };
     let mut total = Decimal::ZERO;
     for item in items.iter() {
@@ -157,19 +235,31 @@ fn sum(_: &Frame<'_>, input: Val, _: &[Val]) -> Outcome {
 fn places(name: &str, input: &Val) -> Result<u32, MapError> {
     match input {
         Val::Num(Num::Int(count @ 0..=28)) => Ok(u32::try_from(*count).unwrap_or(0)),
-        _ => failed(format!("{name}: places must be a whole number from 0 to 28")),
+        _ => failed(format!(
+            "{name}: places must be a whole number from 0 to 28"
+        )),
     }
 }
 
 fn round(_: &Frame<'_>, _: Val, args: &[Val]) -> Outcome {
-    let (number, places) = (decimal("money_round", arg(args, 0))?, places("money_round", arg(args, 1))?);
+    let (number, places) = (
+        decimal("money_round", arg(args, 0))?,
+        places("money_round", arg(args, 1))?,
+    );
     let mut rounded = number.round_dp_with_strategy(places, RoundingStrategy::MidpointAwayFromZero);
     rounded.rescale(places);
-    if rounded.scale() == places { Ok(amount(rounded)) } else { Err(overflow("money_round")) }
+    if rounded.scale() == places {
+        Ok(amount(rounded))
+    } else {
+        Err(overflow("money_round"))
+    }
 }
 
 fn compare(_: &Frame<'_>, _: Val, args: &[Val]) -> Outcome {
-    let (left, right) = (decimal("money_cmp", arg(args, 0))?, decimal("money_cmp", arg(args, 1))?);
+    let (left, right) = (
+        decimal("money_cmp", arg(args, 0))?,
+        decimal("money_cmp", arg(args, 1))?,
+    );
     Ok(value::int(match left.cmp(&right) {
         Ordering::Less => -1,
         Ordering::Equal => 0,
@@ -178,21 +268,33 @@ fn compare(_: &Frame<'_>, _: Val, args: &[Val]) -> Outcome {
 }
 
 fn minor_to_major(_: &Frame<'_>, _: Val, args: &[Val]) -> Outcome {
-    let (minor, places) = (decimal("minor_to_major", arg(args, 0))?, places("minor_to_major", arg(args, 1))?);
+    let (minor, places) = (
+        decimal("minor_to_major", arg(args, 0))?,
+        places("minor_to_major", arg(args, 1))?,
+    );
     if !minor.fract().is_zero() {
         return failed("minor_to_major: expected a whole number of minor units");
     }
-    Decimal::try_from_i128_with_scale(minor.trunc().mantissa(), places).map(amount).map_err(|_| overflow("minor_to_major"))
+    Decimal::try_from_i128_with_scale(minor.trunc().mantissa(), places)
+        .map(amount)
+        .map_err(|_| overflow("minor_to_major"))
 }
 
 fn major_to_minor(_: &Frame<'_>, _: Val, args: &[Val]) -> Outcome {
-    let (major, places) = (decimal("major_to_minor", arg(args, 0))?, places("major_to_minor", arg(args, 1))?);
+    let (major, places) = (
+        decimal("major_to_minor", arg(args, 0))?,
+        places("major_to_minor", arg(args, 1))?,
+    );
     let exponent = i32::try_from(places).unwrap_or(0);
     let minor = shift(major, exponent).ok_or_else(|| overflow("major_to_minor"))?;
     if !minor.fract().is_zero() {
-        return failed("major_to_minor: the amount has more decimal places than the currency; round it first");
+        return failed(
+            "major_to_minor: the amount has more decimal places than the currency; round it first",
+        );
     }
-    Ok(value::number(without_negative_zero(minor.trunc()).to_string()))
+    Ok(value::number(
+        without_negative_zero(minor.trunc()).to_string(),
+    ))
 }
 
 fn currency_digits(frame: &Frame<'_>, _: Val, args: &[Val]) -> Outcome {
@@ -200,8 +302,14 @@ fn currency_digits(frame: &Frame<'_>, _: Val, args: &[Val]) -> Outcome {
     if code.len() != 3 || !code.bytes().all(|b| b.is_ascii_uppercase()) {
         return failed("currency_digits: expected an ISO 4217 code such as EUR");
     }
-    let row = frame.library.row("currency_digits", code).and_then(|row| value::field(row, "digits").cloned());
-    let digits = row.as_ref().and_then(value::as_str).and_then(|digits| digits.parse().ok());
+    let row = frame
+        .library
+        .row("currency_digits", code)
+        .and_then(|row| value::field(row, "digits").cloned());
+    let digits = row
+        .as_ref()
+        .and_then(value::as_str)
+        .and_then(|digits| digits.parse().ok());
     Ok(value::int(digits.unwrap_or(2)))
 }
 

@@ -13,10 +13,26 @@ use jaq_json::Num;
 const PHONE_CAP: usize = 60;
 
 pub(super) const NATIVES: &[Native] = &[
-    Native { name: "transliterate", arity: 0, run: |_, input, _| on_text("transliterate", input, latin::to_ascii) },
-    Native { name: "strip_tags", arity: 0, run: |_, input, _| on_text("strip_tags", input, strip_tags) },
-    Native { name: "truncate_bytes", arity: 1, run: truncate_bytes },
-    Native { name: "phone", arity: 1, run: phone },
+    Native {
+        name: "transliterate",
+        arity: 0,
+        run: |_, input, _| on_text("transliterate", input, latin::to_ascii),
+    },
+    Native {
+        name: "strip_tags",
+        arity: 0,
+        run: |_, input, _| on_text("strip_tags", input, strip_tags),
+    },
+    Native {
+        name: "truncate_bytes",
+        arity: 1,
+        run: truncate_bytes,
+    },
+    Native {
+        name: "phone",
+        arity: 1,
+        run: phone,
+    },
 ];
 
 fn on_text(name: &str, input: Val, change: fn(&str) -> String) -> Outcome {
@@ -34,7 +50,9 @@ fn truncate_bytes(_: &Frame<'_>, input: Val, args: &[Val]) -> Outcome {
     let Val::Num(Num::Int(limit @ 0..)) = arg(args, 0) else {
         return failed("truncate_bytes: expected a whole number of bytes");
     };
-    let mut end = usize::try_from(*limit).unwrap_or(usize::MAX).min(text.len());
+    let mut end = usize::try_from(*limit)
+        .unwrap_or(usize::MAX)
+        .min(text.len());
     while !text.is_char_boundary(end) {
         end -= 1;
     }
@@ -47,8 +65,13 @@ fn strip_tags(text: &str) -> String {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('<') {
         out.push_str(before);
-        let opens = after.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?'));
-        let end = if after.starts_with("!--") { after.find("-->").map(|at| at + 3) } else { after.find('>').map(|at| at + 1) };
+        let opens =
+            after.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?'));
+        let end = if after.starts_with("!--") {
+            after.find("-->").map(|at| at + 3)
+        } else {
+            after.find('>').map(|at| at + 1)
+        };
         match end.filter(|_| opens) {
             Some(end) => {
                 out.push(' ');
@@ -65,8 +88,11 @@ fn strip_tags(text: &str) -> String {
 }
 
 fn phone(_: &Frame<'_>, input: Val, args: &[Val]) -> Outcome {
-    let Some(text) = value::as_str(&input).map(str::trim) else { return Ok(Val::Null) };
-    let country = value::as_str(arg(args, 0)).and_then(|code| code.parse::<phonenumber::country::Id>().ok());
+    let Some(text) = value::as_str(&input).map(str::trim) else {
+        return Ok(Val::Null);
+    };
+    let country =
+        value::as_str(arg(args, 0)).and_then(|code| code.parse::<phonenumber::country::Id>().ok());
     if text.is_empty() || text.len() > PHONE_CAP {
         return Ok(Val::Null);
     }

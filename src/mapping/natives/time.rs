@@ -20,12 +20,36 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
 pub(super) const NATIVES: &[Native] = &[
-    Native { name: "time", arity: 1, run: |_, input, args| time(&input, arg(args, 0), &value::text("UTC")) },
-    Native { name: "time", arity: 2, run: |_, input, args| time(&input, arg(args, 0), arg(args, 1)) },
-    Native { name: "time_add_s", arity: 1, run: time_add_s },
-    Native { name: "day_of", arity: 0, run: |_, input, _| day_of(&input, &value::text("UTC")) },
-    Native { name: "day_of", arity: 1, run: |_, input, args| day_of(&input, arg(args, 0)) },
-    Native { name: "time_text", arity: 2, run: time_text },
+    Native {
+        name: "time",
+        arity: 1,
+        run: |_, input, args| time(&input, arg(args, 0), &value::text("UTC")),
+    },
+    Native {
+        name: "time",
+        arity: 2,
+        run: |_, input, args| time(&input, arg(args, 0), arg(args, 1)),
+    },
+    Native {
+        name: "time_add_s",
+        arity: 1,
+        run: time_add_s,
+    },
+    Native {
+        name: "day_of",
+        arity: 0,
+        run: |_, input, _| day_of(&input, &value::text("UTC")),
+    },
+    Native {
+        name: "day_of",
+        arity: 1,
+        run: |_, input, args| day_of(&input, arg(args, 0)),
+    },
+    Native {
+        name: "time_text",
+        arity: 2,
+        run: time_text,
+    },
 ];
 
 fn time(input: &Val, format: &Val, zone: &Val) -> Outcome {
@@ -42,13 +66,17 @@ fn time(input: &Val, format: &Val, zone: &Val) -> Outcome {
     };
     match stamp {
         Some(stamp) => Ok(value::string(stamp.to_string())),
-        None => failed(format!("time: the input is not a time in the format {format}")),
+        None => failed(format!(
+            "time: the input is not a time in the format {format}"
+        )),
     }
 }
 
 fn epoch(input: &Val, nanoseconds_each: i64) -> Result<Option<Timestamp>, MapError> {
     let number = decimal("time", input)?;
-    let nanoseconds = number.checked_mul(Decimal::from(nanoseconds_each)).and_then(|total| total.trunc().to_i128());
+    let nanoseconds = number
+        .checked_mul(Decimal::from(nanoseconds_each))
+        .and_then(|total| total.trunc().to_i128());
     Ok(nanoseconds.and_then(|total| Timestamp::from_nanosecond(total).ok()))
 }
 
@@ -63,11 +91,17 @@ fn local_or_absolute(text: &str, zone: &Val) -> Result<Option<Timestamp>, MapErr
 }
 
 fn by_format(format: &str, text: &str, zone: &Val) -> Result<Option<Timestamp>, MapError> {
-    let Ok(parts) = BrokenDownTime::parse(format, text) else { return Ok(None) };
+    let Ok(parts) = BrokenDownTime::parse(format, text) else {
+        return Ok(None);
+    };
     if let Ok(stamp) = parts.to_timestamp() {
         return Ok(Some(stamp));
     }
-    let local = parts.to_datetime().or_else(|_| parts.to_date().map(|date| date.to_datetime(jiff::civil::Time::midnight())));
+    let local = parts.to_datetime().or_else(|_| {
+        parts
+            .to_date()
+            .map(|date| date.to_datetime(jiff::civil::Time::midnight()))
+    });
     match local {
         Ok(local) => in_zone(local, zone),
         Err(_) => Ok(None),
@@ -83,12 +117,18 @@ fn zone_of(zone: &Val) -> Result<TimeZone, MapError> {
     if name == "UTC" {
         return Ok(TimeZone::UTC);
     }
-    let offset = || BrokenDownTime::parse("%:z", name).ok().and_then(|parts| parts.offset());
+    let offset = || {
+        BrokenDownTime::parse("%:z", name)
+            .ok()
+            .and_then(|parts| parts.offset())
+    };
     match TimeZone::get(name) {
         Ok(zone) => Ok(zone),
         Err(_) => match offset() {
             Some(offset) => Ok(TimeZone::fixed(offset)),
-            None => failed("time: unknown time zone; use an IANA name such as Europe/Athens or an offset such as +03:00"),
+            None => failed(
+                "time: unknown time zone; use an IANA name such as Europe/Athens or an offset such as +03:00",
+            ),
         },
     }
 }
@@ -119,7 +159,9 @@ fn day_of(input: &Val, zone: &Val) -> Outcome {
         Val::Null => Ok(Val::Null),
         input => {
             let stamp = stamp("day_of", input)?;
-            Ok(value::string(zone_of(zone)?.to_datetime(stamp).date().to_string()))
+            Ok(value::string(
+                zone_of(zone)?.to_datetime(stamp).date().to_string(),
+            ))
         }
     }
 }

@@ -10,7 +10,10 @@ pub fn charset(body: &[u8], label: &str) -> Result<Vec<u8>, ReadError> {
         .ok_or_else(|| ReadError::new("charset", format!("unknown charset {label:?}")))?;
     let (text, _, malformed) = encoding.decode(body);
     if malformed {
-        return Err(ReadError::new("charset", format!("body is not valid {}", encoding.name())));
+        return Err(ReadError::new(
+            "charset",
+            format!("body is not valid {}", encoding.name()),
+        ));
     }
     Ok(text.into_owned().into_bytes())
 }

@@ -14,7 +14,10 @@ pub fn form(body: &[u8]) -> Result<Val, ReadError> {
     let mut fields = Map::default();
     for (index, pair) in text.trim_end_matches(['\r', '\n']).split('&').enumerate() {
         if index >= FIELD_CAP {
-            return Err(ReadError::new("form", format!("more than {FIELD_CAP} fields")));
+            return Err(ReadError::new(
+                "form",
+                format!("more than {FIELD_CAP} fields"),
+            ));
         }
         if pair.is_empty() {
             continue;

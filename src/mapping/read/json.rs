@@ -1,6 +1,7 @@
 //! Strict JSON: serde_json's parser builds the mapping's value directly.
 //!
-//! Numbers keep their digits: whole numbers as integers, all others as verbatim decimals. Of a repeated key the last one wins.
+//! Numbers keep their digits: whole numbers as integers, all others as verbatim decimals (of an exponent serde_json spells out the
+//! sign: `1e2` becomes `1e+2`). Of a repeated key the last one wins.
 
 use super::{DEPTH_CAP, EXPONENT_CAP, Limits, NUMBER_LENGTH_CAP, ReadError, utf8};
 use crate::mapping::{Val, value};
@@ -15,7 +16,9 @@ pub(crate) const NUMBER_TOKEN: &str = "$serde_json::private::Number";
 pub fn json(body: &[u8], limits: &Limits) -> Result<Val, ReadError> {
     let text = utf8("json", body, limits)?;
     let mut parser = serde_json::Deserializer::from_str(text);
-    let seed = Node { depth_left: limits.max_depth.min(DEPTH_CAP) };
+    let seed = Node {
+        depth_left: limits.max_depth.min(DEPTH_CAP),
+    };
     let value = seed.deserialize(&mut parser).map_err(refused)?;
     parser.end().map_err(refused)?;
     Ok(value)
@@ -24,8 +27,17 @@ pub fn json(body: &[u8], limits: &Limits) -> Result<Val, ReadError> {
 fn refused(error: serde_json::Error) -> ReadError {
     let full = error.to_string();
     // serde_json appends the place to its text; we carry it in fields.
-    let message = full.split(" at line ").next().unwrap_or("malformed").to_owned();
-    ReadError { format: "json", message, line: error.line(), column: error.column() }
+    let message = full
+        .split(" at line ")
+        .next()
+        .unwrap_or("malformed")
+        .to_owned();
+    ReadError {
+        format: "json",
+        message,
+        line: error.line(),
+        column: error.column(),
+    }
 }
 
 /// One value, with the number of levels that may still open below it.
@@ -175,12 +187,19 @@ impl<'de> Visitor<'de> for NumberOrValue {
 /// A number whose text is not abusive.
 fn checked_number<E: Error>(digits: String) -> Result<Val, E> {
     if digits.len() > NUMBER_LENGTH_CAP {
-        return Err(E::custom(format!("number longer than {NUMBER_LENGTH_CAP} characters")));
+        return Err(E::custom(format!(
+            "number longer than {NUMBER_LENGTH_CAP} characters"
+        )));
     }
     if let Some(exponent) = digits.split(['e', 'E']).nth(1) {
-        let size = exponent.strip_prefix('+').unwrap_or(exponent).parse::<i64>();
+        let size = exponent
+            .strip_prefix('+')
+            .unwrap_or(exponent)
+            .parse::<i64>();
         if !size.is_ok_and(|size| size.abs() <= EXPONENT_CAP) {
-            return Err(E::custom(format!("number with an exponent beyond {EXPONENT_CAP}")));
+            return Err(E::custom(format!(
+                "number with an exponent beyond {EXPONENT_CAP}"
+            )));
         }
     }
     Ok(value::number(digits))

@@ -12,8 +12,8 @@ mod xml;
 
 pub use charset::charset;
 pub use form::form;
-pub use json::json;
 pub(crate) use json::NUMBER_TOKEN;
+pub use json::json;
 pub use xml::xml;
 
 /// Deepest nesting that any reader accepts (the parser's own cap lies at 127).
@@ -35,7 +35,10 @@ pub struct Limits {
 impl Default for Limits {
     /// 32 MiB, 127 levels.
     fn default() -> Self {
-        Self { max_bytes: 32 << 20, max_depth: DEPTH_CAP }
+        Self {
+            max_bytes: 32 << 20,
+            max_depth: DEPTH_CAP,
+        }
     }
 }
 
@@ -54,18 +57,35 @@ pub struct ReadError {
 }
 
 fn place(line: usize, column: usize) -> String {
-    if line == 0 { String::new() } else { format!(" at line {line} column {column}") }
+    if line == 0 {
+        String::new()
+    } else {
+        format!(" at line {line} column {column}")
+    }
 }
 
 impl ReadError {
     pub(crate) fn new(format: &'static str, message: impl Into<String>) -> Self {
-        Self { format, message: message.into(), line: 0, column: 0 }
+        Self {
+            format,
+            message: message.into(),
+            line: 0,
+            column: 0,
+        }
     }
 
     /// An error at a byte offset of the body.
-    pub(crate) fn at(format: &'static str, body: &[u8], offset: usize, message: impl Into<String>) -> Self {
+    pub(crate) fn at(
+        format: &'static str,
+        body: &[u8],
+        offset: usize,
+        message: impl Into<String>,
+    ) -> Self {
         let before = body.get(..offset).unwrap_or(body);
-        let line_start = before.iter().rposition(|b| *b == b'\n').map_or(0, |newline| newline + 1);
+        let line_start = before
+            .iter()
+            .rposition(|b| *b == b'\n')
+            .map_or(0, |newline| newline + 1);
         Self {
             format,
             message: message.into(),
@@ -76,11 +96,23 @@ impl ReadError {
 }
 
 /// The body as text without a byte order mark, or why not.
-pub(crate) fn utf8<'a>(format: &'static str, body: &'a [u8], limits: &Limits) -> Result<&'a str, ReadError> {
+pub(crate) fn utf8<'a>(
+    format: &'static str,
+    body: &'a [u8],
+    limits: &Limits,
+) -> Result<&'a str, ReadError> {
     if body.len() > limits.max_bytes {
-        return Err(ReadError::new(format, format!("body has {} bytes, more than the {} allowed", body.len(), limits.max_bytes)));
+        return Err(ReadError::new(
+            format,
+            format!(
+                "body has {} bytes, more than the {} allowed",
+                body.len(),
+                limits.max_bytes
+            ),
+        ));
     }
-    let text = std::str::from_utf8(body)
-        .map_err(|error| ReadError::at(format, body, error.valid_up_to(), "body is not valid UTF-8"))?;
+    let text = std::str::from_utf8(body).map_err(|error| {
+        ReadError::at(format, body, error.valid_up_to(), "body is not valid UTF-8")
+    })?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }

@@ -15,26 +15,52 @@ pub fn xml(body: &[u8], limits: &Limits) -> Result<Val, ReadError> {
     let text = utf8("xml", body, limits)?;
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_comments = true;
-    let mut tree = Tree { open: Vec::new(), root: None, depth: limits.max_depth.min(DEPTH_CAP) };
+    let mut tree = Tree {
+        open: Vec::new(),
+        root: None,
+        depth: limits.max_depth.min(DEPTH_CAP),
+    };
     loop {
-        let event = reader.read_event().map_err(|error| at(body, &reader, error.to_string()))?;
+        let event = reader
+            .read_event()
+            .map_err(|error| at(body, &reader, error.to_string()))?;
         if matches!(event, Event::Eof) {
             break;
         }
-        tree.take(event).map_err(|message| at(body, &reader, message))?;
+        tree.take(event)
+            .map_err(|message| at(body, &reader, message))?;
     }
     match (tree.open.is_empty(), tree.root) {
         (true, Some((name, content))) => Ok(value::object([(value::string(name), content)])),
         (true, None) => Err(ReadError::new("xml", "no element found")),
-        (false, _) => Err(at(body, &reader, "document ends inside an element".to_owned())),
+        (false, _) => Err(at(
+            body,
+            &reader,
+            "document ends inside an element".to_owned(),
+        )),
     }
 }
 
 fn at(body: &[u8], reader: &Reader<&[u8]>, message: String) -> ReadError {
-    let offset = usize::try_from(reader.error_position().max(reader.buffer_position())).unwrap_or(0);
+    let offset =
+        usize::try_from(reader.error_position().max(reader.buffer_position())).unwrap_or(0);
     // The parser's own texts quote names from the payload: keep the sentence, drop the quotation.
-    let message = message.split(['`', '\'']).next().unwrap_or("malformed").trim_end().to_owned();
-    ReadError::at("xml", body, offset, if message.is_empty() { "malformed".to_owned() } else { message })
+    let message = message
+        .split(['`', '\''])
+        .next()
+        .unwrap_or("malformed")
+        .trim_end()
+        .to_owned();
+    ReadError::at(
+        "xml",
+        body,
+        offset,
+        if message.is_empty() {
+            "malformed".to_owned()
+        } else {
+            message
+        },
+    )
 }
 
 /// An element whose end was not seen yet.
@@ -90,13 +116,23 @@ impl Tree {
             members.insert(value::string(format!("@{name}")), value::text(&content));
         }
         let name = local(start.name().as_ref()).to_owned();
-        self.open.push(Open { name, members, text: String::new(), kept: 0 });
+        self.open.push(Open {
+            name,
+            members,
+            text: String::new(),
+            kept: 0,
+        });
         Ok(())
     }
 
     fn end(&mut self) -> Result<(), String> {
         let element = self.open.pop().ok_or("an element ends that never began")?;
-        let Open { name, mut members, text, kept } = element;
+        let Open {
+            name,
+            mut members,
+            text,
+            kept,
+        } = element;
         let text = trimmed(&text, kept);
         let content = if members.is_empty() {
             value::text(text)
@@ -115,10 +151,18 @@ impl Tree {
 
     fn text(&mut self, text: &str, keep: bool) -> Result<(), String> {
         let Some(element) = self.open.last_mut() else {
-            return if text.trim().is_empty() && !keep { Ok(()) } else { Err("text outside the root element".to_owned()) };
+            return if text.trim().is_empty() && !keep {
+                Ok(())
+            } else {
+                Err("text outside the root element".to_owned())
+            };
         };
         // White space in front of the first real text (indentation) goes; behind it, it is trimmed at the element's end.
-        let text = if element.text.is_empty() && !keep { text.trim_start() } else { text };
+        let text = if element.text.is_empty() && !keep {
+            text.trim_start()
+        } else {
+            text
+        };
         element.text.push_str(text);
         if keep {
             element.kept = element.text.len();
@@ -127,7 +171,10 @@ impl Tree {
     }
 
     fn reference(&mut self, reference: &BytesRef<'_>) -> Result<(), String> {
-        if let Some(character) = reference.resolve_char_ref().map_err(|_| "malformed character reference".to_owned())? {
+        if let Some(character) = reference
+            .resolve_char_ref()
+            .map_err(|_| "malformed character reference".to_owned())?
+        {
             return self.text(character.encode_utf8(&mut [0; 4]), true);
         }
         let name = reference.xml10_content();
