@@ -4,6 +4,7 @@
 //! `mapping` → `flow` → events and jobs → `egress` and `operation`.
 
 pub mod canonical;
+pub mod cli;
 pub mod clock;
 pub mod connector;
 pub mod egress;
