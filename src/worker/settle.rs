@@ -121,8 +121,11 @@ impl Settler {
             let found = self.store.fulfillment_orders(Scope::All, filter.clone(), page.clone()).await?;
             for json in &found.data {
                 match serde_json::from_slice(json) {
-                    Ok(part) if !look(part) => return Ok(()),
-                    Ok(_) => {}
+                    Ok(part) => {
+                        if !look(part) {
+                            return Ok(());
+                        }
+                    }
                     Err(error) => tracing::error!(%error, "a stored fulfillment order cannot be read"),
                 }
             }

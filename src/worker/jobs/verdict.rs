@@ -51,11 +51,11 @@ impl Verdict {
         Self::of(JobState::Done)
     }
     /// Waits until something changes, without a problem of its own.
-    pub const fn parked() -> Self {
+    pub fn parked() -> Self {
         Self { spends_attempt: false, ..Self::of(JobState::Parked) }
     }
     /// Runs later; no attempt was made.
-    pub const fn later(at: Timestamp) -> Self {
+    pub fn later(at: Timestamp) -> Self {
         Self { run_at: Some(at), spends_attempt: false, ..Self::of(JobState::Ready) }
     }
     const fn of(state: JobState) -> Self {
