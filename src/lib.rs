@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod connector;
 pub mod egress;
+pub mod failpoint;
 pub mod flow;
 pub mod ingress;
 pub mod manifest;
