@@ -139,3 +139,6 @@ pub fn read_input(file: &str) -> Result<Vec<u8>, String> {
     };
     read.map_err(|error| format!("cannot read {file}: {error}"))
 }
+
+#[cfg(test)]
+mod tests;
