@@ -3,7 +3,7 @@
 //! The way of an order, in the order to read the source: `ingress` → inbox (`store`) →
 //! `mapping` → `flow` → events and jobs → `egress` and `operation`.
 
-pub mod app;
+pub mod api;
 pub mod canonical;
 pub mod cli;
 pub mod clock;
@@ -20,3 +20,4 @@ pub mod settings;
 pub mod simulator;
 pub mod store;
 pub mod telemetry;
+pub mod worker;
