@@ -80,7 +80,7 @@ pub fn find(registry: &Registry, name: &str) -> Result<Arc<Connector>, String> {
         .refused()
         .iter()
         .filter(|refusal| refusal.folder == name)
-        .map(|r| format!("{}/{}:{}:{}: {}", r.folder, r.file, r.line, r.column, r.message))
+        .map(ToString::to_string)
         .collect();
     if !refused.is_empty() {
         return Err(format!("the connector `{name}` was refused:\n{}", refused.join("\n")));
