@@ -4,6 +4,7 @@
 //! `mapping` → `flow` → events and jobs → `egress` and `operation`.
 
 pub mod api;
+pub mod app;
 pub mod canonical;
 pub mod cli;
 pub mod clock;

@@ -3,24 +3,29 @@
 //! What always holds: nothing listens before the store is open and migrated; on shutdown the HTTP
 //! side stops taking, then the worker and egress finish what is under way, then the store closes.
 
-pub mod demo;
 pub mod secrets;
 
 use crate::api::{self, ApiSettings, AppState};
 use crate::canonical::connection::Merchant;
-use crate::canonical::{AuditId, MerchantId, Timestamp, TokenId};
+use crate::canonical::{AuditId, MerchantId, ProblemId, Timestamp, TokenId};
 use crate::clock::{Clock, SystemClock};
 use crate::connector::Registry;
 use crate::egress::http::HttpSender;
 use crate::egress::{Egress, EgressDeps};
 use crate::flow::change::AuditEntry;
 use crate::ingress::IngressState;
+use crate::ingress::state::{ConnectorLookup, Now, Webhooked};
+use crate::api::problem::{Code, Problem};
+use crate::api::problems::{Retried, Retrier};
 use crate::operation::client::{ClientConfig, GuardedClient};
 use crate::settings::{Role, Settings};
 use crate::store::query::{TokenRow, TokenScope};
 use crate::store::{Scope, Store, StoreError, StoreOptions};
 use crate::worker::connectors::{Connectors, Folders};
-use crate::worker::{Worker, WorkerDeps};
+use crate::worker::apply::Applier;
+use crate::worker::pool::MappingPool;
+use crate::worker::remap::RetryError;
+use crate::worker::stop::{Stop, Stopper};
 use actix_web::web;
 use secrecy::SecretString;
 use serde_json::json;
@@ -49,7 +54,8 @@ pub struct App {
     state: web::Data<AppState>,
     server: actix_web::dev::ServerHandle,
     running: tokio::task::JoinHandle<std::io::Result<()>>,
-    worker: Option<Worker>,
+    stopper: Stopper,
+    applying: Option<tokio::task::JoinHandle<()>>,
     egress: Option<Egress>,
     store: Arc<dyn Store>,
 }
@@ -71,17 +77,13 @@ impl App {
         let client = http_client(settings)?;
         let ingress = Arc::new(IngressState::new(store.clone(), lookup(&registry), now_of(&clock)));
         ingress.warm().await?;
-        let deps = WorkerDeps {
-            store: store.clone(),
-            connectors,
-            client: client.clone(),
-            clock: clock.clone(),
-            ingress: ingress.clone(),
-            public_url: settings.public_url(),
-        };
         let works = settings.role != Role::Api;
-        let retrier = Worker::retrier(&deps)?;
-        let worker = if works { Some(Worker::start(deps)?) } else { None };
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let pool = Arc::new(MappingPool::new(cores).map_err(|error| AppError::Start(error.to_string()))?);
+        let (stopper, stop) = Stopper::new();
+        let applier = Arc::new(Applier::new(store.clone(), connectors, pool, clock.clone(), stop));
+        let retrier = Arc::new(Retrying(applier.clone()));
+        let applying = works.then(|| tokio::spawn(async move { applier.run().await }));
         let egress = works.then(|| {
             Egress::start(EgressDeps {
                 store: store.clone(),
@@ -101,7 +103,7 @@ impl App {
         let addr = addresses.first().copied().unwrap_or(settings.listen);
         let handle = server.handle();
         let running = tokio::spawn(server);
-        Ok(Self { addr, made_admin_token, refused_connectors, state, server: handle, running, worker, egress, store })
+        Ok(Self { addr, made_admin_token, refused_connectors, state, server: handle, running, stopper, applying, egress, store })
     }
 
     /// Drains and closes, in order.
@@ -111,13 +113,14 @@ impl App {
         if let Err(error) = self.running.await {
             tracing::error!(%error, "the HTTP server ended badly");
         }
-        if let Some(worker) = self.worker {
-            worker.stop().await;
+        self.stopper.stop();
+        if let Some(applying) = self.applying {
+            drop(applying.await);
         }
         if let Some(egress) = self.egress {
             egress.stop().await;
         }
-        self.state.ingress.flush().await;
+        self.state.ingress.refused.flush(self.store.as_ref(), self.state.now()).await;
         self.store.close().await;
     }
 }
@@ -160,20 +163,41 @@ fn http_client(settings: &Settings) -> Result<GuardedClient, AppError> {
     GuardedClient::new(config).map_err(|error| AppError::Start(error.to_string()))
 }
 
-fn lookup(registry: &Arc<Registry>) -> crate::ingress::ConnectorLookup {
+fn lookup(registry: &Arc<Registry>) -> ConnectorLookup {
     let registry = registry.clone();
-    Arc::new(move |id: &str| registry.get(id).map(|connector| Arc::new(connector.manifest().clone())))
+    Box::new(move |id: &str| match registry.get(id) {
+        Some(connector) => match &connector.manifest().webhooks {
+            Some(webhooks) => Webhooked::Yes(Arc::new(webhooks.clone())),
+            None => Webhooked::No,
+        },
+        None => Webhooked::Broken,
+    })
 }
 
-fn now_of(clock: &Arc<dyn Clock>) -> crate::ingress::Now {
+fn now_of(clock: &Arc<dyn Clock>) -> Now {
     let clock = clock.clone();
-    Arc::new(move || clock.now())
+    Box::new(move || clock.now())
+}
+
+/// The worker's retry, as the API wants it.
+struct Retrying(Arc<Applier>);
+
+#[async_trait::async_trait]
+impl Retrier for Retrying {
+    async fn retry(&self, scope: Scope, id: ProblemId) -> Result<Retried, Problem> {
+        match self.0.retry_problem(scope, id).await {
+            Ok(done) => Ok(Retried { mended: done.mended, left: done.left }),
+            Err(RetryError::Unknown) => Err(Problem::not_found("problem")),
+            Err(RetryError::Store(error)) => Err(error.into()),
+            Err(error) => Err(Problem::new(Code::Rejected, error.to_string())),
+        }
+    }
 }
 
 fn report_refused(registry: &Registry) -> usize {
     let catalogue = registry.catalogue();
     for refusal in catalogue.refused() {
-        tracing::error!(%refusal, "a connector folder is refused; the others go on");
+        tracing::error!(folder = refusal.folder, file = refusal.file, line = refusal.line, column = refusal.column, reason = refusal.message, "a connector folder is refused; the others go on");
     }
     catalogue.refused().len()
 }

@@ -85,8 +85,8 @@ fn look_at_folders(registry: &Registry, findings: &mut Vec<Finding>) {
     findings.push(Good(format!("{} connector(s) loaded", catalogue.all().count())));
     for refusal in catalogue.refused() {
         findings.push(Bad(format!(
-            "connector folder refused: {refusal}. `crossdock connector check {}` tells all of it",
-            refusal.folder
+            "connector folder refused: {}/{}:{}:{}: {}. `crossdock connector check {}` tells all of it",
+            refusal.folder, refusal.file, refusal.line, refusal.column, refusal.message, refusal.folder
         )));
     }
 }
