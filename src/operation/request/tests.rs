@@ -67,7 +67,7 @@ fn planned(provider: &TestProvider, base_url: &str, operation: &str, name: &str,
     let context = context(&account, &input, Some(&json!("2026-07-01T00:00:00Z")), now);
     let credentials = [("key", "ck_123456"), ("secret", "s\"1")].into_iter().map(|(n, v)| (n.to_owned(), v.into())).collect();
     let signing = Signing { now, nonce: "n".into() };
-    plan(provider, step(provider, operation, name), &context, &credentials, &signing, None)
+    plan(provider, step(provider, operation, name), &context, &credentials, &signing, &Turn::default())
 }
 
 #[test]
@@ -155,9 +155,9 @@ fn a_link_takes_the_place_of_path_and_query() {
     let now = Timestamp::constant(1_700_000_000, 0);
     let context = context(&account, &json!({}), None, now);
     let credentials = [("key", "k"), ("secret", "s")].into_iter().map(|(n, v)| (n.to_owned(), v.into())).collect();
-    let follow = |target| {
+    let follow = |target: &str| {
         let signing = Signing { now, nonce: "n".into() };
-        plan(&sample, step(&sample, "orders.get", "get"), &context, &credentials, &signing, Some(target)).map(|sent| sent.url.to_string())
+        plan(&sample, step(&sample, "orders.get", "get"), &context, &credentials, &signing, &Turn { target: Some(target.into()), param: None }).map(|sent| sent.url.to_string())
     };
     assert_eq!(follow("http://a.example/shop/orders?page=2").unwrap(), "https://a.example/shop/orders?page=2");
     assert_eq!(follow("https://evil.example/shop/orders?page=2").unwrap_err(), PlanError::Url(UrlError::OtherHost));
