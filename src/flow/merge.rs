@@ -6,7 +6,7 @@
 
 use super::error::FlowError;
 use crate::canonical::line::Line;
-use crate::canonical::{Amount, Field, LineId, MappedOrder, Merge, Money, OrderFacts};
+use crate::canonical::{Amount, Field, LineId, MappedOrder, Merge, Money, OrderFacts, Quantity};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 
@@ -81,6 +81,7 @@ fn merge_lines(older: &[Line], newer: Vec<Line>) -> Vec<Line> {
         merged.push(match again {
             Some(mut line) => {
                 line.id = old.id.clone();
+                revive(&mut line, old);
                 keep_attributes(&mut line.attributes, &old.attributes);
                 line.merge_over(old);
                 line
@@ -93,6 +94,19 @@ fn merge_lines(older: &[Line], newer: Vec<Line>) -> Vec<Line> {
         merged.push(line);
     }
     merged
+}
+
+/// A line that was gone and is owed again is wanted again, also where the shape tells nothing of
+/// cancelled quantities: that it was gone may have been our own conclusion.
+fn revive(line: &mut Line, old: &Line) {
+    let gone = old.quantity.or_default().is_positive() && !old.wanted().is_positive();
+    let owed = line
+        .total
+        .value()
+        .is_some_and(|total| !total.amount.is_zero());
+    if gone && owed && line.cancelled_quantity.is_absent() {
+        line.cancelled_quantity = Field::Value(Quantity::ZERO);
+    }
 }
 
 fn zero(money: &mut Field<Money>) {
