@@ -25,7 +25,7 @@ pub mod shipment;
 pub use address::Address;
 pub use field::{Field, Merge};
 pub use ids::*;
-pub use money::{Amount, Currency, Money};
+pub use money::{Amount, Currency, Money, MoneyError};
 pub use order::{MappedOrder, Order, OrderFacts, OrderMeta};
 pub use quantity::Quantity;
 
