@@ -4,11 +4,13 @@
 //! `mapping` → `flow` → events and jobs → `egress` and `operation`.
 
 pub mod api;
+pub mod app;
 pub mod canonical;
 pub mod cli;
 pub mod clock;
 pub mod connector;
 pub mod egress;
+#[macro_use]
 pub mod failpoint;
 pub mod flow;
 pub mod ingress;
@@ -16,5 +18,7 @@ pub mod manifest;
 pub mod mapping;
 pub mod operation;
 pub mod settings;
+pub mod simulator;
 pub mod store;
 pub mod telemetry;
+pub mod worker;

@@ -30,7 +30,7 @@ pub mod reply;
 pub mod route;
 pub mod routes;
 mod rules;
-mod server;
+pub mod server;
 mod subscriptions;
 mod text;
 mod tokens;

@@ -6,8 +6,14 @@
 
 pub mod check;
 pub mod connectors;
+pub mod doctor;
+pub mod ledger;
 pub mod map;
 pub mod new;
+pub mod remote;
+pub mod replay;
+pub mod serve;
+pub mod token;
 
 use crate::connector::{Connector, Registry};
 use crate::manifest::model::Manifest;
@@ -43,6 +49,11 @@ impl Streams<'_> {
     /// Writes a line of results. A reader that went away (`| head`) is no error.
     pub fn line(&mut self, text: &str) {
         drop(writeln!(self.out, "{text}"));
+    }
+    /// Writes results as they are, at once.
+    pub fn print(&mut self, text: &str) {
+        drop(self.out.write_all(text.as_bytes()));
+        drop(self.out.flush());
     }
     /// Writes a line about them.
     pub fn note(&mut self, text: &str) {
@@ -139,3 +150,6 @@ pub fn read_input(file: &str) -> Result<Vec<u8>, String> {
     };
     read.map_err(|error| format!("cannot read {file}: {error}"))
 }
+
+#[cfg(test)]
+mod tests;

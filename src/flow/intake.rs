@@ -377,7 +377,7 @@ pub(super) fn check_totals(draft: &mut Draft<'_>) -> Result<(), FlowError> {
     } else if found != before {
         let differences: Vec<_> = found
             .iter()
-            .map(|mismatch| json!({ "of": mismatch.of, "difference": mismatch.difference }))
+            .map(|mismatch| json!({ "of": mismatch.compared, "difference": mismatch.difference }))
             .collect();
         draft.problems.push(NewProblem {
             id: ProblemId::new(),

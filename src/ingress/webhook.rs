@@ -195,6 +195,7 @@ pub async fn receive(
         return Reply::too_large();
     }
     if let Some(reply) = delivery.challenge(open) {
+        metrics::counter!("crossdock_intake_total", "result" => "challenge").increment(1);
         return reply;
     }
     let delivery = match delivery.verify(&open.verifier) {
@@ -216,7 +217,7 @@ async fn store(state: &IngressState, open: &OpenEndpoint, wire: WireDelivery) ->
     let raw_id = wire.id;
     match state.store.append_inbox(vec![wire], None).await {
         Ok(()) => {
-            metrics::counter!("crossdock_ingress_accepted_total").increment(1);
+            metrics::counter!("crossdock_intake_total", "result" => "accepted").increment(1);
             Reply {
                 status: open.ack_status,
                 body: open.ack_body.clone(),
@@ -227,7 +228,7 @@ async fn store(state: &IngressState, open: &OpenEndpoint, wire: WireDelivery) ->
         Err(error) => {
             // Said once per request at debug level: a full disk under load would fill the log.
             tracing::debug!(connection = %open.connection_id, raw = %raw_id, %error, "not stored");
-            metrics::counter!("crossdock_ingress_unavailable_total").increment(1);
+            metrics::counter!("crossdock_intake_total", "result" => "unavailable").increment(1);
             Reply::later()
         }
     }

@@ -37,7 +37,7 @@ pub enum Outcome {
 /// `case.toml`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct CaseFile {
+pub(super) struct CaseFile {
     kind: Kind,
     #[serde(default)]
     about: Option<String>,

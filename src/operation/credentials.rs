@@ -31,7 +31,9 @@ pub fn fill(template: &str, credentials: &Credentials) -> Result<SecretString, T
     let mut rest = template;
     while let Some((before, tail)) = rest.split_once('{') {
         let (name, behind) = tail.split_once('}').ok_or(TemplateError::Unclosed)?;
-        let secret = credentials.get(name).ok_or_else(|| TemplateError::Missing(name.to_owned()))?;
+        let secret = credentials
+            .get(name)
+            .ok_or_else(|| TemplateError::Missing(name.to_owned()))?;
         filled.push_str(before);
         filled.push_str(secret.expose_secret());
         rest = behind;
@@ -52,7 +54,10 @@ const MARK: char = '\u{F8FE}';
 impl<'a> Handles<'a> {
     /// Handles for these credentials, with a fresh random part.
     pub fn new(credentials: &'a Credentials) -> Self {
-        Self { credentials, prefix: format!("{MARK}{}:", uuid::Uuid::new_v4().simple()) }
+        Self {
+            credentials,
+            prefix: format!("{MARK}{}:", uuid::Uuid::new_v4().simple()),
+        }
     }
 
     fn handle(&self, name: &str) -> String {
@@ -61,7 +66,10 @@ impl<'a> Handles<'a> {
 
     /// `.secrets`: each credential's handle by its name.
     pub fn context(&self) -> Val {
-        let entries = self.credentials.keys().map(|name| (value::text(name), value::text(&self.handle(name))));
+        let entries = self
+            .credentials
+            .keys()
+            .map(|name| (value::text(name), value::text(&self.handle(name))));
         Val::obj(entries.collect::<Map>())
     }
 
@@ -69,12 +77,19 @@ impl<'a> Handles<'a> {
     pub fn resolve(&self, value: Val, used: &mut BTreeSet<String>) -> Val {
         match &value {
             Val::TStr(bytes) => match std::str::from_utf8(bytes) {
-                Ok(text) if text.contains(&self.prefix) => value::text(&self.resolve_text(text, used)),
+                Ok(text) if text.contains(&self.prefix) => {
+                    value::text(&self.resolve_text(text, used))
+                }
                 _ => value,
             },
-            Val::Arr(items) => items.iter().map(|item| self.resolve(item.clone(), used)).collect(),
+            Val::Arr(items) => items
+                .iter()
+                .map(|item| self.resolve(item.clone(), used))
+                .collect(),
             Val::Obj(map) => {
-                let members = map.iter().map(|(name, member)| (name.clone(), self.resolve(member.clone(), used)));
+                let members = map
+                    .iter()
+                    .map(|(name, member)| (name.clone(), self.resolve(member.clone(), used)));
                 Val::obj(members.collect::<Map>())
             }
             _ => value,
@@ -100,15 +115,22 @@ mod tests {
     use super::*;
 
     fn credentials() -> Credentials {
-        [("key", "k-1"), ("secret", "s&2")].into_iter().map(|(n, v)| (n.to_owned(), v.into())).collect()
+        [("key", "k-1"), ("secret", "s&2")]
+            .into_iter()
+            .map(|(n, v)| (n.to_owned(), v.into()))
+            .collect()
     }
 
     #[test]
     fn templates_name_what_is_missing() {
-        let filled = |template| fill(template, &credentials()).map(|s| s.expose_secret().to_owned());
+        let filled =
+            |template| fill(template, &credentials()).map(|s| s.expose_secret().to_owned());
         assert_eq!(filled("Key {key}:{secret}!").unwrap(), "Key k-1:s&2!");
         assert_eq!(filled("plain").unwrap(), "plain");
-        assert_eq!(filled("{token}").unwrap_err(), TemplateError::Missing("token".into()));
+        assert_eq!(
+            filled("{token}").unwrap_err(),
+            TemplateError::Missing("token".into())
+        );
         assert_eq!(filled("{key").unwrap_err(), TemplateError::Unclosed);
     }
 
@@ -120,9 +142,15 @@ mod tests {
         assert!(!context.to_string().contains("s&2"));
         let handle = value::field(&context, "secret").unwrap().clone();
         let mut used = BTreeSet::new();
-        let body = value::object([("secret", handle.clone()), ("other", value::text("{secret}"))]);
+        let body = value::object([
+            ("secret", handle.clone()),
+            ("other", value::text("{secret}")),
+        ]);
         let resolved = handles.resolve(body, &mut used);
-        assert_eq!(value::to_json(&resolved), serde_json::json!({"secret": "s&2", "other": "{secret}"}));
+        assert_eq!(
+            value::to_json(&resolved),
+            serde_json::json!({"secret": "s&2", "other": "{secret}"})
+        );
         assert_eq!(used, BTreeSet::from(["secret".to_owned()]));
         // A handle of another request is only text.
         let other = Handles::new(&credentials).resolve(handle.clone(), &mut used);

@@ -15,6 +15,7 @@ pub mod auth;
 pub mod circuit;
 pub mod classify;
 pub mod client;
+mod connected;
 pub mod credentials;
 pub mod decode;
 pub mod encode;

@@ -97,7 +97,10 @@ pub fn plan(
 ) -> Result<PlannedRequest, PlanError> {
     let handles = Handles::new(credentials);
     let context = with(context, "secrets", handles.context());
-    let plan = Plan { provider, context: &context };
+    let plan = Plan {
+        provider,
+        context: &context,
+    };
     let mut used = BTreeSet::new();
     let url = plan.url(step, target, &handles, &mut used)?;
     let (format, body) = plan.body(step, &handles, &mut used)?;
@@ -115,16 +118,30 @@ pub fn plan(
 }
 
 /// The entry of `auth` that applies: the first whose `when` holds.
-fn chosen<'p>(provider: &'p dyn Provider, context: &Val, request: &PlannedRequest) -> Result<Option<&'p Auth>, PlanError> {
+fn chosen<'p>(
+    provider: &'p dyn Provider,
+    context: &Val,
+    request: &PlannedRequest,
+) -> Result<Option<&'p Auth>, PlanError> {
     let connection = field(context, "connection").cloned().unwrap_or_default();
-    let described = object([("url", text(request.url.as_str())), ("method", text(request.method.as_str()))]);
+    let described = object([
+        ("url", text(request.url.as_str())),
+        ("method", text(request.method.as_str())),
+    ]);
     let seen = object([("connection", connection), ("request", described)]);
     for (index, entry) in provider.manifest().auth.iter().enumerate() {
         let holds = match &entry.when {
             None => true,
             Some(when) => {
                 let place = || format!("auth[{index}].when");
-                truthy(&provider.eval(when, &seen).map_err(|error| PlanError::Expression { place: place(), error })?)
+                truthy(
+                    &provider
+                        .eval(when, &seen)
+                        .map_err(|error| PlanError::Expression {
+                            place: place(),
+                            error,
+                        })?,
+                )
             }
         };
         if holds {
@@ -136,19 +153,35 @@ fn chosen<'p>(provider: &'p dyn Provider, context: &Val, request: &PlannedReques
 
 impl Plan<'_> {
     fn eval(&self, place: &str, expression: &str) -> Result<Val, PlanError> {
-        let failed = |error| PlanError::Expression { place: place.to_owned(), error };
+        let failed = |error| PlanError::Expression {
+            place: place.to_owned(),
+            error,
+        };
         self.provider.eval(expression, self.context).map_err(failed)
     }
 
     fn text(&self, place: &str, expression: &str) -> Result<String, PlanError> {
         let value = self.eval(place, expression)?;
         let found = kind(&value);
-        let wrong = || PlanError::Kind { place: place.to_owned(), wanted: "a string", found };
+        let wrong = || PlanError::Kind {
+            place: place.to_owned(),
+            wanted: "a string",
+            found,
+        };
         as_str(&value).map(str::to_owned).ok_or_else(wrong)
     }
 
-    fn url(&self, step: &Step, target: Option<&str>, handles: &Handles<'_>, used: &mut BTreeSet<String>) -> Result<Url, PlanError> {
-        let base = join::base(&self.text("transport.base_url", &self.provider.manifest().transport.base_url)?)?;
+    fn url(
+        &self,
+        step: &Step,
+        target: Option<&str>,
+        handles: &Handles<'_>,
+        used: &mut BTreeSet<String>,
+    ) -> Result<Url, PlanError> {
+        let base = join::base(&self.text(
+            "transport.base_url",
+            &self.provider.manifest().transport.base_url,
+        )?)?;
         if let Some(target) = target {
             return Ok(join::join(&base, target)?);
         }
@@ -156,13 +189,25 @@ impl Plan<'_> {
         if let Some(query) = &step.query {
             let query = handles.resolve(self.eval("query", query)?, used);
             let pairs = join::pairs(&query)?;
-            join::append(&mut url, pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+            join::append(
+                &mut url,
+                pairs
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), value.as_str())),
+            );
         }
         Ok(url)
     }
 
-    fn body(&self, step: &Step, handles: &Handles<'_>, used: &mut BTreeSet<String>) -> Result<(Format, Bytes), PlanError> {
-        let format = step.format.unwrap_or(self.provider.manifest().transport.format);
+    fn body(
+        &self,
+        step: &Step,
+        handles: &Handles<'_>,
+        used: &mut BTreeSet<String>,
+    ) -> Result<(Format, Bytes), PlanError> {
+        let format = step
+            .format
+            .unwrap_or(self.provider.manifest().transport.format);
         let value = match (&step.body, &step.body_mapping) {
             (Some(body), _) => self.eval("body", body)?,
             (None, Some(mapping)) => self.mapped(mapping)?,
@@ -173,13 +218,23 @@ impl Plan<'_> {
     }
 
     fn mapped(&self, mapping: &str) -> Result<Val, PlanError> {
-        let failed = |error| PlanError::Expression { place: format!("body_mapping {mapping}"), error };
+        let failed = |error| PlanError::Expression {
+            place: format!("body_mapping {mapping}"),
+            error,
+        };
         let scope = Scope {
-            connection: field(self.context, "connection").cloned().unwrap_or_default(),
+            connection: field(self.context, "connection")
+                .cloned()
+                .unwrap_or_default(),
             headers: Val::Null,
             context: self.context.clone(),
         };
-        let mut values = self.provider.map(mapping, self.context.clone(), &scope).map_err(failed)?.values.into_iter();
+        let mut values = self
+            .provider
+            .map(mapping, self.context.clone(), &scope)
+            .map_err(failed)?
+            .values
+            .into_iter();
         match (values.next(), values.next()) {
             (Some(only), None) => Ok(only),
             (None, _) => Err(failed(MapError::NoOutput)),
@@ -197,7 +252,10 @@ impl Plan<'_> {
     ) -> Result<HeaderMap, PlanError> {
         let transport = &self.provider.manifest().transport;
         let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static(encode::accept(answer_format(transport.format, step.format))));
+        headers.insert(
+            ACCEPT,
+            HeaderValue::from_static(encode::accept(answer_format(transport.format, step.format))),
+        );
         if has_body && let Some(kind) = encode::content_type(format) {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         }
@@ -209,7 +267,11 @@ impl Plan<'_> {
                 continue;
             }
             let found = kind(&value);
-            let text = scalar(&value).ok_or(PlanError::Kind { place, wanted: "a string or null", found })?;
+            let text = scalar(&value).ok_or(PlanError::Kind {
+                place,
+                wanted: "a string or null",
+                found,
+            })?;
             let refused = || AuthError::Header(name.clone());
             let header = HeaderName::try_from(name.as_str()).map_err(|_| refused())?;
             let value = HeaderValue::from_bytes(text.as_bytes()).map_err(|_| refused())?;
