@@ -114,11 +114,14 @@ pub(super) fn compile(
     Ok(Compiled { filter, quicks })
 }
 
+/// A function with its name and arguments, as jq's compiler takes it.
+type Function<'s> = (&'s str, Box<[Bind]>, Native<Engine>);
+
 /// The functions that a program may call.
 fn functions<'s>(
     called: &HashSet<String>,
     quicks: &[(&'s str, Prepared)],
-) -> Option<Vec<(&'s str, Box<[Bind]>, Native<Engine>)>> {
+) -> Option<Vec<Function<'s>>> {
     let mut functions: Vec<_> = prelude::functions()
         .filter(|(name, ..)| called.contains(*name) || name.starts_with('!'))
         .collect();
