@@ -6,6 +6,7 @@
 //! yields are errors; absent, null and value are three different things ([`Field`]).
 
 pub mod address;
+pub mod check;
 pub mod connection;
 pub mod event;
 pub mod field;
@@ -24,7 +25,7 @@ pub mod shipment;
 pub use address::Address;
 pub use field::{Field, Merge};
 pub use ids::*;
-pub use money::{Amount, Currency, Money};
+pub use money::{Amount, Currency, Money, MoneyError};
 pub use order::{MappedOrder, Order, OrderFacts, OrderMeta};
 pub use quantity::Quantity;
 

@@ -1,6 +1,84 @@
 //! What records and commands mean: pure functions of (state, input, now) → [`change::Outcome`].
 //!
 //! What always holds: no I/O and no clock in here; the same input over the same state gives the
-//! same decision; whatever is decided is written in one transaction or not at all.
+//! same decision (but for fresh ids); whatever is decided is written in one transaction or not at
+//! all. Read [`intake`](intake()), then [`rework`], which brings everything that follows from the
+//! facts (holds, fulfillment orders, requests, status) in line with them and changes nothing when
+//! called again.
 
 pub mod change;
+pub mod command;
+pub mod error;
+pub mod jobs;
+pub mod settings;
+
+mod allocate;
+mod answer;
+mod create;
+mod draft;
+mod events;
+mod fulfillment;
+mod handshake;
+mod intake;
+mod merge;
+mod operator;
+mod overrides;
+mod paths;
+mod release;
+mod revision;
+mod rework;
+mod rules;
+mod ship;
+mod status;
+mod totals;
+
+#[cfg(test)]
+mod tests;
+
+pub use command::{Choice, Command, CommandAnswer, NewParcel, ShortLine, command};
+pub use create::create;
+pub use error::FlowError;
+pub use intake::intake;
+pub use rework::settle;
+
+use crate::canonical::connection::{Connection, Merchant};
+use crate::canonical::order::Source;
+use crate::canonical::{InboxId, Timestamp};
+
+/// What every decision is made in: the moment, and whose settings apply (see [`settings`]).
+#[derive(Debug, Clone, Copy)]
+pub struct FlowContext<'a> {
+    /// The moment of the decision.
+    pub now: Timestamp,
+    /// The order's connection.
+    pub connection: &'a Connection,
+    /// The order's merchant.
+    pub merchant: &'a Merchant,
+}
+
+/// What is known of a record beside what its mapping says.
+#[derive(Debug, Clone, Copy)]
+pub struct RecordMeta<'a> {
+    /// The record.
+    pub inbox_id: InboxId,
+    /// How it came.
+    pub source: Source,
+    /// When it arrived (webhook) or was asked for (poll): its revision where the channel tells none.
+    pub received_at: Timestamp,
+    /// The mapping's content hash.
+    pub mapping_version: &'a str,
+    /// Found by a sweep.
+    pub sweep: bool,
+    /// The answer of `orders.get`: it decides where revisions are equal, and asks for no other.
+    pub fetched: bool,
+    /// A stored record mapped again by a newer mapping: counts for the newest record only.
+    pub remap: bool,
+}
+
+/// The text that an enum of the model has in JSON (`awaiting_payment`).
+pub(crate) fn wire<T: serde::Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(text)) => text,
+        _ => String::new(),
+    }
+}

@@ -109,21 +109,33 @@ pub enum Format {
     None,
 }
 
-/// One way to authenticate.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+/// One way to authenticate. Its table holds `when` beside the kind and the kind's own keys.
+#[derive(Debug, Clone, Serialize)]
 pub struct Auth {
     /// jq over `{connection, request: {url}}` → bool; always, when left out.
-    #[serde(default)]
     pub when: Option<Expr>,
     /// The kind, with its own keys.
     #[serde(flatten)]
     pub kind: AuthKind,
 }
+impl<'de> Deserialize<'de> for Auth {
+    /// Takes `when` out and leaves the rest to the kind: `flatten` would let unknown keys pass.
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let mut table = toml::Table::deserialize(d)?;
+        let when = match table.remove("when") {
+            None => None,
+            Some(toml::Value::String(expr)) => Some(expr),
+            Some(_) => return Err(D::Error::custom("`when` is a text: a jq expression")),
+        };
+        let kind = AuthKind::deserialize(table).map_err(|e| D::Error::custom(e.message()))?;
+        Ok(Self { when, kind })
+    }
+}
 
 /// The kinds of authentication that folders use so far.
 #[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[allow(missing_docs)]
 pub enum AuthKind {
     None,
@@ -424,6 +436,14 @@ pub struct Step {
     /// Run once for each item of this jq's array; the item is `.item`.
     #[serde(default)]
     pub for_each: Option<Expr>,
+    /// jq over the context after the answer → what `mapping` reads instead of the answer's records:
+    /// for meanings that a provider spreads over several answers (an order and its refunds).
+    #[serde(default)]
+    pub input: Option<Expr>,
+    /// Credentials that `body` may place: the text `{name}` in its string values is replaced
+    /// natively, after jq ran, for these names only.
+    #[serde(default)]
+    pub secrets: Vec<String>,
 }
 
 fn dot() -> String {

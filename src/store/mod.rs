@@ -11,7 +11,7 @@ mod open;
 pub mod query;
 mod sqlite;
 pub mod vault;
-mod wake;
+pub mod wake;
 
 pub use open::{StoreOptions, open, open_read_only};
 pub use sqlite::SqliteStore;

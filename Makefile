@@ -1,0 +1,50 @@
+# The commands that the README, CI and people use. `make help` lists them.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# mold links several times faster than the default linker; where it is missing, plain cargo does.
+CARGO := $(if $(shell command -v mold),mold -run cargo,cargo)
+# Only what the machine lacks is installed; apt-get needs root or sudo.
+APT := $(if $(filter 0,$(shell id -u)),apt-get,sudo apt-get)
+NEXTEST := $(shell command -v cargo-nextest)
+need = $(if $(shell command -v $(1)),,$(2))
+
+.PHONY: help run test check fmt bench soak docs deps deps-test deny clean-data
+
+help: ## This list.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: deps ## Build, start the gateway on 127.0.0.1:8080 with a simulated shop and warehouse.
+	$(CARGO) build --release --locked
+	./target/release/crossdock serve --demo
+
+test: deps-test check ## Everything CI runs: format, lints, tests, durability, documents.
+	$(if $(NEXTEST),$(CARGO) nextest run --locked --features failpoints,$(CARGO) test --locked --features failpoints)
+
+check: ## Format and lints.
+	cargo fmt --check
+	$(CARGO) clippy --locked --all-targets --features failpoints -- -D warnings
+
+fmt: ## Format the source.
+	cargo fmt
+
+bench: deps ## Measure; prints ratios and rates (docs/benchmarks.md says what they mean).
+	$(CARGO) build --release --locked --bin crossdock
+	$(CARGO) bench --locked --bench main
+
+docs: ## The parts of the README that the binary writes.
+	$(CARGO) run --locked --quiet -- connectors --markdown
+
+deny: ## Licences and advisories (needs cargo-deny).
+	cargo deny check
+
+# A C compiler for SQLite; mold when it can be had.
+deps:
+	@missing="$(strip $(call need,cc,gcc) $(call need,mold,mold))"; \
+	if [ -n "$$missing" ]; then $(APT) update -qq && $(APT) install -y -qq $$missing; fi
+
+deps-test: deps
+
+clean-data: ## Forget the demo's data.
+	rm -rf data

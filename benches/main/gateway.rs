@@ -1,0 +1,129 @@
+//! The release binary under test, with a fresh store, and what the system says of it.
+
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+pub const TOKEN: &str = "bench-admin-token-0123456789abcdef0123456789";
+pub const SECRET: &str = "bench-webhook-secret";
+
+pub struct Gateway {
+    child: Child,
+    pub addr: SocketAddr,
+    pub ready_ms: f64,
+    http: reqwest::Client,
+}
+
+impl Gateway {
+    pub async fn start(data: &Path, role: &str) -> Self {
+        let addr = free_addr();
+        let started = Instant::now();
+        let child = Command::new(env!("CARGO_BIN_EXE_crossdock"))
+            .arg("serve")
+            .env("CROSSDOCK_LISTEN", addr.to_string())
+            .env("CROSSDOCK_DATA_DIR", data)
+            .env("CROSSDOCK_ADMIN_TOKEN", TOKEN)
+            .env("CROSSDOCK_ROLE", role)
+            .env("CROSSDOCK_ALLOW_PRIVATE_TARGETS", "true")
+            .env("CROSSDOCK_LOG", "warn")
+            .current_dir(data)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("start the gateway");
+        let http = client();
+        let limit = Instant::now() + Duration::from_secs(20);
+        while http.get(format!("http://{addr}/readyz")).send().await.map_or(true, |r| !r.status().is_success()) {
+            assert!(Instant::now() < limit, "the gateway did not become ready");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let ready_ms = started.elapsed().as_secs_f64() * 1_000.0;
+        Self { child, addr, ready_ms, http }
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Value {
+        let answer = self
+            .http
+            .post(format!("http://{}{path}", self.addr))
+            .bearer_auth(TOKEN)
+            .header("content-type", "application/json")
+            .body(body.to_string())
+            .send()
+            .await
+            .expect("post");
+        let status = answer.status();
+        let text = answer.text().await.expect("text");
+        assert!(status.is_success(), "{path}: {status} {text}");
+        serde_json::from_str(&text).expect("json")
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        let url = format!("http://{}{path}", self.addr);
+        let answer = self.http.get(url).bearer_auth(TOKEN).send().await.expect("get");
+        serde_json::from_str(&answer.text().await.expect("text")).expect("json")
+    }
+
+    /// A merchant with an active shop connection; returns the path that its webhooks go to.
+    pub async fn shop(&self, name: &str) -> String {
+        let merchant = self.post("/v1/merchants", json!({"name": name})).await;
+        let connection = self
+            .post(
+                "/v1/connections",
+                json!({
+                    "merchant_id": merchant["id"], "connector": "woocommerce", "name": name,
+                    "state": "active", "release_from": "2020-01-01T00:00:00Z",
+                    // Nobody listens there: polls fail and wait, which is what the bench wants.
+                    "settings": {"base_url": "http://127.0.0.1:9"},
+                    "credentials": {"consumer_key": "ck_0000000000000000000000000000000000000000",
+                        "consumer_secret": "cs_0000000000000000000000000000000000000000", "webhook_secret": SECRET},
+                }),
+            )
+            .await;
+        format!("/hooks/{}", connection["id"].as_str().expect("id"))
+    }
+
+    /// CPU seconds by thread name.
+    pub fn cpu_by_thread(&self) -> std::collections::BTreeMap<String, f64> {
+        let mut sums = std::collections::BTreeMap::new();
+        let Ok(tasks) = std::fs::read_dir(format!("/proc/{}/task", self.child.id())) else { return sums };
+        for task in tasks.flatten() {
+            let Ok(stat) = std::fs::read_to_string(task.path().join("stat")) else { continue };
+            let (Some(open), Some(close)) = (stat.find('('), stat.rfind(')')) else { continue };
+            let name = stat[open + 1..close].trim_end_matches(|c: char| c.is_ascii_digit() || c == '-' || c == ':');
+            let rest: Vec<&str> = stat[close + 2..].split(' ').collect();
+            let ticks: f64 = rest[11].parse::<f64>().unwrap_or(0.0) + rest[12].parse::<f64>().unwrap_or(0.0);
+            *sums.entry(name.to_owned()).or_insert(0.0) += ticks / 100.0;
+        }
+        sums
+    }
+
+    /// Resident memory now and at its peak, MiB.
+    pub fn memory_mib(&self) -> (f64, f64) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let read = |key: &str| {
+            status
+                .lines()
+                .find_map(|line| line.strip_prefix(key)?.trim().trim_end_matches(" kB").parse::<f64>().ok())
+                .unwrap_or(0.0)
+                / 1_024.0
+        };
+        (read("VmRSS:"), read("VmHWM:"))
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_addr() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port")
+}
+
+fn client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().expect("client")
+}

@@ -1,0 +1,172 @@
+//! `make bench`: what the gateway does, as ratios within one run where it can be.
+//!
+//! Loopback only, bounded, ends by itself. Everything printed was measured in this run.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    missing_docs
+)]
+
+mod gateway;
+mod load;
+mod orders;
+mod receiver;
+
+use gateway::{Gateway, SECRET};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+        let all = wanted.is_empty();
+        let on = |name: &str| all || wanted.iter().any(|w| w == name);
+        if on("startup") {
+            startup().await;
+        }
+        if on("mapping") {
+            mapping();
+        }
+        if on("intake") {
+            intake().await;
+        }
+        if on("pipeline") {
+            pipeline().await;
+        }
+        if on("latency") {
+            latency().await;
+        }
+    });
+}
+
+async fn startup() {
+    let data = tempfile::tempdir().unwrap();
+    drop(Gateway::start(data.path(), "all").await);
+    let mut times = Vec::new();
+    let mut idle = 0.0;
+    for _ in 0..5 {
+        let gateway = Gateway::start(data.path(), "all").await;
+        times.push(gateway.ready_ms);
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        idle = gateway.memory_mib().0;
+    }
+    times.sort_by(f64::total_cmp);
+    println!("startup   process start to /readyz, median of 5: {:.0} ms (target < 500); memory idle {idle:.0} MiB (target ≤ 64)", times[2]);
+}
+
+fn mapping() {
+    let registry = crossdock::connector::Registry::load(None);
+    let connector = registry.catalogue().get("woocommerce").expect("connector");
+    let bodies: Vec<String> = (1..=200).map(orders::order).collect();
+    let size = bodies[0].len();
+    let count = 4_000;
+    let mut total = Duration::ZERO;
+    for (index, body) in bodies.iter().cycle().take(count + 200).enumerate() {
+        let started = Instant::now();
+        crossdock::cli::map_one(&connector, "order", body.as_bytes()).expect("maps");
+        if index >= 200 {
+            total += started.elapsed();
+        }
+    }
+    println!("mapping   {size} B order, read + map + shape: {:.0} µs an order", total.as_secs_f64() * 1e6 / count as f64);
+}
+
+async fn intake() {
+    let data = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start(data.path(), "api").await;
+    let path = gateway.shop("Bench").await;
+    let health = Arc::new(vec![orders::healthz(gateway.addr); 300_000]);
+    load::blast(gateway.addr, Arc::new(health[..20_000].to_vec()), 64).await;
+    let (mut bare, mut taken, mut latest) = (Vec::new(), Vec::new(), None);
+    let mut id = 1;
+    for _ in 0..3 {
+        bare.push(load::blast(gateway.addr, health.clone(), 64).await.rate());
+        let requests = (id..id + 60_000).map(|n| orders::request(gateway.addr, &path, SECRET, n)).collect();
+        id += 60_000;
+        let run = load::blast(gateway.addr, Arc::new(requests), 64).await;
+        assert_eq!(run.not_2xx, 0);
+        taken.push(run.rate());
+        latest = Some(run);
+    }
+    let run = latest.unwrap();
+    bare.sort_by(f64::total_cmp);
+    taken.sort_by(f64::total_cmp);
+    println!(
+        "intake    {:.0}/s durable signed webhooks, healthz {:.0}/s: ratio {:.2} (target ≥ 0.40), p50 {:.1} ms, p99 {:.1} ms",
+        taken[1], bare[1], taken[1] / bare[1], run.percentile_ms(0.5), run.percentile_ms(0.99)
+    );
+    let ledger = gateway.get("/v1/ledger").await;
+    assert_eq!(ledger["data"][0]["received"], json!(180_000), "every webhook that was acknowledged is in the ledger");
+}
+
+async fn subscribed(role: &str, data: &std::path::Path) -> (Gateway, receiver::Receiver, String) {
+    let gateway = Gateway::start(data, role).await;
+    let path = gateway.shop("Bench").await;
+    let receiver = receiver::start().await;
+    gateway
+        .post("/v1/subscriptions", json!({"url": format!("http://{}/", receiver.addr), "event_types": ["fulfillment_order.submitted"]}))
+        .await;
+    (gateway, receiver, path)
+}
+
+async fn pipeline() {
+    let data = tempfile::tempdir().unwrap();
+    let (gateway, mut receiver, path) = subscribed("all", data.path()).await;
+    let warm = (1..=500).map(|n| orders::request(gateway.addr, &path, SECRET, n)).collect();
+    load::blast(gateway.addr, Arc::new(warm), 16).await;
+    receiver.count.wait_for(|n| *n >= 500).await.unwrap();
+    let count = 20_000;
+    let requests: Vec<_> = (501..=500 + count).map(|n| orders::request(gateway.addr, &path, SECRET, n)).collect();
+    let before = gateway.cpu_by_thread();
+    let started = Instant::now();
+    load::blast(gateway.addr, Arc::new(requests), 64).await;
+    let taken = started.elapsed().as_secs_f64();
+    tokio::time::timeout(Duration::from_secs(120), receiver.count.wait_for(|n| *n >= 500 + count))
+        .await
+        .expect("all orders reach the warehouse")
+        .unwrap();
+    let seconds = started.elapsed().as_secs_f64();
+    println!(
+        "pipeline  {:.0} orders/s from webhook to acknowledged signed delivery ({count} orders in {seconds:.1} s, intake done after {taken:.1} s; target 4,000, miss below 2,000)",
+        count as f64 / seconds
+    );
+    for (name, cpu) in gateway.cpu_by_thread() {
+        let spent = cpu - before.get(&name).copied().unwrap_or(0.0);
+        if spent > 0.05 {
+            println!("          CPU {name:<16} {:>6.0} µs an order", spent * 1e6 / count as f64);
+        }
+    }
+    let (_, peak) = gateway.memory_mib();
+    println!("          memory peak under load {peak:.0} MiB (target ≤ 256)");
+}
+
+async fn latency() {
+    let data = tempfile::tempdir().unwrap();
+    let (gateway, mut receiver, path) = subscribed("all", data.path()).await;
+    let (per_second, count) = (500.0, 7_500);
+    let requests: Vec<_> = (1..=count).map(|n| orders::request(gateway.addr, &path, SECRET, n)).collect();
+    let started = Instant::now();
+    let run = load::paced(gateway.addr, Arc::new(requests), 32, per_second).await;
+    tokio::time::timeout(Duration::from_secs(30), receiver.count.wait_for(|n| *n >= count)).await.unwrap().unwrap();
+    let seen = receiver.seen.lock().unwrap();
+    let mut latencies: Vec<u64> = (0..count)
+        .filter_map(|index| {
+            let due = started + Duration::from_secs_f64(index as f64 / per_second);
+            let at = seen.get(&(index + 1).to_string())?;
+            Some(at.saturating_duration_since(due).as_micros() as u64)
+        })
+        .collect();
+    latencies.sort_unstable();
+    println!(
+        "latency   at {per_second:.0} orders/s, from due to delivered: p50 {:.1} ms, p99 {:.1} ms (target p99 < 50 ms); intake p99 {:.1} ms",
+        load::percentile(&latencies, 0.5) / 1e3,
+        load::percentile(&latencies, 0.99) / 1e3,
+        run.percentile_ms(0.99)
+    );
+}

@@ -1,0 +1,63 @@
+//! What sends a signed webhook, and what its answer means.
+//!
+//! What always holds: only the status decides (bodies of subscribers are not read beyond a cap and
+//! never logged); the verdict tells an endpoint that is down from an event that it refuses.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::time::Duration;
+
+/// A webhook ready to go.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// Where to.
+    pub url: String,
+    /// `webhook-id`, `webhook-timestamp`, `webhook-signature` and the like.
+    pub headers: Vec<(&'static str, String)>,
+    /// The JSON.
+    pub body: Bytes,
+}
+
+/// What an attempt came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// 2xx.
+    Delivered,
+    /// The endpoint refuses this event (4xx, 500, 3xx): others may pass.
+    Refused {
+        /// HTTP status.
+        status: u16,
+    },
+    /// The endpoint is down or overloaded (no connection, time-out, 429, 502, 503, 504).
+    Down {
+        /// HTTP status, if it answered.
+        status: Option<u16>,
+        /// In a few words.
+        why: String,
+        /// What it asked for.
+        retry_after: Option<Duration>,
+    },
+    /// 410: the subscriber does not want any more.
+    Gone,
+}
+
+/// Sends one webhook over HTTP.
+#[async_trait]
+pub trait Sender: Send + Sync + 'static {
+    /// One attempt, bounded in time by the implementation.
+    async fn send(&self, outgoing: Outgoing) -> Verdict;
+}
+
+/// What an HTTP status means to a delivery.
+pub fn verdict_of(status: u16, retry_after: Option<Duration>) -> Verdict {
+    match status {
+        200..=299 => Verdict::Delivered,
+        410 => Verdict::Gone,
+        429 | 502..=504 => Verdict::Down {
+            status: Some(status),
+            why: format!("answered {status}"),
+            retry_after,
+        },
+        _ => Verdict::Refused { status },
+    }
+}

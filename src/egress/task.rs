@@ -1,0 +1,334 @@
+//! Runs the plan of every subscription: reads events, sends, commits progress.
+//!
+//! What always holds: one task a subscription, so that a dead endpoint never slows another; every
+//! loop ends promptly on shutdown, after what is in flight has been answered and committed.
+
+use super::plan::{After, Item, Plan, webhook_id};
+use super::sender::{Outgoing, Sender, Verdict};
+use super::sign::Signer;
+use crate::canonical::{SubscriptionId, Timestamp};
+use crate::clock::Clock;
+use crate::store::query::{DeliveryRow, DeliveryState, RenderedEvent, Subscription, SubscriptionState};
+use crate::store::{Scope, Store, StoreError};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// What egress needs.
+#[derive(Clone)]
+pub struct EgressDeps {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// What sends.
+    pub sender: Arc<dyn Sender>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Deliveries in flight per subscription.
+    pub concurrency: usize,
+}
+
+/// The pause between two looks at subscriptions and rows that others changed (new subscriptions,
+/// replays, skips); events themselves wake the tasks at once.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Progress is committed at the latest after so many deliveries.
+const COMMIT_EVERY: usize = 256;
+
+/// All subscriptions' tasks.
+pub struct Egress {
+    stop: watch::Sender<bool>,
+    supervisor: JoinHandle<()>,
+}
+
+impl Egress {
+    /// Starts a supervisor that keeps one task for each active subscription.
+    pub fn start(deps: EgressDeps) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let supervisor = tokio::spawn(supervise(deps, stopped));
+        Self { stop, supervisor }
+    }
+
+    /// Ends all tasks; what is in flight is answered and committed first.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        if let Err(error) = self.supervisor.await {
+            tracing::error!(%error, "egress ended badly");
+        }
+    }
+}
+
+async fn supervise(deps: EgressDeps, mut stopped: watch::Receiver<bool>) {
+    let mut tasks: HashMap<SubscriptionId, JoinHandle<()>> = HashMap::new();
+    while !*stopped.borrow() {
+        match deps.store.subscriptions(Scope::All).await {
+            Ok(subscriptions) => {
+                for subscription in subscriptions {
+                    let id = subscription.id;
+                    let runs = tasks.get(&id).is_some_and(|task| !task.is_finished());
+                    if subscription.state == SubscriptionState::Active && !runs {
+                        let task = run(deps.clone(), subscription, stopped.clone());
+                        tasks.insert(id, tokio::spawn(task));
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, "subscriptions cannot be read"),
+        }
+        tokio::select! {
+            _ = stopped.changed() => {}
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+        }
+    }
+    for (_, task) in tasks {
+        if let Err(error) = task.await {
+            tracing::error!(%error, "a subscription's task ended badly");
+        }
+    }
+}
+
+struct Sent {
+    item: Item,
+    verdict: Verdict,
+    event_at: Timestamp,
+    duration: Duration,
+}
+
+struct Task {
+    deps: EgressDeps,
+    subscription: Subscription,
+    signer: Signer,
+    plan: Plan,
+    wake: watch::Receiver<u64>,
+    sending: FuturesUnordered<BoxFuture<'static, Sent>>,
+    uncommitted: usize,
+}
+
+async fn run(deps: EgressDeps, subscription: Subscription, mut stopped: watch::Receiver<bool>) {
+    let id = subscription.id;
+    let mut task = match Task::open(deps, subscription).await {
+        Ok(task) => task,
+        Err(reason) => {
+            tracing::error!(subscription = %id, reason, "a subscription cannot be served");
+            return;
+        }
+    };
+    loop {
+        if *stopped.borrow() {
+            task.drain().await;
+            return;
+        }
+        match task.turn(&mut stopped).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                tracing::warn!(subscription = %id, %error, "egress waits for the store");
+                tokio::select! {
+                    _ = stopped.changed() => {}
+                    () = tokio::time::sleep(LOOK_AGAIN) => {}
+                }
+            }
+        }
+    }
+}
+
+impl Task {
+    async fn open(deps: EgressDeps, subscription: Subscription) -> Result<Self, String> {
+        let secret = deps.store.subscription_secret(subscription.id).await;
+        let secret = secret.map_err(|error| error.to_string())?;
+        let signer = Signer::new(&secret).map_err(|error| error.to_string())?;
+        let rows = deps.store.open_deliveries(subscription.id).await;
+        let rows = rows.map_err(|error| error.to_string())?;
+        let plan = Plan::new(subscription.id, subscription.cursor, rows);
+        let wake = deps.store.wake().events();
+        let sending = FuturesUnordered::new();
+        Ok(Self { deps, subscription, signer, plan, wake, sending, uncommitted: 0 })
+    }
+
+    /// Reads, sends and waits once. `false` when the subscription is over.
+    async fn turn(&mut self, stopped: &mut watch::Receiver<bool>) -> Result<bool, StoreError> {
+        self.wake.borrow_and_update();
+        let read = self.read().await?;
+        self.fill().await?;
+        if self.uncommitted >= COMMIT_EVERY || (self.sending.is_empty() && !read) {
+            self.commit().await?;
+        }
+        if read && self.sending.len() < self.deps.concurrency {
+            return Ok(true);
+        }
+        let until = self.until_next();
+        tokio::select! {
+            Some(sent) = self.sending.next(), if !self.sending.is_empty() => {
+                if !self.take(sent).await? {
+                    return Ok(false);
+                }
+                // Whatever else has come back meanwhile shares the next commit.
+                while let Some(Some(sent)) = futures_util::FutureExt::now_or_never(self.sending.next()) {
+                    if !self.take(sent).await? {
+                        return Ok(false);
+                    }
+                }
+            }
+            _ = self.wake.changed() => {}
+            _ = stopped.changed() => {}
+            () = tokio::time::sleep(until) => return self.look_again().await,
+        }
+        Ok(true)
+    }
+
+    /// Reads events ahead; true when there were some.
+    async fn read(&mut self) -> Result<bool, StoreError> {
+        let Some((after, limit)) = self.plan.wants() else { return Ok(false) };
+        let scope = self.subscription.merchant_id.map_or(Scope::All, Scope::Merchant);
+        let types = &self.subscription.event_types;
+        let page = self.deps.store.events(scope, after, limit, types).await?;
+        let moved = page.next > after;
+        if moved {
+            self.plan.add_events(page.data, page.next);
+        }
+        Ok(moved)
+    }
+
+    /// Sends as much as may go now.
+    async fn fill(&mut self) -> Result<(), StoreError> {
+        while self.sending.len() < self.deps.concurrency {
+            let Some(item) = self.plan.next(self.deps.clock.now()) else { return Ok(()) };
+            let row = self.plan.row(&item).cloned();
+            let event = match (&row, self.plan.event(&item)) {
+                (Some(row), _) => self.deps.store.event(Scope::All, row.event_id).await?,
+                (None, event) => event.cloned(),
+            };
+            match event {
+                Some(event) => self.send(item, event, row),
+                None => {
+                    // Retention removed the event: there is nothing left to deliver.
+                    self.plan.finished(&item, &Verdict::Delivered, self.deps.clock.now());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, item: Item, event: RenderedEvent, row: Option<DeliveryRow>) {
+        let now = self.deps.clock.now();
+        let id = webhook_id(event.id, row.as_ref());
+        let body = body_of(&event, row.as_ref());
+        let timestamp = now.as_second();
+        let mut headers = vec![
+            ("content-type", "application/json".to_owned()),
+            ("webhook-signature", self.signer.sign(&id, timestamp, &body)),
+            ("webhook-timestamp", timestamp.to_string()),
+            ("webhook-id", id),
+        ];
+        if let Some(original) = row.as_ref().and_then(|row| row.replay_of) {
+            headers.push(("crossdock-replay-of", original.to_string()));
+        }
+        let outgoing = Outgoing { url: self.subscription.url.clone(), headers, body };
+        let sender = self.deps.sender.clone();
+        let event_at = event.at;
+        self.sending.push(Box::pin(async move {
+            let started = std::time::Instant::now();
+            let verdict = sender.send(outgoing).await;
+            Sent { item, verdict, event_at, duration: started.elapsed() }
+        }));
+    }
+
+    /// Takes one answer. `false` when the subscriber does not want any more.
+    async fn take(&mut self, sent: Sent) -> Result<bool, StoreError> {
+        let now = self.deps.clock.now();
+        let was_down = self.plan.is_down();
+        let after = self.plan.finished(&sent.item, &sent.verdict, now);
+        self.uncommitted += 1;
+        self.observe(&sent, after, was_down, now);
+        if after == After::Disable {
+            self.commit().await?;
+            let reason = Some("the endpoint answered 410 Gone".to_owned());
+            let state = SubscriptionState::Disabled;
+            self.deps.store.set_subscription_state(self.subscription.id, state, reason, None).await?;
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    fn observe(&self, sent: &Sent, after: After, was_down: bool, now: Timestamp) {
+        let result = match after {
+            After::Delivered => "delivered",
+            After::WillRetry => "refused",
+            After::Dead => "dead",
+            After::EndpointDown => "down",
+            After::Disable => "gone",
+        };
+        metrics::counter!("crossdock_deliveries_total", "result" => result).increment(1);
+        if after == After::Delivered {
+            let lag = now.duration_since(sent.event_at).as_secs_f64().max(0.0);
+            metrics::histogram!("crossdock_delivery_lag_seconds").record(lag);
+        }
+        let subscription = self.subscription.id;
+        let duration_ms = u64::try_from(sent.duration.as_millis()).unwrap_or(u64::MAX);
+        match after {
+            After::Delivered if was_down => {
+                tracing::info!(%subscription, waiting = self.plan.waiting(), "the endpoint is back: draining");
+            }
+            After::Delivered => tracing::debug!(%subscription, duration_ms, "delivered"),
+            After::EndpointDown if was_down => tracing::debug!(%subscription, duration_ms, verdict = ?sent.verdict, "still down"),
+            _ => tracing::warn!(%subscription, duration_ms, result, verdict = ?sent.verdict, "a delivery failed"),
+        }
+    }
+
+    async fn commit(&mut self) -> Result<(), StoreError> {
+        self.uncommitted = 0;
+        match self.plan.progress() {
+            Some(progress) => self.deps.store.egress_progress(progress).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What others changed: the subscription's own state, replays, skips.
+    async fn look_again(&mut self) -> Result<bool, StoreError> {
+        self.commit().await?;
+        let all = self.deps.store.subscriptions(Scope::All).await?;
+        let Some(now) = all.into_iter().find(|s| s.id == self.subscription.id) else { return Ok(false) };
+        if now.state != SubscriptionState::Active {
+            self.drain().await;
+            return Ok(false);
+        }
+        self.subscription.event_types = now.event_types;
+        self.subscription.url = now.url;
+        let rows = self.deps.store.open_deliveries(self.subscription.id).await?;
+        let rows: Vec<DeliveryRow> =
+            rows.into_iter().filter(|row| row.state == DeliveryState::Waiting).collect();
+        let waiting: BTreeSet<_> = rows.iter().map(|row| row.id).collect();
+        self.plan.drop_rows_except(&waiting);
+        self.plan.add_rows(rows);
+        Ok(true)
+    }
+
+    fn until_next(&self) -> Duration {
+        let Some(at) = self.plan.wake_at() else { return LOOK_AGAIN };
+        let wait = at.duration_since(self.deps.clock.now());
+        Duration::try_from(wait).unwrap_or_default().min(LOOK_AGAIN)
+    }
+
+    /// Answers what is in flight and commits.
+    async fn drain(&mut self) {
+        while let Some(sent) = self.sending.next().await {
+            if self.take(sent).await.is_err() {
+                break;
+            }
+        }
+        if let Err(error) = self.commit().await {
+            tracing::warn!(%error, "egress progress was not written; the last deliveries may repeat");
+        }
+    }
+}
+
+/// The event's JSON; a replay says so in its body too.
+fn body_of(event: &RenderedEvent, row: Option<&DeliveryRow>) -> Bytes {
+    let Some(original) = row.and_then(|row| row.replay_of) else { return event.json.clone() };
+    let Some(rest) = event.json.strip_prefix(b"{") else { return event.json.clone() };
+    let mut body = format!("{{\"replay_of\":\"{original}\",").into_bytes();
+    body.extend_from_slice(rest);
+    Bytes::from(body)
+}

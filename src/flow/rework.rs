@@ -1,0 +1,77 @@
+//! Bringing everything that follows from the facts in line with them.
+//!
+//! What always holds: called again without a new fact, wish or moment it changes nothing.
+
+use super::change::{OrderState, Outcome};
+use super::draft::Draft;
+use super::release::{self, Fate};
+use super::rules::holds;
+use super::settings::Accept;
+use super::{FlowContext, allocate, fulfillment, handshake, jobs, overrides, status};
+use crate::canonical::inbox::Disposition;
+use crate::canonical::order::{AcceptanceState, ChannelState, OrderStatus};
+use serde_json::json;
+
+/// Parts, holds, requests, status, and the jobs that follow.
+pub(super) fn rework(draft: &mut Draft<'_>) {
+    allocate::allocate(draft);
+    fulfillment::end_idle(draft);
+    holds::reconcile(draft);
+    if !draft.state.order.meta.released && release::barred(draft).is_none() {
+        draft.state.order.meta.released = true;
+    }
+    fulfillment::align(draft);
+    handshake::reconcile(draft);
+    draft.state.order.meta.status = status::project(&draft.state);
+    draft.state.order.meta.closed_reason = status::closed_reason(&draft.state);
+    acknowledge(draft);
+    cancel_at_channel(draft);
+}
+
+/// A marketplace's order that we accept by ourselves, once it may go to the warehouse at all.
+fn acknowledge(draft: &mut Draft<'_>) {
+    let pending = |state: &OrderState| {
+        state.order.meta.released
+            && release::fate(state) == Fate::Alive
+            && state.order.facts.acceptance.or_default().state.or_default()
+                == AcceptanceState::Pending
+    };
+    let before = draft.before.as_ref().is_some_and(pending);
+    if draft.settings.accept == Accept::Auto && pending(&draft.state) && !before {
+        let more = json!({ "accept": true });
+        let job = jobs::about_order(&draft.ctx, &draft.state.order, "orders.ack", more);
+        draft.jobs.push(job);
+    }
+}
+
+/// An operator's cancellation that took effect is told to the channel.
+fn cancel_at_channel(draft: &mut Draft<'_>) {
+    let done = |state: &OrderState| {
+        let order = &state.order;
+        overrides::is_cancelled(&order.meta.overrides)
+            && matches!(
+                order.meta.status,
+                OrderStatus::Cancelled | OrderStatus::Fulfilled
+            )
+    };
+    let before = draft.before.as_ref().is_some_and(done);
+    let known = draft.state.order.facts.channel_state() == ChannelState::Cancelled;
+    if done(&draft.state) && !before && !known {
+        let partial = draft.state.order.meta.status == OrderStatus::Fulfilled;
+        let more = json!({ "reason": "cancelled_by_operator", "partial": partial });
+        let job = jobs::about_order(&draft.ctx, &draft.state.order, "orders.cancel", more);
+        draft.jobs.push(job);
+    }
+}
+
+/// Evaluates an order anew: settings or the connection's state changed, or a moment came (an edit
+/// window ended, pre-ordered goods arrive: `fulfill_at`). Nothing to do → `Unchanged`.
+pub fn settle(ctx: &FlowContext<'_>, state: OrderState) -> Outcome {
+    Draft::over(ctx, state)
+        .finish()
+        .unwrap_or_else(|error| Outcome {
+            disposition: Disposition::Unchanged,
+            reason: Some(error.to_string()),
+            ..Outcome::default()
+        })
+}

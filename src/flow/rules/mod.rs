@@ -1,0 +1,3 @@
+//! The rules that hold an order back.
+
+pub(super) mod holds;

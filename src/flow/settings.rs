@@ -1,0 +1,133 @@
+//! The settings that steer the rules, read from a connection's and a merchant's JSON.
+//!
+//! | key | values | default | meaning |
+//! |---|---|---|---|
+//! | `location` | text | `main` | the depot that fulfils |
+//! | `accept` | `auto`, `when_in_stock`, `manual` | `manual` | who answers a marketplace's order; `when_in_stock` waits for a person until stock is known |
+//! | `edit_window_minutes` | whole number | 0 | the customer may change the order so long after it arrived |
+//! | `cod_limit` | amount as text | none | above it, cash on delivery waits for a person |
+//! | `cod_currencies` | list of codes | all | others wait for a person |
+//! | `require_sku` | true, false | false | a physical line without SKU waits |
+//! | `hold_totals_mismatch` | true, false | false | amounts that do not add up hold prepaid orders, too |
+//! | `unknown_state` | `hold`, `release` | `hold` | a new order whose status is not in the connector's table |
+//! | `bundles` | `parts`, `parent` | `parts` | what of a bundle goes to the warehouse |
+//! | `on_short` | `ship_rest`, `wait`, `cancel_rest`, `ask` | `ship_rest` | what becomes of a shortage |
+//! | `fulfillment_push` | `label`, `handover`, `first_scan` | `handover` | when the channel is told |
+//! | `cut_off` | `HH:MM` in the merchant's time zone | none | the day's last pick-up, for orders without `deadlines.ship_by` |
+//! | `priority` | whole number | 0 | higher goes first |
+//!
+//! What always holds: the connection's value goes before the merchant's; a value that cannot be
+//! read counts as not set.
+
+use super::FlowContext;
+use crate::canonical::{Amount, Currency, Timestamp};
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, ToSpan};
+use serde::Deserialize;
+use serde_json::Value;
+
+macro_rules! choice {
+    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident),* $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        #[allow(missing_docs)]
+        pub enum $name { $($(#[$vmeta])* $variant),* }
+    };
+}
+choice! {
+    /// Who answers a marketplace's order.
+    Accept { Auto, WhenInStock, #[default] Manual }
+}
+choice! {
+    /// What becomes of a shortage.
+    OnShort { #[default] ShipRest, Wait, CancelRest, Ask }
+}
+choice! {
+    /// When the channel is told that goods left.
+    FulfillmentPush { Label, #[default] Handover, FirstScan }
+}
+choice! {
+    /// A new order whose status is not in the connector's table.
+    UnknownState { #[default] Hold, Release }
+}
+choice! {
+    /// What of a bundle goes to the warehouse.
+    Bundles { #[default] Parts, Parent }
+}
+
+/// The settings of one decision, typed.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)] // the table above
+pub struct FlowSettings {
+    pub location: String,
+    pub accept: Accept,
+    pub edit_window: SignedDuration,
+    pub cod_limit: Option<Amount>,
+    pub cod_currencies: Option<Vec<Currency>>,
+    pub require_sku: bool,
+    pub hold_totals_mismatch: bool,
+    pub unknown_state: UnknownState,
+    pub bundles: Bundles,
+    pub on_short: OnShort,
+    pub fulfillment_push: FulfillmentPush,
+    pub cut_off: Option<Time>,
+    pub timezone: TimeZone,
+    pub priority: i32,
+}
+
+/// The longest edit window: a month. Keeps time arithmetic in range.
+const MAX_EDIT_MINUTES: i64 = 31 * 24 * 60;
+
+impl FlowSettings {
+    /// Reads them.
+    pub fn read(ctx: &FlowContext<'_>) -> Self {
+        let minutes = typed::<i64>(ctx, "edit_window_minutes").unwrap_or(0);
+        Self {
+            location: typed::<String>(ctx, "location")
+                .filter(|name| !name.is_empty())
+                .unwrap_or_else(|| "main".to_owned()),
+            accept: typed(ctx, "accept").unwrap_or_default(),
+            edit_window: SignedDuration::from_mins(minutes.clamp(0, MAX_EDIT_MINUTES)),
+            cod_limit: typed(ctx, "cod_limit"),
+            cod_currencies: typed(ctx, "cod_currencies"),
+            require_sku: typed(ctx, "require_sku").unwrap_or(false),
+            hold_totals_mismatch: typed(ctx, "hold_totals_mismatch").unwrap_or(false),
+            unknown_state: typed(ctx, "unknown_state").unwrap_or_default(),
+            bundles: typed(ctx, "bundles").unwrap_or_default(),
+            on_short: typed(ctx, "on_short").unwrap_or_default(),
+            fulfillment_push: typed(ctx, "fulfillment_push").unwrap_or_default(),
+            cut_off: typed::<String>(ctx, "cut_off")
+                .and_then(|text| Time::strptime("%H:%M", text).ok()),
+            timezone: TimeZone::get(&ctx.merchant.timezone).unwrap_or(TimeZone::UTC),
+            priority: typed(ctx, "priority").unwrap_or(0),
+        }
+    }
+
+    /// The next cut-off at or after this moment.
+    pub fn next_cut_off(&self, from: Timestamp) -> Option<Timestamp> {
+        let time = self.cut_off?;
+        let local = from.to_zoned(self.timezone.clone());
+        let at = |date: jiff::civil::Date| {
+            date.to_datetime(time)
+                .to_zoned(self.timezone.clone())
+                .ok()
+                .map(|zoned| zoned.timestamp())
+        };
+        let today = at(local.date())?;
+        if today >= from {
+            return Some(today);
+        }
+        at(local.date().checked_add(1.day()).ok()?)
+    }
+}
+
+fn typed<T: serde::de::DeserializeOwned>(ctx: &FlowContext<'_>, key: &str) -> Option<T> {
+    let read = |value: &Value| T::deserialize(value).ok();
+    ctx.connection
+        .settings
+        .get(key)
+        .and_then(read)
+        .or_else(|| ctx.merchant.settings.get(key).and_then(read))
+}

@@ -1,0 +1,13 @@
+//! The one integration-test binary: whole gateways, whole files, the rules of the house.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::disallowed_methods,
+    missing_docs
+)]
+
+mod architecture;
+mod listen;
+mod support;

@@ -1,0 +1,208 @@
+//! The real binary as a child process, with a data directory that survives its death.
+
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+pub const TOKEN: &str = "test-admin-token-0123456789abcdef0123456789abcdef";
+pub const SECRET: &str = "whsec-test-shop";
+/// Nothing in these tests takes longer; a hang fails instead of blocking CI.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+pub struct Gateway {
+    child: tokio::process::Child,
+    pub addr: SocketAddr,
+    pub http: reqwest::Client,
+}
+
+/// An answer: status and JSON (null when there is none).
+pub struct Answer {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub json: Value,
+}
+
+impl Gateway {
+    /// Starts `serve` on a port of its own and returns when it says that it is ready.
+    pub async fn start(data: &Path, env: &[(&str, &str)]) -> Self {
+        Self::try_start(data, env).await.expect("the gateway starts")
+    }
+
+    /// Like [`Gateway::start`]; `None` when the process ended before it was ready (a kill point).
+    pub async fn try_start(data: &Path, env: &[(&str, &str)]) -> Option<Self> {
+        let addr = free_addr();
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(data.join("log")).unwrap();
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_crossdock"));
+        command
+            .arg("serve")
+            .env("CROSSDOCK_LISTEN", addr.to_string())
+            .env("CROSSDOCK_DATA_DIR", data)
+            .env("CROSSDOCK_ADMIN_TOKEN", TOKEN)
+            .env("CROSSDOCK_ALLOW_PRIVATE_TARGETS", "true")
+            .env("CROSSDOCK_MIN_FREE_MB", "0")
+            .env("CROSSDOCK_LOG", "debug,hyper=info,h2=info")
+            .envs(env.iter().copied())
+            .current_dir(data)
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .kill_on_drop(true);
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let ready = async {
+            while let Ok(Some(line)) = lines.next_line().await {
+                if line.contains("ready") {
+                    return true;
+                }
+            }
+            false
+        };
+        let ready = tokio::time::timeout(PATIENCE, ready).await.expect("ready in time");
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        ready.then_some(Self { child, addr, http: client() })
+    }
+
+    /// SIGKILL, at once.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// SIGTERM, and the exit status when it has drained.
+    pub async fn stop(mut self) -> ExitStatus {
+        let pid = self.child.id().unwrap().to_string();
+        Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("stops in time").unwrap()
+    }
+
+    /// True when the process has ended by itself (a kill point).
+    pub fn is_dead(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Waits until the process has ended by itself.
+    pub async fn ended(&mut self) -> ExitStatus {
+        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("ends in time").unwrap()
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.addr)
+    }
+
+    /// An API call with the admin's token; `None` when the gateway did not answer.
+    pub async fn try_call(&self, method: &str, path: &str, body: Option<Value>) -> Option<Answer> {
+        let mut request = self
+            .http
+            .request(method.parse().unwrap(), self.url(path))
+            .bearer_auth(TOKEN)
+            .timeout(PATIENCE);
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        let answer = request.send().await.ok()?;
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let text = answer.text().await.ok()?;
+        let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Some(Answer { status, headers, json })
+    }
+
+    /// An API call that must succeed.
+    pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+        let answer = self.try_call(method, path, body).await.expect("an answer");
+        assert!((200..300).contains(&answer.status), "{method} {path}: {} {}", answer.status, answer.json);
+        answer.json
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        self.call("GET", path, None).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Value {
+        self.call("POST", path, Some(body)).await
+    }
+
+    /// Every event of the log, by cursor.
+    pub async fn all_events(&self) -> Vec<Value> {
+        let (mut all, mut after) = (Vec::new(), 0u64);
+        loop {
+            let page = self.get(&format!("/v1/events?after={after}&limit=500")).await;
+            let data = page["data"].as_array().unwrap().clone();
+            let next: u64 = page["next"].to_string().trim_matches('"').parse().unwrap();
+            if data.is_empty() && next <= after {
+                return all;
+            }
+            all.extend(data);
+            if next <= after {
+                return all;
+            }
+            after = next;
+        }
+    }
+
+    /// Waits, by long poll, until an event fits; everything seen is returned.
+    pub async fn wait_for_event(&self, mut fits: impl FnMut(&Value) -> bool) -> Vec<Value> {
+        let (mut all, mut after) = (Vec::new(), 0u64);
+        let limit = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            assert!(tokio::time::Instant::now() < limit, "no such event; seen: {all:#?}");
+            let page = self.get(&format!("/v1/events?after={after}&limit=500&wait=5")).await;
+            after = page["next"].to_string().trim_matches('"').parse().unwrap();
+            let data = page["data"].as_array().unwrap().clone();
+            let found = data.iter().any(&mut fits);
+            all.extend(data);
+            if found {
+                return all;
+            }
+        }
+    }
+
+    /// A merchant with an active shop connection; (connection id, hook path).
+    pub async fn shop(&self, base_url: &str, state: &str) -> (String, String) {
+        let merchant = self.post("/v1/merchants", json!({"name": "Test merchant"})).await;
+        let connection = self
+            .post(
+                "/v1/connections",
+                json!({
+                    "merchant_id": merchant["id"], "connector": "woocommerce", "name": "Shop",
+                    "state": state, "release_from": "2020-01-01T00:00:00Z",
+                    "settings": {"base_url": base_url},
+                    "credentials": {"consumer_key": "ck_1111111111111111111111111111111111111111",
+                        "consumer_secret": "cs_2222222222222222222222222222222222222222", "webhook_secret": SECRET},
+                }),
+            )
+            .await;
+        let id = connection["id"].as_str().unwrap().to_owned();
+        let hook = format!("/hooks/{id}");
+        assert!(connection["hook_url"].as_str().unwrap().ends_with(&hook));
+        (id, hook)
+    }
+
+    /// A signed webhook; the status, or `None` when the gateway did not answer.
+    pub async fn webhook(&self, hook: &str, body: &str) -> Option<u16> {
+        let request = self
+            .http
+            .post(self.url(hook))
+            .header("content-type", "application/json")
+            .header("x-wc-webhook-topic", "order.updated")
+            .header("x-wc-webhook-signature", super::orders::sign(SECRET, body))
+            .body(body.to_owned());
+        Some(request.send().await.ok()?.status().as_u16())
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.start_kill();
+    }
+}
+
+pub fn free_addr() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).unwrap()
+}
+
+fn client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+

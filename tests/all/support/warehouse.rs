@@ -1,0 +1,145 @@
+//! A warehouse endpoint: verifies each delivery with an independent Standard Webhooks library,
+//! remembers it, and answers as told.
+
+use super::gateway::PATIENCE;
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+#[derive(Clone)]
+pub struct Warehouse {
+    pub addr: SocketAddr,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    /// (webhook-id, body) of each delivery that was answered with 2xx, in order of arrival.
+    taken: watch::Sender<Vec<(String, Value)>>,
+    secret: Mutex<Option<String>>,
+    answer: Mutex<u16>,
+    attempts: watch::Sender<usize>,
+    refused: Mutex<Vec<String>>,
+}
+
+impl Warehouse {
+    pub async fn start() -> Self {
+        Self::start_at("127.0.0.1:0".parse().unwrap()).await
+    }
+
+    pub async fn start_at(addr: SocketAddr) -> Self {
+        let listener = TcpListener::bind(addr).await.unwrap();
+        let warehouse = Self {
+            addr: listener.local_addr().unwrap(),
+            inner: Arc::new(Inner {
+                taken: watch::channel(Vec::new()).0,
+                secret: Mutex::new(None),
+                answer: Mutex::new(200),
+                attempts: watch::channel(0).0,
+                refused: Mutex::new(Vec::new()),
+            }),
+        };
+        let inner = warehouse.inner.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, inner.clone()));
+            }
+        });
+        warehouse
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}/", self.addr)
+    }
+
+    pub fn trust(&self, secret: &str) {
+        *self.inner.secret.lock().unwrap() = Some(secret.to_owned());
+    }
+
+    /// From now on every delivery gets this status.
+    pub fn answer(&self, status: u16) {
+        *self.inner.answer.lock().unwrap() = status;
+    }
+
+    pub fn taken(&self) -> Vec<(String, Value)> {
+        self.inner.taken.borrow().clone()
+    }
+
+    /// Deliveries whose signature did not verify.
+    pub fn refused(&self) -> Vec<String> {
+        self.inner.refused.lock().unwrap().clone()
+    }
+
+    pub async fn wait_for_attempts(&self, n: usize) {
+        let mut attempts = self.inner.attempts.subscribe();
+        tokio::time::timeout(PATIENCE, attempts.wait_for(|have| *have >= n)).await.expect("attempts in time").unwrap();
+    }
+
+    /// Waits until what was taken fits.
+    pub async fn wait(&self, mut fits: impl FnMut(&[(String, Value)]) -> bool) -> Vec<(String, Value)> {
+        let mut taken = self.inner.taken.subscribe();
+        let result = tokio::time::timeout(PATIENCE, taken.wait_for(|all| fits(all))).await;
+        match result {
+            Ok(all) => all.unwrap().clone(),
+            Err(_) => panic!("the warehouse did not get it; it has {} deliveries", self.taken().len()),
+        }
+    }
+}
+
+async fn serve(mut stream: TcpStream, inner: Arc<Inner>) {
+    let mut buffer = Vec::new();
+    loop {
+        buffer.clear();
+        let head_end = loop {
+            if stream.read_buf(&mut buffer).await.unwrap_or(0) == 0 {
+                return;
+            }
+            if let Some(end) = buffer.windows(4).position(|w| w == b"\r\n\r\n") {
+                break end;
+            }
+        };
+        let head = String::from_utf8_lossy(&buffer[..head_end]).into_owned();
+        let header = |name: &str| {
+            head.lines().find_map(|line| {
+                let (key, value) = line.split_once(':')?;
+                key.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+            })
+        };
+        let length: usize = header("content-length").and_then(|l| l.parse().ok()).unwrap_or(0);
+        while buffer.len() < head_end + 4 + length {
+            if stream.read_buf(&mut buffer).await.unwrap_or(0) == 0 {
+                return;
+            }
+        }
+        let body = &buffer[head_end + 4..head_end + 4 + length];
+        let status = judge(&inner, &header, body);
+        inner.attempts.send_modify(|n| *n += 1);
+        let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n");
+        if stream.write_all(answer.as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn judge(inner: &Inner, header: &dyn Fn(&str) -> Option<String>, body: &[u8]) -> u16 {
+    let id = header("webhook-id").unwrap_or_default();
+    if let Some(secret) = inner.secret.lock().unwrap().as_deref() {
+        let mut headers = http::HeaderMap::new();
+        for name in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
+            headers.insert(name, header(name).unwrap_or_default().parse().unwrap());
+        }
+        let verified = standardwebhooks::Webhook::new(secret).unwrap().verify(body, &headers);
+        if let Err(error) = verified {
+            inner.refused.lock().unwrap().push(format!("{id}: {error}"));
+            return 401;
+        }
+    }
+    let status = *inner.answer.lock().unwrap();
+    if (200..300).contains(&status) {
+        let json = serde_json::from_slice(body).unwrap();
+        inner.taken.send_modify(|all| all.push((id, json)));
+    }
+    status
+}
