@@ -80,6 +80,9 @@ fn fill(ctx: &FlowContext<'_>, new: &mut MappedOrder) -> Result<(), FlowError> {
     if new.channel_state.value().is_none() {
         new.channel_state = Field::Value(ChannelState::Open);
     }
+    if new.charges.is_absent() {
+        new.charges = Field::Value(Vec::new());
+    }
     let stated = new.totals.value().and_then(|totals| totals.total.value());
     if stated.is_none() && new.currency.value().is_some() && new.lines.value().is_some() {
         new.totals = Field::Value(sums(new)?);

@@ -249,9 +249,6 @@ fn newer_facts(base: &OrderFacts, mapped: MappedOrder) -> Result<(OrderFacts, bo
     let mut newer = merge::merge(Some(base), mapped)?;
     let (was, is) = (base.channel_state(), newer.channel_state());
     let cancelled = ChannelState::Cancelled;
-    if is == cancelled && !told_lines {
-        merge::cancel_whole(&mut newer);
-    }
     let reread = was == cancelled && is != cancelled && !told_lines;
     if reread {
         newer.details_missing = Field::Value(true);
@@ -377,7 +374,7 @@ pub(super) fn check_totals(draft: &mut Draft<'_>) -> Result<(), FlowError> {
     } else if found != before {
         let differences: Vec<_> = found
             .iter()
-            .map(|mismatch| json!({ "of": mismatch.of, "difference": mismatch.difference }))
+            .map(|mismatch| json!({ "of": mismatch.compared, "difference": mismatch.difference }))
             .collect();
         draft.problems.push(NewProblem {
             id: ProblemId::new(),

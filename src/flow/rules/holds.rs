@@ -7,6 +7,7 @@ use super::super::draft::Draft;
 use super::super::release::{self, Fate};
 use super::super::settings::{FlowSettings, UnknownState};
 use super::super::{fulfillment, overrides, wire};
+use crate::canonical::check::Compared;
 use crate::canonical::hold::{Clears, Hold, HoldReason};
 use crate::canonical::order::{
     AcceptanceState, ChannelState, DeliveryMode, OrderKind, PaymentMethod, PaymentStatus,
@@ -287,7 +288,9 @@ fn totals(settings: &FlowSettings, order: &Order) -> Option<Cause> {
         return None;
     }
     let found = super::super::totals::complete(&mut order.facts.clone()).ok()?;
-    let total = found.iter().find(|mismatch| mismatch.of == "total")?;
+    let total = found
+        .iter()
+        .find(|mismatch| mismatch.compared == Compared::Total)?;
     let detail = format!(
         "lines and charges differ from the total by {}",
         total.difference.amount

@@ -1,0 +1,3 @@
+//! Jobs: leased, run through the call engine, judged.
+
+pub mod verdict;
