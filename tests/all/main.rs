@@ -9,5 +9,7 @@
 )]
 
 mod architecture;
+mod index_rows;
 mod listen;
+mod simulated_shop;
 mod support;
