@@ -9,7 +9,6 @@ pub mod cli;
 pub mod clock;
 pub mod connector;
 pub mod egress;
-#[macro_use]
 pub mod failpoint;
 pub mod flow;
 pub mod ingress;
