@@ -3,6 +3,7 @@
 //! The way of an order, in the order to read the source: `ingress` → inbox (`store`) →
 //! `mapping` → `flow` → events and jobs → `egress` and `operation`.
 
+pub mod api;
 pub mod app;
 pub mod canonical;
 pub mod cli;

@@ -6,8 +6,16 @@
 
 pub mod check;
 pub mod connectors;
+pub mod doctor;
+pub mod ledger;
 pub mod map;
 pub mod new;
+pub mod rehearse;
+pub mod render;
+pub mod remote;
+pub mod replay;
+pub mod serve;
+pub mod token;
 
 use crate::connector::{Connector, Registry};
 use crate::manifest::model::Manifest;
@@ -44,6 +52,11 @@ impl Streams<'_> {
     pub fn line(&mut self, text: &str) {
         drop(writeln!(self.out, "{text}"));
     }
+    /// Writes results as they are, at once.
+    pub fn print(&mut self, text: &str) {
+        drop(self.out.write_all(text.as_bytes()));
+        drop(self.out.flush());
+    }
     /// Writes a line about them.
     pub fn note(&mut self, text: &str) {
         drop(writeln!(self.err, "{text}"));
@@ -67,7 +80,7 @@ pub fn find(registry: &Registry, name: &str) -> Result<Arc<Connector>, String> {
         .refused()
         .iter()
         .filter(|refusal| refusal.folder == name)
-        .map(|r| format!("{}/{}:{}:{}: {}", r.folder, r.file, r.line, r.column, r.message))
+        .map(ToString::to_string)
         .collect();
     if !refused.is_empty() {
         return Err(format!("the connector `{name}` was refused:\n{}", refused.join("\n")));

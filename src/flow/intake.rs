@@ -249,9 +249,6 @@ fn newer_facts(base: &OrderFacts, mapped: MappedOrder) -> Result<(OrderFacts, bo
     let mut newer = merge::merge(Some(base), mapped)?;
     let (was, is) = (base.channel_state(), newer.channel_state());
     let cancelled = ChannelState::Cancelled;
-    if is == cancelled && !told_lines {
-        merge::cancel_whole(&mut newer);
-    }
     let reread = was == cancelled && is != cancelled && !told_lines;
     if reread {
         newer.details_missing = Field::Value(true);

@@ -80,7 +80,7 @@ pub(super) fn compile(
     defs.push(Def {
         name: MAIN,
         args: Vec::new(),
-        body: lowering.term(body),
+        body: lowering.main(body),
     });
     let quicks = lowering.finish();
 

@@ -34,6 +34,8 @@ pub(crate) struct Frame<'a> {
     pub scope: &'a Scope,
     notes: RefCell<Notes>,
     fault: RefCell<Option<MapError>>,
+    /// Phone numbers already read in this run, by country and text: an order repeats them, and reading one is dear.
+    phones: RefCell<Vec<(Val, Val, Val)>>,
 }
 
 impl<'a> HasLut<'a, Engine> for &'a Frame<'a> {
@@ -56,6 +58,7 @@ impl<'a> Frame<'a> {
             scope,
             notes: RefCell::default(),
             fault: RefCell::default(),
+            phones: RefCell::default(),
         }
     }
 
@@ -76,6 +79,20 @@ impl<'a> Frame<'a> {
                 key: error::capped(key),
             });
         }
+    }
+
+    /// The reading of a phone number, read at most once a run.
+    pub(crate) fn phone(&self, text: &Val, country: &Val, read: impl FnOnce() -> Val) -> Val {
+        let same = |(known, at, _): &&(Val, Val, Val)| known == text && at == country;
+        if let Some((_, _, number)) = self.phones.borrow().iter().find(same) {
+            return number.clone();
+        }
+        let number = read();
+        let mut phones = self.phones.borrow_mut();
+        if phones.len() < NOTE_CAP {
+            phones.push((text.clone(), country.clone(), number.clone()));
+        }
+        number
     }
 
     /// Takes the notes out.

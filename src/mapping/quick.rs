@@ -1,8 +1,8 @@
 //! Precompiled expressions: the part of a mapping that yields exactly one value from one value, evaluated without jq's iterators.
 //!
 //! jq builds an object by adding one-entry objects and boxes an iterator for every step; an order's mapping is mostly plain object
-//! literals, paths, alternatives and native calls. [`super::lower`] turns those into this tree; whatever else occurs inside stays
-//! jq and is called as a closure ([`Quick::Arg`]).
+//! literals, paths, alternatives and native calls. [`super::precompile`] turns those into this tree; whatever else occurs inside
+//! stays jq and is called as a closure ([`Quick::Arg`]).
 //!
 //! Always holds: an expression means the same as in jq, except that a field of an object literal must yield exactly one value.
 
@@ -12,6 +12,7 @@ use super::{MapError, Val, value};
 use jaq_core::compile::TermId;
 use jaq_core::{Ctx, Cv, Exn, ValT, ops};
 use jaq_json::{Map, Num};
+use std::sync::Arc;
 
 /// A precompiled expression and how many closures it is called with.
 pub(crate) struct Prepared {
@@ -27,22 +28,39 @@ pub(crate) enum Quick {
     Const(Val),
     /// `$connection`, `$headers`, `$context`
     Global(Global),
-    /// `head.a.b`, with the head's value as start.
-    Get(Box<Quick>, Box<[Val]>),
+    /// A variable bound by [`Quick::Let`], [`Quick::EachAs`] or [`Quick::Call`]: how many bindings ago.
+    Local(usize),
     /// `.a.b`
     GetInput(Box<[Val]>),
+    /// `head.a.b`
+    Get(Box<Quick>, Box<[Val]>),
+    /// `head[index]`, both evaluated on the input.
+    At(Box<Quick>, Box<Quick>),
     /// An object literal with constant keys: the object with constants in place, and the other fields by position.
     Obj(Map, Box<[(usize, Quick)]>),
     /// `[a, b]`
     List(Box<[Quick]>),
     /// `[head[] | stage | …]`
-    Each(Box<Quick>, Box<[Stage]>),
+    Each(Box<Each>),
+    /// `[head[] as $x | body]`
+    EachAs(Box<Quick>, Box<Quick>),
+    /// `(head[] | stage | …) // otherwise`, or the same of `first(…)`.
+    Found {
+        each: Box<Each>,
+        first: bool,
+        field: Box<str>,
+        otherwise: Box<Quick>,
+    },
     /// `a // b`
     Alt(Box<Quick>, Box<Quick>),
     /// `closure // b`, where the closure may yield nothing.
     AltArg(Closure, Box<Quick>),
     /// `a | b`
     Pipe(Box<Quick>, Box<Quick>),
+    /// `a as $x | b`
+    Let(Box<Quick>, Box<Quick>),
+    /// A definition of the library or the program, with its arguments.
+    Call(Arc<Quick>, Box<[Quick]>),
     /// `if … elif … else … end`
     If(Box<[(Quick, Quick)]>, Box<Quick>),
     /// `a == b` …
@@ -59,7 +77,14 @@ pub(crate) enum Quick {
     Arg(Closure),
 }
 
-/// A step of [`Quick::Each`].
+/// An iteration: `head[] | stage | …`, with `head[]?` lenient.
+pub(crate) struct Each {
+    pub head: Quick,
+    pub lenient: bool,
+    pub stages: Box<[Stage]>,
+}
+
+/// A step of an iteration.
 pub(crate) enum Stage {
     /// `select(condition)`
     Keep(Quick),
@@ -81,7 +106,15 @@ pub(crate) struct Closure {
     pub field: Box<str>,
 }
 
+/// The bound variables, innermost first.
+struct Env<'e> {
+    value: Val,
+    outer: Option<&'e Env<'e>>,
+}
+
 static NULL: Val = Val::Null;
+
+const SEVERAL: &str = "yields several values; collect them with [ ] or take first(…)";
 
 /// Evaluates the program's `index`-th expression on the input of `cv`.
 pub(crate) fn evaluate<'a>(index: usize, mut cv: Cv<'a, Engine>) -> Result<Val, Exn<'a, Val>> {
@@ -94,7 +127,7 @@ pub(crate) fn evaluate<'a>(index: usize, mut cv: Cv<'a, Engine>) -> Result<Val, 
     // jq binds closures in order, so the last one is on top.
     let mut closures: Vec<_> = (0..prepared.closures).map(|_| cv.0.pop_fun()).collect();
     closures.reverse();
-    Evaluation { frame, closures }.run(&prepared.expression, &cv.1)
+    Evaluation { frame, closures }.run(&prepared.expression, &cv.1, None)
 }
 
 struct Evaluation<'a> {
@@ -103,54 +136,83 @@ struct Evaluation<'a> {
 }
 
 type Result1<'a> = Result<Val, Exn<'a, Val>>;
+type Bound<'e> = Option<&'e Env<'e>>;
 
 impl<'a> Evaluation<'a> {
-    fn run(&self, expression: &Quick, input: &Val) -> Result1<'a> {
+    fn run(&self, expression: &Quick, input: &Val, env: Bound<'_>) -> Result1<'a> {
         match expression {
             Quick::Input => Ok(input.clone()),
             Quick::Const(value) => Ok(value.clone()),
             Quick::Global(global) => Ok(self.global(*global).clone()),
+            Quick::Local(depth) => Ok(local(env, *depth).clone()),
             Quick::GetInput(path) => get(input, path),
             Quick::Get(head, path) => match &**head {
                 Quick::Global(global) => get(self.global(*global), path),
-                head => get(&self.run(head, input)?, path),
+                Quick::Local(depth) => get(local(env, *depth), path),
+                head => get(&self.run(head, input, env)?, path),
             },
-            Quick::Obj(template, fields) => self.object(template, fields, input),
-            Quick::List(items) => items.iter().map(|item| self.run(item, input)).collect(),
-            Quick::Each(head, stages) => self.each(head, stages, input),
-            Quick::Alt(first, second) => match self.run(first, input)? {
-                Val::Null | Val::Bool(false) => self.run(second, input),
+            Quick::At(head, index) => self.at(head, index, input, env),
+            Quick::Obj(template, fields) => self.object(template, fields, input, env),
+            Quick::List(items) => items
+                .iter()
+                .map(|item| self.run(item, input, env))
+                .collect(),
+            Quick::Each(each) => {
+                let mut out = Vec::new();
+                self.each(each, input, env, &mut out)?;
+                Ok(value::array(out))
+            }
+            Quick::EachAs(head, body) => self.each_as(head, body, input, env),
+            Quick::Found {
+                each,
+                first,
+                field,
+                otherwise,
+            } => self.found(each, *first, field, otherwise, input, env),
+            Quick::Alt(first, second) => match self.run(first, input, env)? {
+                Val::Null | Val::Bool(false) => self.run(second, input, env),
                 value => Ok(value),
             },
-            Quick::AltArg(closure, second) => self.alternative(closure, second, input),
-            Quick::Pipe(first, second) => self.run(second, &self.run(first, input)?),
+            Quick::AltArg(closure, second) => match self.truthy(closure, input)? {
+                Some(value) => Ok(value),
+                None => self.run(second, input, env),
+            },
+            Quick::Pipe(first, second) => self.run(second, &self.run(first, input, env)?, env),
+            Quick::Let(bound, body) => {
+                let inner = Env {
+                    value: self.run(bound, input, env)?,
+                    outer: env,
+                };
+                self.run(body, input, Some(&inner))
+            }
+            Quick::Call(body, args) => self.call(body, args, input, env, None),
             Quick::If(branches, otherwise) => {
                 for (condition, then) in branches {
-                    if self.run(condition, input)?.as_bool() {
-                        return self.run(then, input);
+                    if self.run(condition, input, env)?.as_bool() {
+                        return self.run(then, input, env);
                     }
                 }
-                self.run(otherwise, input)
+                self.run(otherwise, input, env)
             }
             Quick::Cmp(left, op, right) => {
-                let (left, right) = (self.run(left, input)?, self.run(right, input)?);
+                let (left, right) = (self.run(left, input, env)?, self.run(right, input, env)?);
                 Ok(Val::Bool(op.run(&left, &right)))
             }
             Quick::Logic(left, stop, right) => {
-                let left = self.run(left, input)?.as_bool();
+                let left = self.run(left, input, env)?.as_bool();
                 Ok(Val::Bool(if left == *stop {
                     left
                 } else {
-                    self.run(right, input)?.as_bool()
+                    self.run(right, input, env)?.as_bool()
                 }))
             }
             Quick::Math(left, op, right) => {
-                let (left, right) = (self.run(left, input)?, self.run(right, input)?);
+                let (left, right) = (self.run(left, input, env)?, self.run(right, input, env)?);
                 let result: Result<Val, jaq_json::Error> = op.run(left, right);
                 result.map_err(Exn::from)
             }
-            Quick::Concat(parts) => self.concat(parts, input),
-            Quick::Native(native, args) => self.native(native, args, input),
+            Quick::Concat(parts) => self.concat(parts, input, env),
+            Quick::Native(native, args) => self.native(native, args, input, env),
             Quick::Arg(closure) => self.only(closure, input),
         }
     }
@@ -163,10 +225,25 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    fn object(&self, template: &Map, fields: &[(usize, Quick)], input: &Val) -> Result1<'a> {
+    fn at(&self, head: &Quick, index: &Quick, input: &Val, env: Bound<'_>) -> Result1<'a> {
+        let index = self.run(index, input, env)?;
+        match head {
+            // A table written as a literal is looked up in place.
+            Quick::Const(Val::Obj(members)) => Ok(members.get(&index).cloned().unwrap_or_default()),
+            head => Ok(self.run(head, input, env)?.index(&index)?),
+        }
+    }
+
+    fn object(
+        &self,
+        template: &Map,
+        fields: &[(usize, Quick)],
+        input: &Val,
+        env: Bound<'_>,
+    ) -> Result1<'a> {
         let mut map = template.clone();
         for (position, field) in fields {
-            let value = self.run(field, input)?;
+            let value = self.run(field, input, env)?;
             if let Some((_, slot)) = map.get_index_mut(*position) {
                 *slot = value;
             }
@@ -174,49 +251,116 @@ impl<'a> Evaluation<'a> {
         Ok(Val::obj(map))
     }
 
-    fn each(&self, head: &Quick, stages: &[Stage], input: &Val) -> Result1<'a> {
-        let mut out = Vec::new();
-        match self.run(head, input)? {
+    /// Binds the arguments one by one, each evaluated outside of the call, then runs the body.
+    fn call(
+        &self,
+        body: &Quick,
+        args: &[Quick],
+        input: &Val,
+        env: Bound<'_>,
+        bound: Bound<'_>,
+    ) -> Result1<'a> {
+        match args.split_first() {
+            None => self.run(body, input, bound),
+            Some((arg, rest)) => {
+                let inner = Env {
+                    value: self.run(arg, input, env)?,
+                    outer: bound,
+                };
+                self.call(body, rest, input, env, Some(&inner))
+            }
+        }
+    }
+
+    fn each(
+        &self,
+        each: &Each,
+        input: &Val,
+        env: Bound<'_>,
+        out: &mut Vec<Val>,
+    ) -> Result<(), Exn<'a, Val>> {
+        match self.run(&each.head, input, env)? {
             Val::Arr(items) => {
                 out.reserve(items.len());
                 items
                     .iter()
-                    .try_for_each(|item| self.staged(stages, item, &mut out))?;
+                    .try_for_each(|item| self.staged(&each.stages, item, env, out))
             }
             Val::Obj(members) => members
                 .values()
-                .try_for_each(|member| self.staged(stages, member, &mut out))?,
-            other => {
-                return Err(Exn::from(jaq_json::Error::typ(
-                    other,
-                    "iterable (array or object)",
-                )));
-            }
+                .try_for_each(|member| self.staged(&each.stages, member, env, out)),
+            _ if each.lenient => Ok(()),
+            other => Err(not_iterable(other)),
         }
-        Ok(value::array(out))
     }
 
-    fn staged(&self, stages: &[Stage], item: &Val, out: &mut Vec<Val>) -> Result<(), Exn<'a, Val>> {
+    fn each_as(&self, head: &Quick, body: &Quick, input: &Val, env: Bound<'_>) -> Result1<'a> {
+        let run = |item: &Val| {
+            self.run(
+                body,
+                input,
+                Some(&Env {
+                    value: item.clone(),
+                    outer: env,
+                }),
+            )
+        };
+        match self.run(head, input, env)? {
+            Val::Arr(items) => items.iter().map(run).collect(),
+            Val::Obj(members) => members.values().map(run).collect(),
+            other => Err(not_iterable(other)),
+        }
+    }
+
+    fn staged(
+        &self,
+        stages: &[Stage],
+        item: &Val,
+        env: Bound<'_>,
+        out: &mut Vec<Val>,
+    ) -> Result<(), Exn<'a, Val>> {
         let mut current: Option<Val> = None;
         for stage in stages {
             let input = current.as_ref().unwrap_or(item);
             match stage {
                 Stage::Keep(condition) => {
-                    if !self.run(condition, input)?.as_bool() {
+                    if !self.run(condition, input, env)?.as_bool() {
                         return Ok(());
                     }
                 }
-                Stage::To(expression) => current = Some(self.run(expression, input)?),
+                Stage::To(expression) => current = Some(self.run(expression, input, env)?),
             }
         }
         out.push(current.unwrap_or_else(|| item.clone()));
         Ok(())
     }
 
-    fn concat(&self, parts: &[Quick], input: &Val) -> Result1<'a> {
+    fn found(
+        &self,
+        each: &Each,
+        first: bool,
+        field: &str,
+        otherwise: &Quick,
+        input: &Val,
+        env: Bound<'_>,
+    ) -> Result1<'a> {
+        let mut found = Vec::new();
+        self.each(each, input, env, &mut found)?;
+        if first {
+            found.truncate(1);
+        }
+        found.retain(ValT::as_bool);
+        match (found.pop(), found.is_empty()) {
+            (Some(value), true) => Ok(value),
+            (None, _) => self.run(otherwise, input, env),
+            (Some(_), false) => Err(self.misfit(field, SEVERAL)),
+        }
+    }
+
+    fn concat(&self, parts: &[Quick], input: &Val, env: Bound<'_>) -> Result1<'a> {
         let mut text = Vec::new();
         for part in parts {
-            match self.run(part, input)? {
+            match self.run(part, input, env)? {
                 Val::TStr(bytes) | Val::BStr(bytes) => text.extend_from_slice(&bytes),
                 other => text.extend_from_slice(other.to_string().as_bytes()),
             }
@@ -224,20 +368,14 @@ impl<'a> Evaluation<'a> {
         Ok(Val::utf8_str(text))
     }
 
-    fn native(&self, native: &Native, args: &[Quick], input: &Val) -> Result1<'a> {
+    fn native(&self, native: &Native, args: &[Quick], input: &Val, env: Bound<'_>) -> Result1<'a> {
+        let arg = |arg| self.run(arg, input, env);
         let outcome = match args {
             [] => (native.run)(self.frame, input.clone(), &[]),
-            [one] => (native.run)(self.frame, input.clone(), &[self.run(one, input)?]),
-            [one, two] => (native.run)(
-                self.frame,
-                input.clone(),
-                &[self.run(one, input)?, self.run(two, input)?],
-            ),
+            [one] => (native.run)(self.frame, input.clone(), &[arg(one)?]),
+            [one, two] => (native.run)(self.frame, input.clone(), &[arg(one)?, arg(two)?]),
             many => {
-                let args: Vec<Val> = many
-                    .iter()
-                    .map(|arg| self.run(arg, input))
-                    .collect::<Result<_, _>>()?;
+                let args: Vec<Val> = many.iter().map(arg).collect::<Result<_, _>>()?;
                 (native.run)(self.frame, input.clone(), &args)
             }
         };
@@ -248,34 +386,25 @@ impl<'a> Evaluation<'a> {
     fn only(&self, closure: &Closure, input: &Val) -> Result1<'a> {
         let mut outputs = self.outputs(closure, input)?;
         let Some(value) = outputs.next().transpose()? else {
-            return Err(self.misfit(closure, "yields no value; write `// null`"));
+            return Err(self.misfit(&closure.field, "yields no value; write `// null`"));
         };
         match outputs.next() {
             None => Ok(value),
-            Some(Ok(_)) => Err(self.misfit(
-                closure,
-                "yields several values; collect them with [ ] or take first(…)",
-            )),
+            Some(Ok(_)) => Err(self.misfit(&closure.field, SEVERAL)),
             Some(Err(error)) => Err(error),
         }
     }
 
-    /// `closure // second`: the one output that is neither null nor false, else the second.
-    fn alternative(&self, closure: &Closure, second: &Quick, input: &Val) -> Result1<'a> {
+    /// The one output of a closure that is neither null nor false.
+    fn truthy(&self, closure: &Closure, input: &Val) -> Result<Option<Val>, Exn<'a, Val>> {
         let mut found = None;
         for output in self.outputs(closure, input)? {
             let value = output?;
             if value.as_bool() && found.replace(value).is_some() {
-                return Err(self.misfit(
-                    closure,
-                    "yields several values; collect them with [ ] or take first(…)",
-                ));
+                return Err(self.misfit(&closure.field, SEVERAL));
             }
         }
-        match found {
-            Some(value) => Ok(value),
-            None => self.run(second, input),
-        }
+        Ok(found)
     }
 
     fn outputs(
@@ -292,12 +421,30 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    fn misfit(&self, closure: &Closure, what: &str) -> Exn<'a, Val> {
-        Exn::from(self.frame.raise(MapError::Field(format!(
-            "the field `{}` {what}",
-            closure.field
-        ))))
+    fn misfit(&self, field: &str, what: &str) -> Exn<'a, Val> {
+        let subject = if field.is_empty() {
+            "the expression".to_owned()
+        } else {
+            format!("the field `{field}`")
+        };
+        Exn::from(
+            self.frame
+                .raise(MapError::Field(format!("{subject} {what}"))),
+        )
     }
+}
+
+fn not_iterable<'a>(value: Val) -> Exn<'a, Val> {
+    Exn::from(jaq_json::Error::typ(value, "iterable (array or object)"))
+}
+
+/// The variable bound `depth` bindings ago.
+fn local<'e>(env: Bound<'e>, depth: usize) -> &'e Val {
+    let mut current = env;
+    for _ in 0..depth {
+        current = current.and_then(|env| env.outer);
+    }
+    current.map_or(&NULL, |env| &env.value)
 }
 
 /// `value.a.b`, by reference until the last step.

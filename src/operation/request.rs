@@ -4,12 +4,12 @@
 //! cannot be built names the manifest's place and the kind of fault, never data.
 
 use super::auth::{self, AuthError, Signing};
-use super::credentials::{Credentials, Handles};
+use super::credentials::{Credentials, place};
 use super::encode::{self, EncodeError};
 use super::join::{self, UrlError};
 use super::planned::PlannedRequest;
 use super::provider::Provider;
-use super::value::{as_str, field, kind, object, scalar, text, truthy, with};
+use super::value::{as_str, field, kind, object, scalar, text, truthy};
 use crate::canonical::problem::Class;
 use crate::manifest::model::{Auth, Format, Method, Step};
 use crate::mapping::{MapError, Scope};
@@ -85,28 +85,31 @@ struct Plan<'a> {
     context: &'a Val,
 }
 
-/// Builds the request of a step. `target` is an absolute URL that takes the place of path and
-/// query (the `next` link of a list).
+/// What paging adds to a step's own words.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// An absolute URL that takes the place of path and query (the `next` link of a list).
+    pub target: Option<String>,
+    /// A query parameter that is added where the step does not state it itself.
+    pub param: Option<(String, String)>,
+}
+
+/// Builds the request of a step.
 pub fn plan(
     provider: &dyn Provider,
     step: &Step,
     context: &Val,
     credentials: &Credentials,
     signing: &Signing,
-    target: Option<&str>,
+    turn: &Turn,
 ) -> Result<PlannedRequest, PlanError> {
-    let handles = Handles::new(credentials);
-    let context = with(context, "secrets", handles.context());
-    let plan = Plan {
-        provider,
-        context: &context,
-    };
+    let plan = Plan { provider, context };
     let mut used = BTreeSet::new();
-    let url = plan.url(step, target, &handles, &mut used)?;
-    let (format, body) = plan.body(step, &handles, &mut used)?;
-    let headers = plan.headers(step, format, !body.is_empty(), &handles, &mut used)?;
+    let url = plan.url(step, turn)?;
+    let (format, body) = plan.body(step, credentials, &mut used)?;
+    let headers = plan.headers(step, format, !body.is_empty())?;
     let mut request = PlannedRequest::new(method(step.method), url, headers, body);
-    if let Some(kind) = chosen(provider, &context, &request)? {
+    if let Some(kind) = chosen(provider, context, &request)? {
         auth::apply(&kind.kind, credentials, signing, &mut request)?;
     }
     for (name, secret) in credentials {
@@ -174,20 +177,18 @@ impl Plan<'_> {
     fn url(
         &self,
         step: &Step,
-        target: Option<&str>,
-        handles: &Handles<'_>,
-        used: &mut BTreeSet<String>,
+        turn: &Turn,
     ) -> Result<Url, PlanError> {
         let base = join::base(&self.text(
             "transport.base_url",
             &self.provider.manifest().transport.base_url,
         )?)?;
-        if let Some(target) = target {
+        if let Some(target) = &turn.target {
             return Ok(join::join(&base, target)?);
         }
         let mut url = join::join(&base, &self.text("path", &step.path)?)?;
         if let Some(query) = &step.query {
-            let query = handles.resolve(self.eval("query", query)?, used);
+            let query = self.eval("query", query)?;
             let pairs = join::pairs(&query)?;
             join::append(
                 &mut url,
@@ -196,13 +197,18 @@ impl Plan<'_> {
                     .map(|(name, value)| (name.as_str(), value.as_str())),
             );
         }
+        if let Some((name, value)) = &turn.param
+            && !url.query_pairs().any(|(stated, _)| stated == name.as_str())
+        {
+            join::append(&mut url, [(name.as_str(), value.as_str())]);
+        }
         Ok(url)
     }
 
     fn body(
         &self,
         step: &Step,
-        handles: &Handles<'_>,
+        credentials: &Credentials,
         used: &mut BTreeSet<String>,
     ) -> Result<(Format, Bytes), PlanError> {
         let format = step
@@ -213,7 +219,7 @@ impl Plan<'_> {
             (None, Some(mapping)) => self.mapped(mapping)?,
             (None, None) => return Ok((format, Bytes::new())),
         };
-        let value = handles.resolve(value, used);
+        let value = place(value, &step.secrets, credentials, used).map_err(AuthError::from)?;
         Ok((format, encode::body(format, &value)?))
     }
 
@@ -247,8 +253,6 @@ impl Plan<'_> {
         step: &Step,
         format: Format,
         has_body: bool,
-        handles: &Handles<'_>,
-        used: &mut BTreeSet<String>,
     ) -> Result<HeaderMap, PlanError> {
         let transport = &self.provider.manifest().transport;
         let mut headers = HeaderMap::new();
@@ -262,7 +266,7 @@ impl Plan<'_> {
         let all: [&BTreeMap<String, String>; 2] = [&transport.headers, &step.headers];
         for (name, expression) in all.into_iter().flatten() {
             let place = format!("headers.{name}");
-            let value = handles.resolve(self.eval(&place, expression)?, used);
+            let value = self.eval(&place, expression)?;
             if matches!(value, Val::Null) {
                 continue;
             }

@@ -32,13 +32,14 @@ query = '{status: ["a", "b"], after: .cursor, page: .page.number}'
 name = "create"
 method = "POST"
 path = '"/webhooks"'
-body = '{secret: .secrets.secret, url: .connection.hook_url, note: .input.note, price: .input.price}'
+secrets = ["secret"]
+body = '{secret: "{secret}", key: "{key}", url: .connection.hook_url, note: .input.note, price: .input.price}'
 [[operations."webhook.register".steps]]
 name = "form"
 method = "POST"
 format = "form"
 path = '"/webhooks"'
-headers = { X-Sign = '"v1 \(.secrets.secret)"' }
+headers = { X-Sign = '"v1 \(.input.echo)"' }
 body = '{a: "x y&z", b: [1, 2], c: null}'
 [[operations."webhook.register".steps]]
 name = "mapped"
@@ -66,7 +67,7 @@ fn planned(provider: &TestProvider, base_url: &str, operation: &str, name: &str,
     let context = context(&account, &input, Some(&json!("2026-07-01T00:00:00Z")), now);
     let credentials = [("key", "ck_123456"), ("secret", "s\"1")].into_iter().map(|(n, v)| (n.to_owned(), v.into())).collect();
     let signing = Signing { now, nonce: "n".into() };
-    plan(provider, step(provider, operation, name), &context, &credentials, &signing, None)
+    plan(provider, step(provider, operation, name), &context, &credentials, &signing, &Turn::default())
 }
 
 #[test]
@@ -94,12 +95,13 @@ fn the_first_auth_whose_condition_holds_is_used() {
 }
 
 #[test]
-fn a_secret_enters_a_body_by_its_handle_only() {
-    let input = json!({"note": "{secret} .secrets.secret", "price": 19.90});
+fn a_body_gets_the_secrets_that_its_step_names() {
+    let input = serde_json::from_str(r#"{"note": "plain", "price": 19.90}"#).unwrap();
     let sent = planned(&sample(), "https://a.example", "webhook.register", "create", input).unwrap();
     let body: Value = serde_json::from_slice(&sent.body).unwrap();
     assert_eq!(body["secret"], "s\"1");
-    assert_eq!(body["note"], "{secret} .secrets.secret");
+    assert_eq!(body["key"], "{key}", "the step does not name it");
+    assert_eq!(body["price"].to_string(), "19.90");
     assert_eq!(sent.masked()["body"]["secret"], "***");
     assert_eq!(sent.masked()["body"]["url"], "https://hooks.example/c");
     assert_eq!(sent.headers["content-type"], "application/json");
@@ -107,10 +109,11 @@ fn a_secret_enters_a_body_by_its_handle_only() {
 
 #[test]
 fn forms_are_flat_and_encoded() {
-    let sent = planned(&sample(), "https://a.example", "webhook.register", "form", json!({})).unwrap();
+    let sent = planned(&sample(), "https://a.example", "webhook.register", "form", json!({"echo": "ck_123456"})).unwrap();
     assert_eq!(sent.body.as_ref(), b"a=x%20y%26z&b=1&b=2");
     assert_eq!(sent.headers["content-type"], "application/x-www-form-urlencoded");
-    assert_eq!(sent.headers["x-sign"], "v1 s\"1");
+    // The second net: a credential's value that got somewhere by another way.
+    assert_eq!(sent.headers["x-sign"], "v1 ck_123456");
     assert_eq!(sent.masked()["headers"]["x-sign"], "v1 ***");
 }
 
@@ -131,8 +134,8 @@ fn what_cannot_be_built_says_where_and_not_what() {
     assert_eq!(base, PlanError::Url(UrlError::Base));
     let escaping = planned(&sample, "https://a.example", "orders.get", "get", json!({"id": "../../secret-name"})).unwrap_err();
     assert!(!escaping.to_string().contains("secret-name"), "{escaping}");
-    let headers = planned(&sample, "https://a.example", "webhook.register", "form", json!({})).map(|_| ());
-    assert_eq!(headers, Ok(()));
+    let header = planned(&sample, "https://a.example", "webhook.register", "form", json!({"echo": "a\r\nb"})).unwrap_err();
+    assert_eq!(header, PlanError::Auth(AuthError::Header("X-Sign".into())));
 }
 
 #[test]
@@ -152,9 +155,9 @@ fn a_link_takes_the_place_of_path_and_query() {
     let now = Timestamp::constant(1_700_000_000, 0);
     let context = context(&account, &json!({}), None, now);
     let credentials = [("key", "k"), ("secret", "s")].into_iter().map(|(n, v)| (n.to_owned(), v.into())).collect();
-    let follow = |target| {
+    let follow = |target: &str| {
         let signing = Signing { now, nonce: "n".into() };
-        plan(&sample, step(&sample, "orders.get", "get"), &context, &credentials, &signing, Some(target)).map(|sent| sent.url.to_string())
+        plan(&sample, step(&sample, "orders.get", "get"), &context, &credentials, &signing, &Turn { target: Some(target.into()), param: None }).map(|sent| sent.url.to_string())
     };
     assert_eq!(follow("http://a.example/shop/orders?page=2").unwrap(), "https://a.example/shop/orders?page=2");
     assert_eq!(follow("https://evil.example/shop/orders?page=2").unwrap_err(), PlanError::Url(UrlError::OtherHost));
