@@ -9,5 +9,6 @@
 )]
 
 mod architecture;
+mod conformance;
 mod listen;
 mod support;
