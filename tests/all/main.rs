@@ -9,6 +9,7 @@
 )]
 
 mod architecture;
+mod conformance;
 mod index_rows;
 mod listen;
 mod simulated_shop;
