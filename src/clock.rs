@@ -69,7 +69,10 @@ pub struct TestClock {
 impl TestClock {
     /// A clock that shows `now`.
     pub fn at(now: Timestamp) -> Self {
-        Self { start: now, now: watch::Sender::new(now) }
+        Self {
+            start: now,
+            now: watch::Sender::new(now),
+        }
     }
 
     /// Moves time on; whoever sleeps until then wakes up.
@@ -113,7 +116,9 @@ mod tests {
         let sleeper = tokio::spawn({
             let clock = clock.clone();
             async move {
-                clock.sleep_until(after(start, Duration::from_secs(10))).await;
+                clock
+                    .sleep_until(after(start, Duration::from_secs(10)))
+                    .await;
                 clock.now()
             }
         });
@@ -124,7 +129,10 @@ mod tests {
         tokio::task::yield_now().await;
         assert!(!sleeper.is_finished());
         clock.advance(Duration::from_secs(1));
-        assert_eq!(sleeper.await.unwrap(), after(start, Duration::from_secs(10)));
+        assert_eq!(
+            sleeper.await.unwrap(),
+            after(start, Duration::from_secs(10))
+        );
         assert_eq!(clock.elapsed(), Duration::from_secs(10));
     }
 
@@ -132,6 +140,9 @@ mod tests {
     async fn the_past_is_not_waited_for() {
         SystemClock.sleep_until(Timestamp::UNIX_EPOCH).await;
         assert_eq!(between(Timestamp::MAX, Timestamp::MIN), Duration::ZERO);
-        assert_eq!(after(Timestamp::MAX, Duration::from_secs(1)), Timestamp::MAX);
+        assert_eq!(
+            after(Timestamp::MAX, Duration::from_secs(1)),
+            Timestamp::MAX
+        );
     }
 }

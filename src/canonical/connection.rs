@@ -74,6 +74,8 @@ pub struct Health {
     pub failures_in_row: u32,
     /// Circuit open until then: no call is sent.
     pub circuit_open_until: Option<Timestamp>,
+    /// The provider said to wait (Retry-After): no call before it, also after a restart.
+    pub frozen_until: Option<Timestamp>,
     /// Why it is suspended, in words.
     pub suspended_reason: Option<String>,
     /// Orders that only the sweep found: what the provider's webhooks lost.

@@ -48,6 +48,14 @@ impl Registry {
         self.current.load().get(id)
     }
 
+    /// Where the folder of this name is, refused or not: the directory's goes before the built-in.
+    pub fn source(&self, id: &str) -> Option<Source> {
+        let on_disk = self.dir.as_ref().map(|dir| dir.join(id)).filter(|path| !id.is_empty() && path.is_dir());
+        on_disk
+            .map(Source::Disk)
+            .or_else(|| Source::built_in().into_iter().find(|source| source.name() == id))
+    }
+
     /// Looks at names, change times and lengths in the directory and re-reads the folders that
     /// changed. True when the catalogue is a new one.
     pub fn reload_if_changed(&self) -> bool {

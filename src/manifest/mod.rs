@@ -23,4 +23,6 @@ pub use folder::{Folder, Source};
 pub use model::Manifest;
 
 #[cfg(test)]
+mod docs_tests;
+#[cfg(test)]
 mod tests;

@@ -436,6 +436,14 @@ pub struct Step {
     /// Run once for each item of this jq's array; the item is `.item`.
     #[serde(default)]
     pub for_each: Option<Expr>,
+    /// jq over the context after the answer → what `mapping` reads instead of the answer's records:
+    /// for meanings that a provider spreads over several answers (an order and its refunds).
+    #[serde(default)]
+    pub input: Option<Expr>,
+    /// Credentials that `body` may place: the text `{name}` in its string values is replaced
+    /// natively, after jq ran, for these names only.
+    #[serde(default)]
+    pub secrets: Vec<String>,
 }
 
 fn dot() -> String {

@@ -127,6 +127,7 @@ fn operations<'m>(walk: &mut Walk<'m>, manifest: &'m Manifest) {
             walk.expr(&base, "save", step.save.as_ref());
             walk.expr(&base, "done_when", step.done_when.as_ref());
             walk.expr(&base, "for_each", step.for_each.as_ref());
+            walk.expr(&base, "input", step.input.as_ref());
             walk.mapping(&base, "body_mapping", step.body_mapping.as_ref());
             walk.mapping(&base, "mapping", step.mapping.as_ref());
             for (header, expr) in &step.headers {

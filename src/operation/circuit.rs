@@ -93,7 +93,13 @@ impl Circuits {
     }
 
     /// Takes note of what a call came to, and shows where the circuit stands now.
-    pub fn note(&self, connection: ConnectionId, retry: &Retry, outcome: &Outcome, now: Timestamp) -> Circuit {
+    pub fn note(
+        &self,
+        connection: ConnectionId,
+        retry: &Retry,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> Circuit {
         let mut all = self.lock();
         let circuit = all.entry(connection).or_default();
         circuit.note(retry, outcome, now);
@@ -133,7 +139,8 @@ mod tests {
 
     /// Five in a row, thirty seconds.
     fn opened() -> (Circuits, ConnectionId, Retry) {
-        let (circuits, connection, retry) = (Circuits::default(), ConnectionId::new(), Retry::default());
+        let (circuits, connection, retry) =
+            (Circuits::default(), ConnectionId::new(), Retry::default());
         for _ in 0..5 {
             assert_eq!(circuits.ask(connection, &retry, at(0)), Passage::Go);
             circuits.note(connection, &retry, &failed(Class::Transient), at(0));
@@ -144,14 +151,23 @@ mod tests {
     #[test]
     fn failures_in_a_row_open_it_and_one_probe_closes_it() {
         let (circuits, connection, retry) = opened();
-        assert_eq!(circuits.ask(connection, &retry, at(1)), Passage::Wait(at(30)));
+        assert_eq!(
+            circuits.ask(connection, &retry, at(1)),
+            Passage::Wait(at(30))
+        );
         assert_eq!(circuits.ask(connection, &retry, at(30)), Passage::Probe);
-        assert_eq!(circuits.ask(connection, &retry, at(30)), Passage::Wait(at(60)));
+        assert_eq!(
+            circuits.ask(connection, &retry, at(30)),
+            Passage::Wait(at(60))
+        );
         circuits.note(connection, &retry, &Outcome::ok(Some(200)), at(31));
         assert_eq!(circuits.ask(connection, &retry, at(31)), Passage::Go);
         assert_eq!(circuits.get(connection), Circuit::default());
         // Another connection is not touched.
-        assert_eq!(circuits.ask(ConnectionId::new(), &retry, at(1)), Passage::Go);
+        assert_eq!(
+            circuits.ask(ConnectionId::new(), &retry, at(1)),
+            Passage::Go
+        );
     }
 
     #[test]
@@ -159,26 +175,51 @@ mod tests {
         let (circuits, connection, retry) = opened();
         assert_eq!(circuits.ask(connection, &retry, at(40)), Passage::Probe);
         circuits.note(connection, &retry, &failed(Class::Ambiguous), at(45));
-        assert_eq!(circuits.ask(connection, &retry, at(46)), Passage::Wait(at(75)));
+        assert_eq!(
+            circuits.ask(connection, &retry, at(46)),
+            Passage::Wait(at(75))
+        );
         assert_eq!(circuits.ask(connection, &retry, at(75)), Passage::Probe);
-        assert_eq!(circuits.ask(connection, &retry, at(105)), Passage::Probe, "the first probe never came back");
+        assert_eq!(
+            circuits.ask(connection, &retry, at(105)),
+            Passage::Probe,
+            "the first probe never came back"
+        );
     }
 
     #[test]
     fn a_sign_of_life_between_failures_keeps_it_closed() {
         let (mut circuit, retry) = (Circuit::default(), Retry::default());
-        for class in [Class::Transient, Class::Transient, Class::Invalid, Class::Transient, Class::Transient, Class::Throttled] {
+        for class in [
+            Class::Transient,
+            Class::Transient,
+            Class::Invalid,
+            Class::Transient,
+            Class::Transient,
+            Class::Throttled,
+        ] {
             circuit.note(&retry, &failed(class), START);
         }
-        assert_eq!(circuit, Circuit { failures_in_row: 2, open_until: None, stopped: false });
+        assert_eq!(
+            circuit,
+            Circuit {
+                failures_in_row: 2,
+                open_until: None,
+                stopped: false
+            }
+        );
     }
 
     #[test]
     fn refused_credentials_stop_it_until_resumed() {
-        let (circuits, connection, retry) = (Circuits::default(), ConnectionId::new(), Retry::default());
+        let (circuits, connection, retry) =
+            (Circuits::default(), ConnectionId::new(), Retry::default());
         circuits.note(connection, &retry, &failed(Class::AuthBroken), at(0));
         circuits.note(connection, &retry, &Outcome::ok(Some(200)), at(1));
-        assert_eq!(circuits.ask(connection, &retry, at(1_000_000)), Passage::Stopped);
+        assert_eq!(
+            circuits.ask(connection, &retry, at(1_000_000)),
+            Passage::Stopped
+        );
         let stored = circuits.get(connection);
         circuits.resume(connection);
         assert_eq!(circuits.ask(connection, &retry, at(1)), Passage::Go);

@@ -44,12 +44,20 @@ pub struct Outcome {
 impl Outcome {
     /// Success.
     pub fn ok(status: Option<u16>) -> Self {
-        Self { status, ..Self::default() }
+        Self {
+            status,
+            ..Self::default()
+        }
     }
 
     /// A failure of ours, before or after the call.
     pub fn failed(class: Class, code: &str, message: &str) -> Self {
-        Self { class: Some(class), code: code.to_owned(), message: clean(message, MESSAGE), ..Self::default() }
+        Self {
+            class: Some(class),
+            code: code.to_owned(),
+            message: clean(message, MESSAGE),
+            ..Self::default()
+        }
     }
 
     /// True when nothing went wrong.
@@ -76,7 +84,12 @@ pub struct Judge<'a> {
 impl Judge<'_> {
     /// Judges an answer. `context` is the context after the answer (`.status`, `.headers`, `.body`).
     pub fn answer(&self, answer: &Answer, decoded: &Decoded, context: &Val) -> Outcome {
-        let rule = self.provider.manifest().errors.iter().find(|rule| self.holds(rule, answer, context));
+        let rule = self
+            .provider
+            .manifest()
+            .errors
+            .iter()
+            .find(|rule| self.holds(rule, answer, context));
         match rule {
             Some(rule) => self.by_rule(rule, answer, context),
             None => self.by_status(answer, decoded),
@@ -92,25 +105,55 @@ impl Judge<'_> {
             // The status stands although its body cannot be read.
             (Sent::Answered, _) => match error.status {
                 Some(status) if status >= 400 => self.class_of(status, false, false),
-                _ => Class::BrokenContract,
+                _ => self.unusable(),
             },
         };
-        Outcome { status: error.status, ..Outcome::failed(class, error.failure.code(), &error.to_string()) }
+        Outcome {
+            status: error.status,
+            ..Outcome::failed(class, error.failure.code(), &error.to_string())
+        }
     }
 
     const fn unknown_outcome(&self) -> Class {
-        if self.repeatable { Class::Transient } else { Class::Ambiguous }
+        if self.repeatable {
+            Class::Transient
+        } else {
+            Class::Ambiguous
+        }
+    }
+
+    /// A success whose answer cannot be read: the call has happened.
+    const fn unusable(&self) -> Class {
+        if self.repeatable {
+            Class::BrokenContract
+        } else {
+            Class::Ambiguous
+        }
     }
 
     fn holds(&self, rule: &ErrorRule, answer: &Answer, context: &Val) -> bool {
-        let named = rule.operations.is_empty() || rule.operations.iter().any(|name| name == self.operation);
-        let status = rule.status.is_empty() || rule.status.iter().any(|status| status.fits(answer.status));
+        let named =
+            rule.operations.is_empty() || rule.operations.iter().any(|name| name == self.operation);
+        let status =
+            rule.status.is_empty() || rule.status.iter().any(|status| status.fits(answer.status));
         let header = rule.header.as_ref().is_none_or(|(name, part)| {
-            answer.headers.get_all(name.as_str()).iter().any(|value| contains(value.as_bytes(), part.as_bytes()))
+            answer
+                .headers
+                .get_all(name.as_str())
+                .iter()
+                .any(|value| contains(value.as_bytes(), part.as_bytes()))
         });
-        let text = || rule.text.as_ref().is_none_or(|part| contains(&answer.body, part.as_bytes()));
+        let text = || {
+            rule.text
+                .as_ref()
+                .is_none_or(|part| contains(&answer.body, part.as_bytes()))
+        };
         // An expression that fails (an array where an object was expected) does not hold.
-        let jq = || rule.jq.as_ref().is_none_or(|jq| self.eval(jq, context).is_some_and(|value| truthy(&value)));
+        let jq = || {
+            rule.jq
+                .as_ref()
+                .is_none_or(|jq| self.eval(jq, context).is_some_and(|value| truthy(&value)))
+        };
         named && status && header && text() && jq()
     }
 
@@ -124,15 +167,25 @@ impl Judge<'_> {
         };
         let read = |expression: &Option<String>, limit| {
             let value = self.eval(expression.as_ref()?, context)?;
-            scalar(&value).map(|text| clean(&text, limit)).filter(|text| !text.is_empty())
+            scalar(&value)
+                .map(|text| clean(&text, limit))
+                .filter(|text| !text.is_empty())
         };
-        let stated = rule.retry_after.as_ref().and_then(|jq| self.eval(jq, context));
+        let stated = rule
+            .retry_after
+            .as_ref()
+            .and_then(|jq| self.eval(jq, context));
         let stated = stated.and_then(|value| retry_after::seconds(&scalar(&value)?));
         Outcome {
             class: Some(class),
             code: read(&rule.code, WORD).unwrap_or_else(|| format!("http_{}", answer.status)),
             message: read(&rule.message, MESSAGE).unwrap_or_else(|| default_message(answer.status)),
-            fields: rule.fields.as_ref().and_then(|jq| self.eval(jq, context)).map(|value| names(&value)).unwrap_or_default(),
+            fields: rule
+                .fields
+                .as_ref()
+                .and_then(|jq| self.eval(jq, context))
+                .map(|value| names(&value))
+                .unwrap_or_default(),
             retry_after: stated.or_else(|| retry_after::from_headers(&answer.headers, self.now)),
             status: Some(answer.status),
         }
@@ -143,10 +196,19 @@ impl Judge<'_> {
         if (200..300).contains(&status) {
             let fault = match &decoded.fault {
                 None => return Outcome::ok(Some(status)),
-                Some(Fault::Html) => ("html_instead_of_data", "the answer is a web page where data was due".to_owned()),
-                Some(Fault::Malformed(why)) => ("answer_malformed", format!("the answer cannot be read: {why}")),
+                Some(Fault::Html) => (
+                    "html_instead_of_data",
+                    "the answer is a web page where data was due".to_owned(),
+                ),
+                Some(Fault::Malformed(why)) => (
+                    "answer_malformed",
+                    format!("the answer cannot be read: {why}"),
+                ),
             };
-            return Outcome { status: Some(status), ..Outcome::failed(Class::BrokenContract, fault.0, &fault.1) };
+            return Outcome {
+                status: Some(status),
+                ..Outcome::failed(self.unusable(), fault.0, &fault.1)
+            };
         }
         let html = decoded.fault == Some(Fault::Html);
         let class = self.class_of(status, html, answer.headers.contains_key(WWW_AUTHENTICATE));
@@ -202,15 +264,31 @@ fn names(value: &Val) -> Vec<String> {
         Val::Arr(items) => items,
         one => std::slice::from_ref(one),
     };
-    let name = |item: &Val| as_str(item).or_else(|| as_str(field(item, "field")?)).map(|text| clean(text, WORD));
-    items.iter().filter_map(name).filter(|text| !text.is_empty()).take(FIELDS).collect()
+    let name = |item: &Val| {
+        as_str(item)
+            .or_else(|| as_str(field(item, "field")?))
+            .map(|text| clean(text, WORD))
+    };
+    items
+        .iter()
+        .filter_map(name)
+        .filter(|text| !text.is_empty())
+        .take(FIELDS)
+        .collect()
 }
 
 /// A text that may be stored and shown: one line, capped, without e-mail addresses and long
 /// numbers (phones, cards).
 pub(crate) fn clean(text: &str, limit: usize) -> String {
-    let words = text.split_whitespace().map(|word| if word.contains('@') { "***" } else { word });
-    let line: String = words.collect::<Vec<_>>().join(" ").chars().filter(|c| !c.is_control()).collect();
+    let words = text
+        .split_whitespace()
+        .map(|word| if word.contains('@') { "***" } else { word });
+    let line: String = words
+        .collect::<Vec<_>>()
+        .join(" ")
+        .chars()
+        .filter(|c| !c.is_control())
+        .collect();
     let mut shown = String::with_capacity(line.len());
     let mut run = String::new();
     for c in line.chars() {

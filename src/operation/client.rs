@@ -173,29 +173,51 @@ impl GuardedClient {
             .http2_adaptive_window(true)
             .build()
             .map_err(|error| ClientError(error.to_string()))?;
-        Ok(Self { http, allow_private: config.allow_private })
+        Ok(Self {
+            http,
+            allow_private: config.allow_private,
+        })
     }
 
     /// Sends one request and reads the whole answer. Any status is an answer.
-    pub async fn send(&self, request: &PlannedRequest, limits: SendLimits) -> Result<Answer, SendError> {
-        let not_sent = |failure| SendError { sent: Sent::NotSent, failure, status: None };
-        check_url(&request.url, self.allow_private).map_err(|Blocked| not_sent(Failure::Blocked))?;
+    pub async fn send(
+        &self,
+        request: &PlannedRequest,
+        limits: SendLimits,
+    ) -> Result<Answer, SendError> {
+        let not_sent = |failure| SendError {
+            sent: Sent::NotSent,
+            failure,
+            status: None,
+        };
+        check_url(&request.url, self.allow_private)
+            .map_err(|Blocked| not_sent(Failure::Blocked))?;
         let mut call = reqwest::Request::new(request.method.clone(), request.url.clone());
         call.headers_mut().clone_from(&request.headers);
         if !request.body.is_empty() || request.method != reqwest::Method::GET {
             *call.body_mut() = Some(request.body.clone().into());
         }
         *call.timeout_mut() = Some(limits.timeout);
-        let response = self.http.execute(call).await.map_err(|error| before_answer(&error))?;
+        let response = self
+            .http
+            .execute(call)
+            .await
+            .map_err(|error| before_answer(&error))?;
         read(response, limits.max_body).await
     }
 }
 
 /// Mozilla's roots and the operator's own, verified by ring.
-fn tls(extra_roots: Vec<rustls::pki_types::CertificateDer<'static>>) -> Result<rustls::ClientConfig, ClientError> {
-    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+fn tls(
+    extra_roots: Vec<rustls::pki_types::CertificateDer<'static>>,
+) -> Result<rustls::ClientConfig, ClientError> {
+    let mut roots = rustls::RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
     for root in extra_roots {
-        roots.add(root).map_err(|error| ClientError(error.to_string()))?;
+        roots
+            .add(root)
+            .map_err(|error| ClientError(error.to_string()))?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = rustls::ClientConfig::builder_with_provider(provider)
@@ -210,12 +232,20 @@ fn tls(extra_roots: Vec<rustls::pki_types::CertificateDer<'static>>) -> Result<r
 async fn read(mut response: reqwest::Response, max_body: usize) -> Result<Answer, SendError> {
     let status = response.status().as_u16();
     let headers = std::mem::take(response.headers_mut());
-    let too_large = SendError { sent: Sent::Answered, failure: Failure::TooLarge, status: Some(status) };
+    let too_large = SendError {
+        sent: Sent::Answered,
+        failure: Failure::TooLarge,
+        status: Some(status),
+    };
     if !headers.contains_key(CONTENT_ENCODING) && stated_length(&headers) > max_body {
         return Err(too_large);
     }
     let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
-    while let Some(chunk) = response.chunk().await.map_err(|error| amid_answer(&error, status))? {
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| amid_answer(&error, status))?
+    {
         let so_far = first.len().max(rest.len());
         if chunk.len() > max_body.saturating_sub(so_far) {
             return Err(too_large);
@@ -230,12 +260,22 @@ async fn read(mut response: reqwest::Response, max_body: usize) -> Result<Answer
             rest.extend_from_slice(&chunk);
         }
     }
-    let body = if rest.is_empty() { first } else { rest.freeze() };
-    Ok(Answer { status, headers, body })
+    let body = if rest.is_empty() {
+        first
+    } else {
+        rest.freeze()
+    };
+    Ok(Answer {
+        status,
+        headers,
+        body,
+    })
 }
 
 fn stated_length(headers: &HeaderMap) -> usize {
-    let text = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    let text = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
     text.and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
@@ -250,7 +290,11 @@ fn before_answer(error: &reqwest::Error) -> SendError {
     } else {
         (Sent::Maybe, Failure::Broken)
     };
-    SendError { sent, failure, status: None }
+    SendError {
+        sent,
+        failure,
+        status: None,
+    }
 }
 
 fn connect_failure(error: &reqwest::Error) -> Failure {
@@ -292,14 +336,23 @@ fn amid_answer(error: &reqwest::Error, status: u16) -> SendError {
     } else {
         (Sent::Maybe, Failure::Broken)
     };
-    SendError { sent, failure, status: Some(status) }
+    SendError {
+        sent,
+        failure,
+        status: Some(status),
+    }
 }
 
 fn damaged(error: &reqwest::Error) -> bool {
     let mut cause = error.source();
     while let Some(inner) = cause {
         let io = inner.downcast_ref::<std::io::Error>();
-        if io.is_some_and(|e| matches!(e.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput)) {
+        if io.is_some_and(|e| {
+            matches!(
+                e.kind(),
+                std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput
+            )
+        }) {
             return true;
         }
         cause = inner.source();

@@ -1,10 +1,9 @@
 //! A connection's credentials, and the two native ways in which they enter a request: templates
-//! (`{api_key}`) in `auth`, and handles for the few calls that must hand a secret over in a body
-//! (registering a webhook with the secret that is to sign it).
+//! (`{api_key}`) in `auth`, and placeholders in the bodies of the few steps that name the secrets
+//! they hand over (registering a webhook with the secret that is to sign it).
 //!
-//! What always holds: expressions never see a secret. `.secrets.<name>` is a handle: an opaque
-//! text with a random part that lives for one request, replaced by the value when the bytes are
-//! written. A payload cannot guess that part, so no data can call up a secret.
+//! What always holds: expressions never see a secret; a body gets only those secrets that its step
+//! names in the manifest; errors name fields, never values.
 
 use super::value;
 use jaq_json::{Map, Val};
@@ -31,7 +30,9 @@ pub fn fill(template: &str, credentials: &Credentials) -> Result<SecretString, T
     let mut rest = template;
     while let Some((before, tail)) = rest.split_once('{') {
         let (name, behind) = tail.split_once('}').ok_or(TemplateError::Unclosed)?;
-        let secret = credentials.get(name).ok_or_else(|| TemplateError::Missing(name.to_owned()))?;
+        let secret = credentials
+            .get(name)
+            .ok_or_else(|| TemplateError::Missing(name.to_owned()))?;
         filled.push_str(before);
         filled.push_str(secret.expose_secret());
         rest = behind;
@@ -40,92 +41,98 @@ pub fn fill(template: &str, credentials: &Credentials) -> Result<SecretString, T
     Ok(filled.into())
 }
 
-/// The handles of one request.
-pub struct Handles<'a> {
-    credentials: &'a Credentials,
-    prefix: String,
+/// Puts secrets into a body: `{name}` in any text of `value`, for these names only. `used`
+/// collects the names of those that were put in.
+pub fn place(
+    value: Val,
+    names: &[String],
+    credentials: &Credentials,
+    used: &mut BTreeSet<String>,
+) -> Result<Val, TemplateError> {
+    match &value {
+        Val::TStr(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => match place_text(text, names, credentials, used)? {
+                Some(placed) => Ok(value::text(&placed)),
+                None => Ok(value),
+            },
+            Err(_) => Ok(value),
+        },
+        Val::Arr(items) => items.iter().map(|item| place(item.clone(), names, credentials, used)).collect(),
+        Val::Obj(map) => {
+            let mut placed = Map::default();
+            for (name, member) in map.iter() {
+                placed.insert(name.clone(), place(member.clone(), names, credentials, used)?);
+            }
+            Ok(Val::obj(placed))
+        }
+        _ => Ok(value),
+    }
 }
 
-/// No text of a provider starts like this: a private-use character.
-const MARK: char = '\u{F8FE}';
-
-impl<'a> Handles<'a> {
-    /// Handles for these credentials, with a fresh random part.
-    pub fn new(credentials: &'a Credentials) -> Self {
-        Self { credentials, prefix: format!("{MARK}{}:", uuid::Uuid::new_v4().simple()) }
-    }
-
-    fn handle(&self, name: &str) -> String {
-        format!("{}{name}{MARK}", self.prefix)
-    }
-
-    /// `.secrets`: each credential's handle by its name.
-    pub fn context(&self) -> Val {
-        let entries = self.credentials.keys().map(|name| (value::text(name), value::text(&self.handle(name))));
-        Val::obj(entries.collect::<Map>())
-    }
-
-    /// Replaces handles in every text of `value`; `used` collects the names of those replaced.
-    pub fn resolve(&self, value: Val, used: &mut BTreeSet<String>) -> Val {
-        match &value {
-            Val::TStr(bytes) => match std::str::from_utf8(bytes) {
-                Ok(text) if text.contains(&self.prefix) => value::text(&self.resolve_text(text, used)),
-                _ => value,
-            },
-            Val::Arr(items) => items.iter().map(|item| self.resolve(item.clone(), used)).collect(),
-            Val::Obj(map) => {
-                let members = map.iter().map(|(name, member)| (name.clone(), self.resolve(member.clone(), used)));
-                Val::obj(members.collect::<Map>())
+/// None when the text has no placeholder. What was put in is not searched again.
+fn place_text(
+    text: &str,
+    names: &[String],
+    credentials: &Credentials,
+    used: &mut BTreeSet<String>,
+) -> Result<Option<String>, TemplateError> {
+    let mut placed = String::new();
+    let mut rest = text;
+    let mut found = false;
+    while let Some((before, tail)) = rest.split_once('{') {
+        placed.push_str(before);
+        match tail.split_once('}').filter(|(name, _)| names.iter().any(|known| known == name)) {
+            Some((name, behind)) => {
+                let secret = credentials.get(name).ok_or_else(|| TemplateError::Missing(name.to_owned()))?;
+                placed.push_str(secret.expose_secret());
+                used.insert(name.to_owned());
+                (rest, found) = (behind, true);
             }
-            _ => value,
-        }
-    }
-
-    fn resolve_text(&self, text: &str, used: &mut BTreeSet<String>) -> String {
-        let mut resolved = text.to_owned();
-        for (name, secret) in self.credentials {
-            let handle = self.handle(name);
-            if resolved.contains(&handle) {
-                resolved = resolved.replace(&handle, secret.expose_secret());
-                used.insert(name.clone());
+            None => {
+                placed.push('{');
+                rest = tail;
             }
         }
-        resolved
     }
+    placed.push_str(rest);
+    Ok(found.then_some(placed))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use serde_json::json;
 
     fn credentials() -> Credentials {
-        [("key", "k-1"), ("secret", "s&2")].into_iter().map(|(n, v)| (n.to_owned(), v.into())).collect()
+        [("key", "k-1"), ("secret", "s&2")]
+            .into_iter()
+            .map(|(n, v)| (n.to_owned(), v.into()))
+            .collect()
     }
 
     #[test]
     fn templates_name_what_is_missing() {
-        let filled = |template| fill(template, &credentials()).map(|s| s.expose_secret().to_owned());
+        let filled =
+            |template| fill(template, &credentials()).map(|s| s.expose_secret().to_owned());
         assert_eq!(filled("Key {key}:{secret}!").unwrap(), "Key k-1:s&2!");
         assert_eq!(filled("plain").unwrap(), "plain");
-        assert_eq!(filled("{token}").unwrap_err(), TemplateError::Missing("token".into()));
+        assert_eq!(
+            filled("{token}").unwrap_err(),
+            TemplateError::Missing("token".into())
+        );
         assert_eq!(filled("{key").unwrap_err(), TemplateError::Unclosed);
     }
 
     #[test]
-    fn handles_show_nothing_and_cannot_be_guessed() {
-        let credentials = credentials();
-        let handles = Handles::new(&credentials);
-        let context = handles.context();
-        assert!(!context.to_string().contains("s&2"));
-        let handle = value::field(&context, "secret").unwrap().clone();
+    fn a_body_gets_only_the_secrets_that_the_step_names() {
         let mut used = BTreeSet::new();
-        let body = value::object([("secret", handle.clone()), ("other", value::text("{secret}"))]);
-        let resolved = handles.resolve(body, &mut used);
-        assert_eq!(value::to_json(&resolved), serde_json::json!({"secret": "s&2", "other": "{secret}"}));
+        let body = json!({"secret": "{secret}", "list": ["a {secret} {key} {", 1], "key": "{key}", "{secret}": null});
+        let placed = place(value::from_json(&body), &["secret".into()], &credentials(), &mut used).unwrap();
+        let expected = json!({"secret": "s&2", "list": ["a s&2 {key} {", 1], "key": "{key}", "{secret}": null});
+        assert_eq!(value::to_json(&placed), expected);
         assert_eq!(used, BTreeSet::from(["secret".to_owned()]));
-        // A handle of another request is only text.
-        let other = Handles::new(&credentials).resolve(handle.clone(), &mut used);
-        assert_eq!(other, handle);
+        let missing = place(value::text("{token}"), &["token".into()], &credentials(), &mut used);
+        assert_eq!(missing.unwrap_err(), TemplateError::Missing("token".into()));
     }
 }

@@ -32,10 +32,16 @@ const PRELUDE_TRIES: usize = 16;
 
 /// Decodes an answer.
 pub fn decode(format: Format, skip_prelude: bool, answer: &Answer) -> Decoded {
-    let limits = read::Limits { max_bytes: usize::MAX, ..read::Limits::default() };
+    let limits = read::Limits {
+        max_bytes: usize::MAX,
+        ..read::Limits::default()
+    };
     let bytes: &[u8] = &answer.body;
     if format == Format::None || bytes.iter().all(u8::is_ascii_whitespace) {
-        return Decoded { body: Val::Null, fault: None };
+        return Decoded {
+            body: Val::Null,
+            fault: None,
+        };
     }
     let read = match format {
         Format::Json => json(bytes, skip_prelude, &limits),
@@ -49,8 +55,14 @@ pub fn decode(format: Format, skip_prelude: bool, answer: &Answer) -> Decoded {
     };
     match read {
         Ok(body) => Decoded { body, fault: None },
-        Err(_) if is_html(answer) => Decoded { body: Val::Null, fault: Some(Fault::Html) },
-        Err(error) => Decoded { body: Val::Null, fault: Some(Fault::Malformed(error.to_string())) },
+        Err(_) if is_html(answer) => Decoded {
+            body: Val::Null,
+            fault: Some(Fault::Html),
+        },
+        Err(error) => Decoded {
+            body: Val::Null,
+            fault: Some(Fault::Malformed(error.to_string())),
+        },
     }
 }
 
@@ -64,13 +76,24 @@ fn json(bytes: &[u8], skip_prelude: bool, limits: &read::Limits) -> Result<Val, 
     if whole.is_ok() || !skip_prelude {
         return whole;
     }
-    let starts = bytes.iter().enumerate().filter(|(_, byte)| matches!(byte, b'{' | b'['));
-    let mut candidates = starts.take(PRELUDE_TRIES).filter_map(|(start, _)| bytes.get(start..));
-    candidates.find_map(|rest| read::json(rest, limits).ok()).map_or(whole, Ok)
+    let starts = bytes
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| matches!(byte, b'{' | b'['));
+    let mut candidates = starts
+        .take(PRELUDE_TRIES)
+        .filter_map(|(start, _)| bytes.get(start..));
+    candidates
+        .find_map(|rest| read::json(rest, limits).ok())
+        .map_or(whole, Ok)
 }
 
 fn media_type(answer: &Answer) -> &str {
-    let value = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let value = answer
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
     value.split(';').next().unwrap_or("").trim()
 }
 
@@ -79,7 +102,13 @@ fn is_html(answer: &Answer) -> bool {
     if media_type(answer).eq_ignore_ascii_case("text/html") {
         return true;
     }
-    let head: Vec<u8> = answer.body.iter().copied().skip_while(u8::is_ascii_whitespace).take(14).collect();
+    let head: Vec<u8> = answer
+        .body
+        .iter()
+        .copied()
+        .skip_while(u8::is_ascii_whitespace)
+        .take(14)
+        .collect();
     let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
     head.starts_with("<!doctype html") || head.starts_with("<html")
 }

@@ -40,7 +40,9 @@ pub fn body(format: Format, value: &Val) -> Result<Bytes, EncodeError> {
     match format {
         Format::Json => Ok(mapping::to_json(value).into()),
         Format::Form => form(value),
-        Format::Xml => mapping::to_xml(value).map(Bytes::from).map_err(|error| EncodeError(error.to_string())),
+        Format::Xml => mapping::to_xml(value)
+            .map(Bytes::from)
+            .map_err(|error| EncodeError(error.to_string())),
         Format::Text => match scalar(value) {
             Some(text) => Ok(text.into_owned().into()),
             None => Err(EncodeError(format!("a text is due, it is {}", kind(value)))),
@@ -50,7 +52,11 @@ pub fn body(format: Format, value: &Val) -> Result<Bytes, EncodeError> {
 }
 
 fn form(value: &Val) -> Result<Bytes, EncodeError> {
-    let pairs = join::pairs(value).map_err(|error| EncodeError(error.to_string().replace("the query", "the form")))?;
-    let encoded: Vec<_> = pairs.iter().map(|(name, text)| format!("{}={}", encode(name), encode(text))).collect();
+    let pairs = join::pairs(value)
+        .map_err(|error| EncodeError(error.to_string().replace("the query", "the form")))?;
+    let encoded: Vec<_> = pairs
+        .iter()
+        .map(|(name, text)| format!("{}={}", encode(name), encode(text)))
+        .collect();
     Ok(encoded.join("&").into())
 }

@@ -26,7 +26,10 @@ pub struct SystemLookup;
 #[async_trait]
 impl Lookup for SystemLookup {
     async fn lookup(&self, host: &str) -> std::io::Result<Vec<IpAddr>> {
-        Ok(tokio::net::lookup_host((host, 0)).await?.map(|address| address.ip()).collect())
+        Ok(tokio::net::lookup_host((host, 0))
+            .await?
+            .map(|address| address.ip())
+            .collect())
     }
 }
 
@@ -109,18 +112,30 @@ pub struct GuardedResolver {
 impl GuardedResolver {
     /// Guards the answers of `lookup`.
     pub fn new(lookup: Arc<dyn Lookup>, allow_private: bool) -> Self {
-        Self { lookup, allow_private }
+        Self {
+            lookup,
+            allow_private,
+        }
     }
 
-    async fn addresses(&self, host: &str) -> Result<Vec<SocketAddr>, Box<dyn std::error::Error + Send + Sync>> {
+    async fn addresses(
+        &self,
+        host: &str,
+    ) -> Result<Vec<SocketAddr>, Box<dyn std::error::Error + Send + Sync>> {
         let found = self.lookup.lookup(host).await.map_err(|_| Unresolved)?;
         if found.is_empty() {
             return Err(Unresolved.into());
         }
-        let allowed = found.into_iter().filter(|address| self.allow_private || is_public(*address));
+        let allowed = found
+            .into_iter()
+            .filter(|address| self.allow_private || is_public(*address));
         // Port 0: the client puts the URL's port in.
         let sockets: Vec<_> = allowed.map(|address| SocketAddr::new(address, 0)).collect();
-        if sockets.is_empty() { Err(Blocked.into()) } else { Ok(sockets) }
+        if sockets.is_empty() {
+            Err(Blocked.into())
+        } else {
+            Ok(sockets)
+        }
     }
 }
 
@@ -143,18 +158,58 @@ mod tests {
     #[test]
     fn only_public_addresses_pass() {
         let refused = [
-            "0.0.0.0", "0.1.2.3", "10.0.0.1", "100.64.0.1", "100.127.255.255", "100.100.100.200", "127.0.0.1",
-            "127.9.9.9", "169.254.169.254", "172.16.0.1", "172.31.255.255", "192.0.0.192", "192.0.2.1",
-            "192.168.1.1", "198.18.0.1", "198.51.100.7", "203.0.113.9", "224.0.0.1", "239.1.1.1", "240.0.0.1",
-            "255.255.255.255", "::", "::1", "::ffff:127.0.0.1", "::ffff:8.8.8.8", "::8.8.8.8", "fc00::1",
-            "fd00:ec2::254", "fe80::1", "fec0::1", "ff02::1", "64:ff9b::10.0.0.1", "64:ff9b:1::8.8.8.8",
-            "2001::1", "2001:db8::1", "2002:7f00:1::", "100::1",
+            "0.0.0.0",
+            "0.1.2.3",
+            "10.0.0.1",
+            "100.64.0.1",
+            "100.127.255.255",
+            "100.100.100.200",
+            "127.0.0.1",
+            "127.9.9.9",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.192",
+            "192.0.2.1",
+            "192.168.1.1",
+            "198.18.0.1",
+            "198.51.100.7",
+            "203.0.113.9",
+            "224.0.0.1",
+            "239.1.1.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:127.0.0.1",
+            "::ffff:8.8.8.8",
+            "::8.8.8.8",
+            "fc00::1",
+            "fd00:ec2::254",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
+            "64:ff9b::10.0.0.1",
+            "64:ff9b:1::8.8.8.8",
+            "2001::1",
+            "2001:db8::1",
+            "2002:7f00:1::",
+            "100::1",
         ];
         for text in refused {
             assert!(!is_public(text.parse().unwrap()), "{text} must be refused");
         }
-        let allowed = ["8.8.8.8", "100.63.0.1", "100.128.0.1", "172.15.0.1", "172.32.0.1", "193.0.0.1",
-            "2606:4700:4700::1111", "2a02:6b8::1", "64:ff9b::8.8.8.8"];
+        let allowed = [
+            "8.8.8.8",
+            "100.63.0.1",
+            "100.128.0.1",
+            "172.15.0.1",
+            "172.32.0.1",
+            "193.0.0.1",
+            "2606:4700:4700::1111",
+            "2a02:6b8::1",
+            "64:ff9b::8.8.8.8",
+        ];
         for text in allowed {
             assert!(is_public(text.parse().unwrap()), "{text} must pass");
         }
@@ -162,14 +217,24 @@ mod tests {
 
     #[test]
     fn literal_addresses_are_judged_in_every_spelling() {
-        let refused = ["http://127.0.0.1/", "http://2130706433/", "http://0x7f.1/", "http://0177.0.0.1/", "http://[::1]/",
-            "http://[::ffff:10.0.0.1]/", "https://169.254.169.254/latest/meta-data"];
+        let refused = [
+            "http://127.0.0.1/",
+            "http://2130706433/",
+            "http://0x7f.1/",
+            "http://0177.0.0.1/",
+            "http://[::1]/",
+            "http://[::ffff:10.0.0.1]/",
+            "https://169.254.169.254/latest/meta-data",
+        ];
         for text in refused {
             let url = Url::parse(text).unwrap();
             assert_eq!(check_url(&url, false), Err(Blocked), "{text}");
             assert_eq!(check_url(&url, true), Ok(()), "{text}");
         }
-        assert_eq!(check_url(&Url::parse("https://example.com/").unwrap(), false), Ok(()));
+        assert_eq!(
+            check_url(&Url::parse("https://example.com/").unwrap(), false),
+            Ok(())
+        );
     }
 
     proptest! {

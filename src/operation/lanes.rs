@@ -32,12 +32,24 @@ const fn weight(lane: Lane) -> i64 {
     }
 }
 
-const LANES: [Lane; 6] =
-    [Lane::Label, Lane::Acknowledgement, Lane::OrderImport, Lane::StatusPush, Lane::Stock, Lane::TrackingPoll];
+const LANES: [Lane; 6] = [
+    Lane::Label,
+    Lane::Acknowledgement,
+    Lane::OrderImport,
+    Lane::StatusPush,
+    Lane::Stock,
+    Lane::TrackingPoll,
+];
 
 impl<T> Default for Lanes<T> {
     fn default() -> Self {
-        Self { queues: LANES.map(|lane| Queue { weight: weight(lane), credit: 0, waiting: VecDeque::new() }) }
+        Self {
+            queues: LANES.map(|lane| Queue {
+                weight: weight(lane),
+                credit: 0,
+                waiting: VecDeque::new(),
+            }),
+        }
     }
 }
 
@@ -58,11 +70,18 @@ impl<T> Lanes<T> {
     /// Takes out those whose turn is next.
     pub fn pop(&mut self) -> Option<T> {
         let mut total = 0;
-        for queue in self.queues.iter_mut().filter(|queue| !queue.waiting.is_empty()) {
+        for queue in self
+            .queues
+            .iter_mut()
+            .filter(|queue| !queue.waiting.is_empty())
+        {
             queue.credit += queue.weight;
             total += queue.weight;
         }
-        let waiting = self.queues.iter_mut().filter(|queue| !queue.waiting.is_empty());
+        let waiting = self
+            .queues
+            .iter_mut()
+            .filter(|queue| !queue.waiting.is_empty());
         // `max_by_key` takes the last of equals: reversed, the more urgent lane.
         let next = waiting.rev().max_by_key(|queue| queue.credit)?;
         next.credit -= total;
@@ -100,7 +119,11 @@ mod tests {
         }
         assert_eq!(lanes.pop(), Some(("label", 0)));
         let turns: Vec<_> = std::iter::from_fn(|| lanes.pop()).take(17).collect();
-        assert_eq!(turns.iter().filter(|(lane, _)| *lane == "stock").count(), 1, "{turns:?}");
+        assert_eq!(
+            turns.iter().filter(|(lane, _)| *lane == "stock").count(),
+            1,
+            "{turns:?}"
+        );
         assert_eq!(std::iter::from_fn(|| lanes.pop()).count(), 79 - 18);
         assert!(lanes.is_empty());
     }
@@ -110,6 +133,9 @@ mod tests {
         let mut lanes = Lanes::default();
         (0..5).for_each(|n| lanes.push(Lane::OrderImport, n));
         lanes.retain(|n| *n != 2);
-        assert_eq!(std::iter::from_fn(|| lanes.pop()).collect::<Vec<_>>(), [0, 1, 3, 4]);
+        assert_eq!(
+            std::iter::from_fn(|| lanes.pop()).collect::<Vec<_>>(),
+            [0, 1, 3, 4]
+        );
     }
 }

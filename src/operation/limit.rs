@@ -97,7 +97,10 @@ pub struct Limiter {
 impl Limiter {
     /// A limiter without any state.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, gates: RwLock::default() }
+        Self {
+            clock,
+            gates: RwLock::default(),
+        }
     }
 
     /// Waits for a permit, at most until `deadline`. Must be called within a tokio runtime.
@@ -163,19 +166,33 @@ impl Limiter {
         let now = self.clock.now();
         let gates = self.gates.read().unwrap_or_else(PoisonError::into_inner);
         let until = |gate: &Gate| gate.lock().frozen_until.filter(|until| *until > now);
-        gates.iter().filter_map(|(connection, gate)| Some((*connection, until(gate)?))).collect()
+        gates
+            .iter()
+            .filter_map(|(connection, gate)| Some((*connection, until(gate)?)))
+            .collect()
     }
 
     /// Forgets a connection that is gone or that another node owns now.
     pub fn forget(&self, connection: ConnectionId) {
-        self.gates.write().unwrap_or_else(PoisonError::into_inner).remove(&connection);
+        self.gates
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&connection);
     }
 
     fn gate(&self, connection: ConnectionId, limits: &Limits) -> Arc<Gate> {
-        let known = self.gates.read().unwrap_or_else(PoisonError::into_inner).get(&connection).cloned();
+        let known = self
+            .gates
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&connection)
+            .cloned();
         known.unwrap_or_else(|| {
             let mut gates = self.gates.write().unwrap_or_else(PoisonError::into_inner);
-            gates.entry(connection).or_insert_with(|| Arc::new(Gate::new(limits, &self.clock))).clone()
+            gates
+                .entry(connection)
+                .or_insert_with(|| Arc::new(Gate::new(limits, &self.clock)))
+                .clone()
         })
     }
 }
@@ -192,7 +209,10 @@ impl Gate {
             waiting: Lanes::default(),
             alarm: false,
         };
-        Self { clock: clock.clone(), state: Mutex::new(state) }
+        Self {
+            clock: clock.clone(),
+            state: Mutex::new(state),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -214,7 +234,9 @@ impl Gate {
                         break;
                     }
                 }
-                let Some(sender) = state.waiting.pop() else { break };
+                let Some(sender) = state.waiting.pop() else {
+                    break;
+                };
                 state.under_way += 1;
                 if let Err(permit) = sender.send(Permit { gate: self.clone() }) {
                     refused.push(permit);
@@ -259,9 +281,14 @@ impl State {
             return Some(Blocked::Until(until));
         }
         let not_until = self.cell.check().err()?;
-        let wait = not_until.earliest_possible().duration_since(clock.elapsed());
+        let wait = not_until
+            .earliest_possible()
+            .duration_since(clock.elapsed());
         // At least a millisecond: a wait that rounds to nothing would spin.
-        Some(Blocked::Until(after(now, Duration::from(wait).max(Duration::from_millis(1)))))
+        Some(Blocked::Until(after(
+            now,
+            Duration::from(wait).max(Duration::from_millis(1)),
+        )))
     }
 }
 

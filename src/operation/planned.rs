@@ -74,7 +74,10 @@ impl PlannedRequest {
     /// The request as `{method, url, headers, body}` with secrets as `***`. A JSON body is shown
     /// as JSON, any other as text, none as null.
     pub fn masked(&self) -> Value {
-        let headers = self.headers.iter().map(|(name, value)| (name.as_str().to_owned(), self.masked_header(name, value)));
+        let headers = self
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), self.masked_header(name, value)));
         let mut shown = Map::new();
         shown.insert("method".into(), self.method.as_str().into());
         shown.insert("url".into(), self.masked_url().into());
@@ -91,7 +94,10 @@ impl PlannedRequest {
         };
         let mut shown = place.to_owned();
         if let Some(query) = query {
-            let pairs: Vec<_> = query.split('&').map(|pair| self.masked_pair(pair)).collect();
+            let pairs: Vec<_> = query
+                .split('&')
+                .map(|pair| self.masked_pair(pair))
+                .collect();
             shown.push('?');
             shown.push_str(&pairs.join("&"));
         }
@@ -100,7 +106,9 @@ impl PlannedRequest {
 
     fn masked_pair(&self, pair: &str) -> String {
         let raw = pair.split_once('=').map_or(pair, |(name, _)| name);
-        let name = url::form_urlencoded::parse(raw.as_bytes()).next().map(|(name, _)| name.into_owned());
+        let name = url::form_urlencoded::parse(raw.as_bytes())
+            .next()
+            .map(|(name, _)| name.into_owned());
         match name {
             Some(name) if self.secret_params.contains(&name) => format!("{raw}={MASK}"),
             _ => pair.to_owned(),
@@ -122,7 +130,11 @@ impl PlannedRequest {
         if self.body.is_empty() {
             return Value::Null;
         }
-        let kind = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+        let kind = self
+            .headers
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("");
         if kind.contains("json")
             && let Ok(json) = serde_json::from_slice::<Value>(&self.body)
         {
@@ -138,7 +150,10 @@ impl PlannedRequest {
         match value {
             Value::String(text) => self.hide_values(&text).into(),
             Value::Array(items) => items.into_iter().map(|item| self.hide_in(item)).collect(),
-            Value::Object(map) => map.into_iter().map(|(name, member)| (name, self.hide_in(member))).collect(),
+            Value::Object(map) => map
+                .into_iter()
+                .map(|(name, member)| (name, self.hide_in(member)))
+                .collect(),
             other => other,
         }
     }

@@ -36,9 +36,17 @@ pub struct Account<'a> {
 impl Account<'_> {
     /// `.connection`: the settings, and `id`, `hook_url`, `memory` beside them.
     pub fn context(&self) -> Val {
-        let settings = object(self.settings.iter().map(|(name, value)| (name.as_str(), from_json(value))));
+        let settings = object(
+            self.settings
+                .iter()
+                .map(|(name, value)| (name.as_str(), from_json(value))),
+        );
         let id = self.id.map_or(Val::Null, |id| text(&id.to_string()));
-        let memory = object(self.memory.iter().map(|(name, value)| (name.as_str(), from_json(value))));
+        let memory = object(
+            self.memory
+                .iter()
+                .map(|(name, value)| (name.as_str(), from_json(value))),
+        );
         let settings = with(&settings, "id", id);
         let settings = with(&settings, "hook_url", self.hook_url.map_or(Val::Null, text));
         with(&settings, "memory", memory)
@@ -46,7 +54,12 @@ impl Account<'_> {
 }
 
 /// The context of operation expressions before any answer.
-pub fn context(account: &Account<'_>, input: &Value, cursor: Option<&Value>, now: Timestamp) -> Val {
+pub fn context(
+    account: &Account<'_>,
+    input: &Value,
+    cursor: Option<&Value>,
+    now: Timestamp,
+) -> Val {
     object([
         ("input", from_json(input)),
         ("connection", account.context()),
@@ -59,5 +72,8 @@ pub fn context(account: &Account<'_>, input: &Value, cursor: Option<&Value>, now
 
 /// `.page`: its number from 1 and, where pages are walked by cursor, the cursor that led here.
 pub fn page(number: u64, cursor: Option<&Val>) -> Val {
-    object([("number", int(number)), ("cursor", cursor.cloned().unwrap_or(Val::Null))])
+    object([
+        ("number", int(number)),
+        ("cursor", cursor.cloned().unwrap_or(Val::Null)),
+    ])
 }

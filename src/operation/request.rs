@@ -4,12 +4,12 @@
 //! cannot be built names the manifest's place and the kind of fault, never data.
 
 use super::auth::{self, AuthError, Signing};
-use super::credentials::{Credentials, Handles};
+use super::credentials::{Credentials, place};
 use super::encode::{self, EncodeError};
 use super::join::{self, UrlError};
 use super::planned::PlannedRequest;
 use super::provider::Provider;
-use super::value::{as_str, field, kind, object, scalar, text, truthy, with};
+use super::value::{as_str, field, kind, object, scalar, text, truthy};
 use crate::canonical::problem::Class;
 use crate::manifest::model::{Auth, Format, Method, Step};
 use crate::mapping::{MapError, Scope};
@@ -85,25 +85,31 @@ struct Plan<'a> {
     context: &'a Val,
 }
 
-/// Builds the request of a step. `target` is an absolute URL that takes the place of path and
-/// query (the `next` link of a list).
+/// What paging adds to a step's own words.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// An absolute URL that takes the place of path and query (the `next` link of a list).
+    pub target: Option<String>,
+    /// A query parameter that is added where the step does not state it itself.
+    pub param: Option<(String, String)>,
+}
+
+/// Builds the request of a step.
 pub fn plan(
     provider: &dyn Provider,
     step: &Step,
     context: &Val,
     credentials: &Credentials,
     signing: &Signing,
-    target: Option<&str>,
+    turn: &Turn,
 ) -> Result<PlannedRequest, PlanError> {
-    let handles = Handles::new(credentials);
-    let context = with(context, "secrets", handles.context());
-    let plan = Plan { provider, context: &context };
+    let plan = Plan { provider, context };
     let mut used = BTreeSet::new();
-    let url = plan.url(step, target, &handles, &mut used)?;
-    let (format, body) = plan.body(step, &handles, &mut used)?;
-    let headers = plan.headers(step, format, !body.is_empty(), &handles, &mut used)?;
+    let url = plan.url(step, turn)?;
+    let (format, body) = plan.body(step, credentials, &mut used)?;
+    let headers = plan.headers(step, format, !body.is_empty())?;
     let mut request = PlannedRequest::new(method(step.method), url, headers, body);
-    if let Some(kind) = chosen(provider, &context, &request)? {
+    if let Some(kind) = chosen(provider, context, &request)? {
         auth::apply(&kind.kind, credentials, signing, &mut request)?;
     }
     for (name, secret) in credentials {
@@ -115,16 +121,30 @@ pub fn plan(
 }
 
 /// The entry of `auth` that applies: the first whose `when` holds.
-fn chosen<'p>(provider: &'p dyn Provider, context: &Val, request: &PlannedRequest) -> Result<Option<&'p Auth>, PlanError> {
+fn chosen<'p>(
+    provider: &'p dyn Provider,
+    context: &Val,
+    request: &PlannedRequest,
+) -> Result<Option<&'p Auth>, PlanError> {
     let connection = field(context, "connection").cloned().unwrap_or_default();
-    let described = object([("url", text(request.url.as_str())), ("method", text(request.method.as_str()))]);
+    let described = object([
+        ("url", text(request.url.as_str())),
+        ("method", text(request.method.as_str())),
+    ]);
     let seen = object([("connection", connection), ("request", described)]);
     for (index, entry) in provider.manifest().auth.iter().enumerate() {
         let holds = match &entry.when {
             None => true,
             Some(when) => {
                 let place = || format!("auth[{index}].when");
-                truthy(&provider.eval(when, &seen).map_err(|error| PlanError::Expression { place: place(), error })?)
+                truthy(
+                    &provider
+                        .eval(when, &seen)
+                        .map_err(|error| PlanError::Expression {
+                            place: place(),
+                            error,
+                        })?,
+                )
             }
         };
         if holds {
@@ -136,50 +156,91 @@ fn chosen<'p>(provider: &'p dyn Provider, context: &Val, request: &PlannedReques
 
 impl Plan<'_> {
     fn eval(&self, place: &str, expression: &str) -> Result<Val, PlanError> {
-        let failed = |error| PlanError::Expression { place: place.to_owned(), error };
+        let failed = |error| PlanError::Expression {
+            place: place.to_owned(),
+            error,
+        };
         self.provider.eval(expression, self.context).map_err(failed)
     }
 
     fn text(&self, place: &str, expression: &str) -> Result<String, PlanError> {
         let value = self.eval(place, expression)?;
         let found = kind(&value);
-        let wrong = || PlanError::Kind { place: place.to_owned(), wanted: "a string", found };
+        let wrong = || PlanError::Kind {
+            place: place.to_owned(),
+            wanted: "a string",
+            found,
+        };
         as_str(&value).map(str::to_owned).ok_or_else(wrong)
     }
 
-    fn url(&self, step: &Step, target: Option<&str>, handles: &Handles<'_>, used: &mut BTreeSet<String>) -> Result<Url, PlanError> {
-        let base = join::base(&self.text("transport.base_url", &self.provider.manifest().transport.base_url)?)?;
-        if let Some(target) = target {
+    fn url(
+        &self,
+        step: &Step,
+        turn: &Turn,
+    ) -> Result<Url, PlanError> {
+        let base = join::base(&self.text(
+            "transport.base_url",
+            &self.provider.manifest().transport.base_url,
+        )?)?;
+        if let Some(target) = &turn.target {
             return Ok(join::join(&base, target)?);
         }
         let mut url = join::join(&base, &self.text("path", &step.path)?)?;
         if let Some(query) = &step.query {
-            let query = handles.resolve(self.eval("query", query)?, used);
+            let query = self.eval("query", query)?;
             let pairs = join::pairs(&query)?;
-            join::append(&mut url, pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+            join::append(
+                &mut url,
+                pairs
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), value.as_str())),
+            );
+        }
+        if let Some((name, value)) = &turn.param
+            && !url.query_pairs().any(|(stated, _)| stated == name.as_str())
+        {
+            join::append(&mut url, [(name.as_str(), value.as_str())]);
         }
         Ok(url)
     }
 
-    fn body(&self, step: &Step, handles: &Handles<'_>, used: &mut BTreeSet<String>) -> Result<(Format, Bytes), PlanError> {
-        let format = step.format.unwrap_or(self.provider.manifest().transport.format);
+    fn body(
+        &self,
+        step: &Step,
+        credentials: &Credentials,
+        used: &mut BTreeSet<String>,
+    ) -> Result<(Format, Bytes), PlanError> {
+        let format = step
+            .format
+            .unwrap_or(self.provider.manifest().transport.format);
         let value = match (&step.body, &step.body_mapping) {
             (Some(body), _) => self.eval("body", body)?,
             (None, Some(mapping)) => self.mapped(mapping)?,
             (None, None) => return Ok((format, Bytes::new())),
         };
-        let value = handles.resolve(value, used);
+        let value = place(value, &step.secrets, credentials, used).map_err(AuthError::from)?;
         Ok((format, encode::body(format, &value)?))
     }
 
     fn mapped(&self, mapping: &str) -> Result<Val, PlanError> {
-        let failed = |error| PlanError::Expression { place: format!("body_mapping {mapping}"), error };
+        let failed = |error| PlanError::Expression {
+            place: format!("body_mapping {mapping}"),
+            error,
+        };
         let scope = Scope {
-            connection: field(self.context, "connection").cloned().unwrap_or_default(),
+            connection: field(self.context, "connection")
+                .cloned()
+                .unwrap_or_default(),
             headers: Val::Null,
             context: self.context.clone(),
         };
-        let mut values = self.provider.map(mapping, self.context.clone(), &scope).map_err(failed)?.values.into_iter();
+        let mut values = self
+            .provider
+            .map(mapping, self.context.clone(), &scope)
+            .map_err(failed)?
+            .values
+            .into_iter();
         match (values.next(), values.next()) {
             (Some(only), None) => Ok(only),
             (None, _) => Err(failed(MapError::NoOutput)),
@@ -192,24 +253,29 @@ impl Plan<'_> {
         step: &Step,
         format: Format,
         has_body: bool,
-        handles: &Handles<'_>,
-        used: &mut BTreeSet<String>,
     ) -> Result<HeaderMap, PlanError> {
         let transport = &self.provider.manifest().transport;
         let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static(encode::accept(answer_format(transport.format, step.format))));
+        headers.insert(
+            ACCEPT,
+            HeaderValue::from_static(encode::accept(answer_format(transport.format, step.format))),
+        );
         if has_body && let Some(kind) = encode::content_type(format) {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         }
         let all: [&BTreeMap<String, String>; 2] = [&transport.headers, &step.headers];
         for (name, expression) in all.into_iter().flatten() {
             let place = format!("headers.{name}");
-            let value = handles.resolve(self.eval(&place, expression)?, used);
+            let value = self.eval(&place, expression)?;
             if matches!(value, Val::Null) {
                 continue;
             }
             let found = kind(&value);
-            let text = scalar(&value).ok_or(PlanError::Kind { place, wanted: "a string or null", found })?;
+            let text = scalar(&value).ok_or(PlanError::Kind {
+                place,
+                wanted: "a string or null",
+                found,
+            })?;
             let refused = || AuthError::Header(name.clone());
             let header = HeaderName::try_from(name.as_str()).map_err(|_| refused())?;
             let value = HeaderValue::from_bytes(text.as_bytes()).map_err(|_| refused())?;

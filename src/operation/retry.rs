@@ -44,7 +44,13 @@ pub const fn repeatable(repeat: Repeat, method: Method) -> bool {
 
 /// Decides on a failed call. `attempts` counts those that were spent, this one included;
 /// `repeat` is the failed step's. A success is `GiveUp` by no one's wish: do not ask.
-pub fn next(retry: &Retry, attempts: u32, outcome: &Outcome, repeat: Repeat, rng: &mut impl Rng) -> Decision {
+pub fn next(
+    retry: &Retry,
+    attempts: u32,
+    outcome: &Outcome,
+    repeat: Repeat,
+    rng: &mut impl Rng,
+) -> Decision {
     let Some(class) = outcome.class else {
         return Decision::GiveUp;
     };
@@ -60,9 +66,11 @@ pub fn next(retry: &Retry, attempts: u32, outcome: &Outcome, repeat: Repeat, rng
         Class::Conflict => scheduled(true),
         Class::Ambiguous if matches!(repeat, Repeat::LookupFirst) => scheduled(true),
         // Refreshed once; a second refusal in a row is no matter of time.
-        Class::AuthExpired if attempts <= 1 => {
-            Decision::RetryAfter { delay: Duration::ZERO, spends_attempt: true, restart: false }
-        }
+        Class::AuthExpired if attempts <= 1 => Decision::RetryAfter {
+            delay: Duration::ZERO,
+            spends_attempt: true,
+            restart: false,
+        },
         Class::Rejected | Class::Gone => Decision::GiveUp,
         Class::Ambiguous
         | Class::AuthExpired
@@ -74,7 +82,13 @@ pub fn next(retry: &Retry, attempts: u32, outcome: &Outcome, repeat: Repeat, rng
     }
 }
 
-fn scheduled(retry: &Retry, attempts: u32, outcome: &Outcome, restart: bool, rng: &mut impl Rng) -> Decision {
+fn scheduled(
+    retry: &Retry,
+    attempts: u32,
+    outcome: &Outcome,
+    restart: bool,
+    rng: &mut impl Rng,
+) -> Decision {
     let index = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
     match retry.schedule.get(index) {
         None => Decision::Park,
@@ -88,7 +102,11 @@ fn scheduled(retry: &Retry, attempts: u32, outcome: &Outcome, restart: bool, rng
 
 /// The wait times a random factor in 1 ± jitter.
 fn jittered(wait: Duration, jitter: f64, rng: &mut impl Rng) -> Duration {
-    let jitter = if jitter.is_finite() { jitter.clamp(0.0, 1.0) } else { 0.0 };
+    let jitter = if jitter.is_finite() {
+        jitter.clamp(0.0, 1.0)
+    } else {
+        0.0
+    };
     let factor = rng.random_range(1.0 - jitter..=1.0 + jitter);
     Duration::try_from_secs_f64(wait.as_secs_f64() * factor).unwrap_or(wait)
 }
@@ -102,13 +120,30 @@ mod tests {
     use rand::rngs::StdRng;
 
     fn decide(class: Class, attempts: u32, repeat: Repeat, retry_after: Option<u64>) -> Decision {
-        let retry = Retry { schedule: vec![Span::secs(2), Span::secs(10)], jitter: 0.0, ..Retry::default() };
-        let outcome = Outcome { retry_after: retry_after.map(Duration::from_secs), ..Outcome::failed(class, "x", "x") };
-        next(&retry, attempts, &outcome, repeat, &mut StdRng::seed_from_u64(1))
+        let retry = Retry {
+            schedule: vec![Span::secs(2), Span::secs(10)],
+            jitter: 0.0,
+            ..Retry::default()
+        };
+        let outcome = Outcome {
+            retry_after: retry_after.map(Duration::from_secs),
+            ..Outcome::failed(class, "x", "x")
+        };
+        next(
+            &retry,
+            attempts,
+            &outcome,
+            repeat,
+            &mut StdRng::seed_from_u64(1),
+        )
     }
 
     fn after(seconds: u64, spends_attempt: bool, restart: bool) -> Decision {
-        Decision::RetryAfter { delay: Duration::from_secs(seconds), spends_attempt, restart }
+        Decision::RetryAfter {
+            delay: Duration::from_secs(seconds),
+            spends_attempt,
+            restart,
+        }
     }
 
     #[test]
@@ -136,18 +171,31 @@ mod tests {
             (Gone, 1, ByMethod, None, Decision::GiveUp),
         ];
         for (class, attempts, repeat, retry_after, expected) in cases {
-            assert_eq!(decide(class, attempts, repeat, retry_after), expected, "{class:?} {attempts} {repeat:?}");
+            assert_eq!(
+                decide(class, attempts, repeat, retry_after),
+                expected,
+                "{class:?} {attempts} {repeat:?}"
+            );
         }
     }
 
     #[test]
     fn only_what_is_safe_is_repeated() {
-        for method in [Method::Get, Method::Post, Method::Put, Method::Patch, Method::Delete] {
+        for method in [
+            Method::Get,
+            Method::Post,
+            Method::Put,
+            Method::Patch,
+            Method::Delete,
+        ] {
             let idempotent = matches!(method, Method::Get | Method::Put | Method::Delete);
             assert_eq!(repeatable(Repeat::ByMethod, method), idempotent);
             assert!(repeatable(Repeat::Safe, method));
             assert_eq!(repeatable(Repeat::Never, method), method == Method::Get);
-            assert_eq!(repeatable(Repeat::LookupFirst, method), method == Method::Get);
+            assert_eq!(
+                repeatable(Repeat::LookupFirst, method),
+                method == Method::Get
+            );
         }
     }
 

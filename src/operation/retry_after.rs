@@ -26,20 +26,37 @@ pub fn from_headers(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 /// A number of seconds; fractions are sent by some.
 pub fn seconds(text: &str) -> Option<Duration> {
     let number: f64 = text.parse().ok()?;
-    (number >= 0.0).then(|| Duration::try_from_secs_f64(number).unwrap_or(LONGEST).min(LONGEST))
+    (number >= 0.0).then(|| {
+        Duration::try_from_secs_f64(number)
+            .unwrap_or(LONGEST)
+            .min(LONGEST)
+    })
 }
 
 /// An HTTP date (RFC 9110 §5.6.7): IMF-fixdate and the two obsolete forms.
 pub fn http_date(text: &str) -> Option<Timestamp> {
-    ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"].iter().find_map(|format| {
+    [
+        "%a, %d %b %Y %H:%M:%S GMT",
+        "%A, %d-%b-%y %H:%M:%S GMT",
+        "%a %b %e %H:%M:%S %Y",
+    ]
+    .iter()
+    .find_map(|format| {
         let civil = DateTime::strptime(format, text).ok()?;
-        civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+        civil
+            .to_zoned(TimeZone::UTC)
+            .ok()
+            .map(|zoned| zoned.timestamp())
     })
 }
 
 /// Until when limit headers say that nothing is left. None while something is, or when the reset
 /// cannot be read (then the rate alone holds us back).
-pub fn from_limit_headers(rule: &LimitHeaders, headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
+pub fn from_limit_headers(
+    rule: &LimitHeaders,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Option<Timestamp> {
     let read = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let remaining: f64 = read(&rule.remaining)?.parse().ok()?;
     if remaining >= 1.0 {
@@ -66,20 +83,29 @@ mod tests {
     const NOW: Timestamp = Timestamp::constant(784_111_747, 0); // Sun, 06 Nov 1994 08:49:07 GMT
 
     fn wait(text: &str) -> Option<u64> {
-        let headers: HeaderMap = [(RETRY_AFTER, HeaderValue::from_str(text).unwrap())].into_iter().collect();
+        let headers: HeaderMap = [(RETRY_AFTER, HeaderValue::from_str(text).unwrap())]
+            .into_iter()
+            .collect();
         from_headers(&headers, NOW).map(|wait| wait.as_secs())
     }
 
     #[test]
     fn every_form_of_retry_after_is_read() {
         let cases = [
-            ("0", Some(0)), ("120", Some(120)), (" 7 ", Some(7)), ("1.9", Some(1)), ("999999999999", Some(86_400)),
+            ("0", Some(0)),
+            ("120", Some(120)),
+            (" 7 ", Some(7)),
+            ("1.9", Some(1)),
+            ("999999999999", Some(86_400)),
             ("Sun, 06 Nov 1994 08:49:37 GMT", Some(30)),
             ("Sunday, 06-Nov-94 08:49:37 GMT", Some(30)),
             ("Sun Nov  6 08:49:37 1994", Some(30)),
             ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
-            ("Sun, 06 Nov 1999 08:00:00 GMT", Some(86_400)),
-            ("-5", None), ("NaN", None), ("soon", None), ("", None),
+            ("Sat, 06 Nov 1999 08:00:00 GMT", Some(86_400)),
+            ("-5", None),
+            ("NaN", None),
+            ("soon", None),
+            ("", None),
         ];
         for (text, expected) in cases {
             assert_eq!(wait(text), expected, "{text:?}");
@@ -88,7 +114,11 @@ mod tests {
     }
 
     fn limit(remaining: &'static str, reset: &'static str, reset_as: ResetAs) -> Option<i64> {
-        let rule = LimitHeaders { remaining: "X-Left".into(), reset: Some("X-Reset".into()), reset_as };
+        let rule = LimitHeaders {
+            remaining: "X-Left".into(),
+            reset: Some("X-Reset".into()),
+            reset_as,
+        };
         let mut headers = HeaderMap::new();
         headers.insert("x-left", HeaderValue::from_static(remaining));
         headers.insert("x-reset", HeaderValue::from_static(reset));
@@ -101,7 +131,10 @@ mod tests {
         assert_eq!(limit("3", "30", ResetAs::Seconds), None);
         assert_eq!(limit("0", "784111757", ResetAs::EpochS), Some(10));
         assert_eq!(limit("0", "784111752000", ResetAs::EpochMs), Some(5));
-        assert_eq!(limit("0", "Sun, 06 Nov 1994 08:49:37 GMT", ResetAs::Date), Some(30));
+        assert_eq!(
+            limit("0", "Sun, 06 Nov 1994 08:49:37 GMT", ResetAs::Date),
+            Some(30)
+        );
         assert_eq!(limit("0", "1994-11-06T08:49:17Z", ResetAs::Date), Some(10));
         assert_eq!(limit("0", "later", ResetAs::Seconds), None);
         assert_eq!(limit("0", "1", ResetAs::EpochS), None);

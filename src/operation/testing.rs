@@ -23,7 +23,10 @@ docs = "https://docs.example"
 
 /// A provider with these further manifest lines.
 pub fn provider(manifest: &str) -> TestProvider {
-    TestProvider { manifest: toml::from_str(&format!("{HEAD}{manifest}")).unwrap(), mappings: BTreeMap::new() }
+    TestProvider {
+        manifest: toml::from_str(&format!("{HEAD}{manifest}")).unwrap(),
+        mappings: BTreeMap::new(),
+    }
 }
 
 impl Provider for TestProvider {
@@ -36,10 +39,20 @@ impl Provider for TestProvider {
     }
 
     fn map(&self, mapping: &str, input: Val, scope: &Scope) -> Result<Yield, MapError> {
-        program(self.mappings.get(mapping).map_or("error(\"no such mapping\")", String::as_str))?.run(input, scope)
+        program(
+            self.mappings
+                .get(mapping)
+                .map_or("error(\"no such mapping\")", String::as_str),
+        )?
+        .run(input, scope)
     }
 }
 
 fn program(source: &str) -> Result<Program, MapError> {
-    Program::new("test", source, &Library::builtin()).map_err(MapError::Compile)
+    Program::new(
+        "test",
+        source,
+        &Library::builtin().map_err(MapError::Compile)?,
+    )
+    .map_err(MapError::Compile)
 }

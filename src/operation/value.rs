@@ -19,7 +19,12 @@ pub(crate) fn int(number: u64) -> Val {
 
 /// An object from names and values.
 pub(crate) fn object<'a>(entries: impl IntoIterator<Item = (&'a str, Val)>) -> Val {
-    Val::obj(entries.into_iter().map(|(name, value)| (text(name), value)).collect::<Map>())
+    Val::obj(
+        entries
+            .into_iter()
+            .map(|(name, value)| (text(name), value))
+            .collect::<Map>(),
+    )
 }
 
 /// A copy of an object with one member set. What is no object becomes one.
@@ -87,7 +92,10 @@ pub(crate) fn from_json(value: &Value) -> Val {
         },
         Value::String(string) => text(string),
         Value::Array(items) => items.iter().map(from_json).collect(),
-        Value::Object(map) => object(map.iter().map(|(name, member)| (name.as_str(), from_json(member)))),
+        Value::Object(map) => object(
+            map.iter()
+                .map(|(name, member)| (name.as_str(), from_json(member))),
+        ),
     }
 }
 
@@ -96,10 +104,19 @@ pub(crate) fn to_json(value: &Val) -> Value {
     match value {
         Val::Null => Value::Null,
         Val::Bool(flag) => Value::Bool(*flag),
-        Val::Num(number) => number.to_string().parse::<serde_json::Number>().map_or(Value::Null, Value::Number),
-        Val::TStr(bytes) | Val::BStr(bytes) => Value::String(String::from_utf8_lossy(bytes).into_owned()),
+        Val::Num(number) => number
+            .to_string()
+            .parse::<serde_json::Number>()
+            .map_or(Value::Null, Value::Number),
+        Val::TStr(bytes) | Val::BStr(bytes) => {
+            Value::String(String::from_utf8_lossy(bytes).into_owned())
+        }
         Val::Arr(items) => Value::Array(items.iter().map(to_json).collect()),
-        Val::Obj(map) => Value::Object(map.iter().map(|(name, member)| (key(name), to_json(member))).collect()),
+        Val::Obj(map) => Value::Object(
+            map.iter()
+                .map(|(name, member)| (key(name), to_json(member)))
+                .collect(),
+        ),
     }
 }
 
@@ -118,7 +135,10 @@ mod tests {
 
     #[test]
     fn json_goes_there_and_back_with_its_digits() {
-        let document: Value = serde_json::from_str(r#"{"a":[1,19.90,1e400,-0.0,12345678901234567890,null,true,"Ж"],"b":{}}"#).unwrap_or_default();
+        let document: Value = serde_json::from_str(
+            r#"{"a":[1,19.90,1e400,-0.0,12345678901234567890,null,true,"Ж"],"b":{}}"#,
+        )
+        .unwrap_or_default();
         assert_eq!(to_json(&from_json(&document)), document);
         assert_ne!(document, json!(null));
     }

@@ -5,8 +5,17 @@
 //! rises in commit order; personal data, payloads and credentials are encrypted at rest; every
 //! query of what belongs to merchants takes a [`Scope`], so that isolation is in one place.
 
+#[cfg(test)]
+mod conformance;
+mod open;
 pub mod query;
+mod sqlite;
+pub mod vault;
 pub mod wake;
+
+pub use open::{StoreOptions, open, open_read_only};
+pub use sqlite::SqliteStore;
+pub use wake::Wakeups;
 
 use crate::canonical::connection::{Connection, Merchant};
 use crate::canonical::event::EventType;
@@ -156,7 +165,11 @@ pub trait Store: Send + Sync + 'static {
         id: FulfillmentOrderId,
     ) -> Result<Option<OrderState>, StoreError>;
     /// Writes change sets, each wholly or not at all, many in one commit. One that fails does not
-    /// touch its neighbours.
+    /// touch its neighbours. `Conflict` (a lock, an epoch, a dedupe key, a delivery that is decided)
+    /// means: read and decide again. A delivery needs at least one record or `unchanged` entry. A
+    /// record's `problem_id` may name a problem of the same set: when the same one is open already,
+    /// the record gets that one's id. Objects are stored by `version`; the bytes of a version that
+    /// is written again replace the old ones.
     async fn apply(
         &self,
         changes: Vec<ChangeSet>,
@@ -246,8 +259,10 @@ pub trait Store: Send + Sync + 'static {
         change: ChangeSet,
         audit: AuditEntry,
     ) -> Result<(), StoreError>;
-    /// Replaces a connection (its `version` is the one that was read) and, when given, credentials
-    /// (merged by name), with the jobs and events that follow.
+    /// Replaces a connection (its `version` is the one that was read; the stored one is one more)
+    /// and, when given, credentials (merged by name), with the jobs and events that follow. `health`
+    /// and `memory` stay as stored: they change by `change.connection` only. Leaving `suspended`
+    /// clears its reason and the circuit.
     async fn update_connection(
         &self,
         connection: &Connection,
@@ -311,6 +326,9 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<Job>, StoreError>;
     /// Writes an attempt before anything is sent.
     async fn start_attempt(&self, attempt: &Attempt) -> Result<(), StoreError>;
+    /// A job's attempts, oldest first: one without class and status whose request was sent (or may
+    /// have been) has an unknown outcome.
+    async fn attempts(&self, job_id: JobId) -> Result<Vec<Attempt>, StoreError>;
     /// Stores a checkpoint between two steps.
     async fn checkpoint(
         &self,
@@ -384,8 +402,8 @@ pub trait Store: Send + Sync + 'static {
     async fn health(&self) -> Result<StoreHealth, StoreError>;
     /// Deletes what is past its time: dedupe keys (7 d), idempotency keys (48 h).
     async fn housekeeping(&self, now: Timestamp) -> Result<(), StoreError>;
-    /// The bells that ring after a commit.
-    fn wake(&self) -> &wake::Wakeups;
     /// Writes everything down and closes.
     async fn close(&self);
+    /// Bells that ring after commits: new deliveries, events, jobs.
+    fn wake(&self) -> &Wakeups;
 }

@@ -92,7 +92,8 @@ pub struct ParcelCod {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrackingAnswer {
-    /// What is printed on the label; null when the answer names none.
+    /// What is printed on the label; null when the answer names none, never left out.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub tracking_number: Option<String>,
     /// Numbers that belong to it.
     #[serde(default)]
@@ -133,7 +134,8 @@ pub struct Document {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LabelAnswer {
-    /// Null while the carrier has not given one.
+    /// Null while the carrier has not given one, never left out.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub tracking_number: Option<String>,
     /// Where the customer follows it.
     #[serde(default)]

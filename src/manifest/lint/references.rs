@@ -1,4 +1,5 @@
-//! What names what: settings, credentials, mapping files. Secrets appear in auth and verify only.
+//! What names what: settings, credentials, mapping files. Secrets appear in auth, in verify and in
+//! the bodies of steps that list them.
 
 use super::Lint;
 use crate::manifest::finding::{Finding, Place, did_you_mean};
@@ -36,6 +37,14 @@ pub(super) fn check(lint: &mut Lint<'_>) {
             }
         }
     }
+    for (name, operation) in &manifest.operations {
+        for (index, step) in operation.steps.iter().enumerate() {
+            for secret in &step.secrets {
+                credential(lint, &["operations", name, "steps", &index.to_string(), "secrets"], secret);
+                credentials_used.insert(secret.clone());
+            }
+        }
+    }
     if let Some(webhooks) = &manifest.webhooks {
         let Verify::Hmac { secret, .. } = &webhooks.verify;
         credential(lint, &["webhooks", "verify", "secret"], secret);
@@ -68,7 +77,7 @@ fn mapping_file(lint: &mut Lint<'_>, text: &Text<'_>, file: &str) {
 fn expression(lint: &mut Lint<'_>, text: &Text<'_>) {
     let path: Vec<&str> = text.path.iter().map(String::as_str).collect();
     if SECRET.as_ref().is_some_and(|regex| regex.is_match(text.text)) {
-        lint.at(&path, "secrets appear in auth and verify only");
+        lint.at(&path, "secrets appear in auth and verify only (a step lists those that its body places under `secrets`)");
     }
     for name in names(&SETTING, text.text) {
         if let Some(message) = undeclared(lint, name) {

@@ -191,6 +191,10 @@ fn topics(lint: &mut Lint<'_>, webhooks: &Webhooks) {
         }
     }
     for (index, challenge) in webhooks.challenges.iter().enumerate() {
+        if challenge.without_header.is_none() && challenge.body.is_none() {
+            let path = ["webhooks", "challenges", &index.to_string()];
+            lint.advise(&path, "a challenge is known by its shape", "give `without_header` or `body`");
+        }
         if let Some(Err(error)) = challenge.body.as_deref().map(regex::Regex::new) {
             let path = ["webhooks", "challenges", &index.to_string(), "body"];
             lint.at(&path, format!("not a regular expression: {}", last_line(&error.to_string())));

@@ -172,7 +172,12 @@ fn both(args: &[Val], name: &str, operation: fn(Decimal, Decimal) -> Option<Deci
 /// Exact sum: `None` where the library would have to drop digits.
 fn add(left: Decimal, right: Decimal) -> Option<Decimal> {
     let scale = left.scale().max(right.scale());
-    left.checked_add(right).filter(|sum| sum.scale() == scale)
+    let mut sum = left.checked_add(right)?;
+    // The library drops the scale of a zero operand, which loses nothing.
+    if left.is_zero() || right.is_zero() {
+        sum.rescale(scale);
+    }
+    Some(sum).filter(|sum| sum.scale() == scale)
 }
 
 /// Exact product: `None` where the library would have to drop digits.

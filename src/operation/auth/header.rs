@@ -16,7 +16,8 @@ pub(super) fn apply(
         let value = fill(template, credentials)?;
         let refused = || AuthError::Header(name.clone());
         let header = HeaderName::try_from(name.as_str()).map_err(|_| refused())?;
-        let value = HeaderValue::from_bytes(value.expose_secret().as_bytes()).map_err(|_| refused())?;
+        let value =
+            HeaderValue::from_bytes(value.expose_secret().as_bytes()).map_err(|_| refused())?;
         request.set_secret_header(header, value);
     }
     Ok(())

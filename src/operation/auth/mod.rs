@@ -27,7 +27,10 @@ pub struct Signing {
 impl Signing {
     /// For one call at `now`.
     pub fn at(now: Timestamp) -> Self {
-        Self { now, nonce: uuid::Uuid::new_v4().simple().to_string() }
+        Self {
+            now,
+            nonce: uuid::Uuid::new_v4().simple().to_string(),
+        }
     }
 }
 
@@ -51,13 +54,16 @@ pub fn apply(
 ) -> Result<(), AuthError> {
     match kind {
         AuthKind::None => Ok(()),
-        AuthKind::Basic { username, password } => basic::apply(username, password, credentials, request),
+        AuthKind::Basic { username, password } => {
+            basic::apply(username, password, credentials, request)
+        }
         AuthKind::Bearer { token } => bearer::apply(token, credentials, request),
         AuthKind::Header { headers } => header::apply(headers, credentials, request),
         AuthKind::Query { params } => query::apply(params, credentials, request),
-        AuthKind::Oauth1 { consumer_key, consumer_secret } => {
-            oauth1::apply(consumer_key, consumer_secret, credentials, signing, request)
-        }
+        AuthKind::Oauth1 {
+            consumer_key,
+            consumer_secret,
+        } => oauth1::apply(consumer_key, consumer_secret, credentials, signing, request),
     }
 }
 

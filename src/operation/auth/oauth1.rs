@@ -20,12 +20,19 @@ pub(super) fn apply(
     signing: &Signing,
     request: &mut PlannedRequest,
 ) -> Result<(), AuthError> {
-    let (key, secret) = (fill(consumer_key, credentials)?, fill(consumer_secret, credentials)?);
+    let (key, secret) = (
+        fill(consumer_key, credentials)?,
+        fill(consumer_secret, credentials)?,
+    );
     request.add_param("oauth_consumer_key", key.expose_secret(), true);
     // Nonce and time are no secrets, but masked too: a printed request is then always the same.
     request.add_param("oauth_nonce", &signing.nonce, true);
     request.add_param("oauth_signature_method", "HMAC-SHA256", false);
-    request.add_param("oauth_timestamp", &signing.now.as_second().to_string(), true);
+    request.add_param(
+        "oauth_timestamp",
+        &signing.now.as_second().to_string(),
+        true,
+    );
     let mut params: Vec<(String, String)> = request.url.query_pairs().into_owned().collect();
     if is_form(request) {
         params.extend(url::form_urlencoded::parse(&request.body).into_owned());
@@ -38,17 +45,34 @@ pub(super) fn apply(
 
 /// A form body is signed too (§3.4.1.3.1).
 fn is_form(request: &PlannedRequest) -> bool {
-    let kind = request.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = request
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"))
 }
 
 /// The signature base string (§3.4.1) of decoded parameters.
 pub(super) fn base_string(method: &str, url: &Url, params: &[(String, String)]) -> String {
-    let mut encoded: Vec<_> = params.iter().map(|(name, value)| (encode(name), encode(value))).collect();
+    let mut encoded: Vec<_> = params
+        .iter()
+        .map(|(name, value)| (encode(name), encode(value)))
+        .collect();
     encoded.sort();
-    let joined: Vec<_> = encoded.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    let place = format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or(""), url.path());
+    let joined: Vec<_> = encoded
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let port = url
+        .port()
+        .map(|port| format!(":{port}"))
+        .unwrap_or_default();
+    let place = format!(
+        "{}://{}{port}{}",
+        url.scheme(),
+        url.host_str().unwrap_or(""),
+        url.path()
+    );
     format!("{method}&{}&{}", encode(&place), encode(&joined.join("&")))
 }
 

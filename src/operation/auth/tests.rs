@@ -7,15 +7,26 @@ use std::collections::BTreeMap;
 use url::Url;
 
 fn credentials() -> Credentials {
-    [("user", "us:er"), ("key", "ck_1 é"), ("secret", "cs_2")].into_iter().map(|(n, v)| (n.to_owned(), v.into())).collect()
+    [("user", "us:er"), ("key", "ck_1 é"), ("secret", "cs_2")]
+        .into_iter()
+        .map(|(n, v)| (n.to_owned(), v.into()))
+        .collect()
 }
 
 fn request(url: &str) -> PlannedRequest {
-    PlannedRequest::new(Method::GET, Url::parse(url).unwrap(), HeaderMap::new(), Bytes::new())
+    PlannedRequest::new(
+        Method::GET,
+        Url::parse(url).unwrap(),
+        HeaderMap::new(),
+        Bytes::new(),
+    )
 }
 
 fn signing() -> Signing {
-    Signing { now: Timestamp::from_second(1_700_000_000).unwrap(), nonce: "abc".into() }
+    Signing {
+        now: Timestamp::from_second(1_700_000_000).unwrap(),
+        nonce: "abc".into(),
+    }
 }
 
 fn applied(kind: &AuthKind, url: &str) -> Result<PlannedRequest, AuthError> {
@@ -25,13 +36,25 @@ fn applied(kind: &AuthKind, url: &str) -> Result<PlannedRequest, AuthError> {
 
 #[test]
 fn headers_are_set_and_masked() {
-    let basic = AuthKind::Basic { username: "Aladdin".into(), password: "open sesame".into() };
+    let basic = AuthKind::Basic {
+        username: "Aladdin".into(),
+        password: "open sesame".into(),
+    };
     let sent = applied(&basic, "https://a.example/").unwrap();
     // RFC 7617 §2
-    assert_eq!(sent.headers["authorization"], "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+    assert_eq!(
+        sent.headers["authorization"],
+        "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
+    );
     assert_eq!(sent.masked()["headers"]["authorization"], "Basic ***");
 
-    let sent = applied(&AuthKind::Bearer { token: "{secret}".into() }, "https://a.example/").unwrap();
+    let sent = applied(
+        &AuthKind::Bearer {
+            token: "{secret}".into(),
+        },
+        "https://a.example/",
+    )
+    .unwrap();
     assert_eq!(sent.headers["authorization"], "Bearer cs_2");
     assert_eq!(sent.masked()["headers"]["authorization"], "Bearer ***");
 
@@ -45,13 +68,25 @@ fn headers_are_set_and_masked() {
 fn query_parameters_are_encoded_and_masked() {
     let params = BTreeMap::from([("consumer_key".to_owned(), "{key}".to_owned())]);
     let sent = applied(&AuthKind::Query { params }, "https://a.example/o?page=1").unwrap();
-    assert_eq!(sent.url.as_str(), "https://a.example/o?page=1&consumer_key=ck_1%20%C3%A9");
-    assert_eq!(sent.masked_url(), "https://a.example/o?page=1&consumer_key=***");
+    assert_eq!(
+        sent.url.as_str(),
+        "https://a.example/o?page=1&consumer_key=ck_1%20%C3%A9"
+    );
+    assert_eq!(
+        sent.masked_url(),
+        "https://a.example/o?page=1&consumer_key=***"
+    );
 }
 
 #[test]
 fn errors_name_the_field_and_show_no_value() {
-    let missing = applied(&AuthKind::Bearer { token: "{token}".into() }, "https://a.example/").unwrap_err();
+    let missing = applied(
+        &AuthKind::Bearer {
+            token: "{token}".into(),
+        },
+        "https://a.example/",
+    )
+    .unwrap_err();
     assert_eq!(missing.to_string(), "the credential `token` is not set");
     let headers = BTreeMap::from([("X-Key".to_owned(), "{secret}\r\nX-Evil: 1".to_owned())]);
     let refused = applied(&AuthKind::Header { headers }, "https://a.example/").unwrap_err();
@@ -63,14 +98,26 @@ fn errors_name_the_field_and_show_no_value() {
 fn the_base_string_is_that_of_rfc_5849() {
     // §3.4.1.1, parameters of §3.4.1.3.1
     let params: Vec<_> = [
-        ("b5", "=%3D"), ("a3", "a"), ("c@", ""), ("a2", "r b"), ("oauth_consumer_key", "9djdj82h48djs9d2"),
-        ("oauth_token", "kkk9d7dh3k39sjv7"), ("oauth_signature_method", "HMAC-SHA1"), ("oauth_timestamp", "137131201"),
-        ("oauth_nonce", "7d8f3e4a"), ("c2", ""), ("a3", "2 q"),
+        ("b5", "=%3D"),
+        ("a3", "a"),
+        ("c@", ""),
+        ("a2", "r b"),
+        ("oauth_consumer_key", "9djdj82h48djs9d2"),
+        ("oauth_token", "kkk9d7dh3k39sjv7"),
+        ("oauth_signature_method", "HMAC-SHA1"),
+        ("oauth_timestamp", "137131201"),
+        ("oauth_nonce", "7d8f3e4a"),
+        ("c2", ""),
+        ("a3", "2 q"),
     ]
     .into_iter()
     .map(|(n, v)| (n.to_owned(), v.to_owned()))
     .collect();
-    let base = oauth1::base_string("POST", &Url::parse("http://EXAMPLE.COM:80/request").unwrap(), &params);
+    let base = oauth1::base_string(
+        "POST",
+        &Url::parse("http://EXAMPLE.COM:80/request").unwrap(),
+        &params,
+    );
     assert_eq!(
         base,
         "POST&http%3A%2F%2Fexample.com%2Frequest&a2%3Dr%2520b%26a3%3D2%2520q%26a3%3Da%26b5%3D%253D%25253D%26c%2540%3D\
@@ -79,14 +126,21 @@ fn the_base_string_is_that_of_rfc_5849() {
     );
     // The signature that the tests of the Python library oauthlib publish for this base string.
     assert_eq!(
-        oauth1::sign(&base, "ECrDNoq1VYzzzzzzzzzyAK7TwZNtPnkqatqZZZZ", "just-a-string    asdasd"),
+        oauth1::sign(
+            &base,
+            "ECrDNoq1VYzzzzzzzzzyAK7TwZNtPnkqatqZZZZ",
+            "just-a-string    asdasd"
+        ),
         "wdfdHUKXHbOnOGZP8WFAWMSAmWzN3EVBWWgXGlC/Eo4="
     );
 }
 
 #[test]
 fn oauth1_signs_query_and_form() {
-    let kind = AuthKind::Oauth1 { consumer_key: "{key}".into(), consumer_secret: "{secret}".into() };
+    let kind = AuthKind::Oauth1 {
+        consumer_key: "{key}".into(),
+        consumer_secret: "{secret}".into(),
+    };
     let sent = applied(&kind, "http://a.example/o?status=a&status=b%2Bc").unwrap();
     assert_eq!(
         sent.masked_url(),
@@ -94,12 +148,22 @@ fn oauth1_signs_query_and_form() {
          &oauth_signature_method=HMAC-SHA256&oauth_timestamp=***&oauth_signature=***"
     );
     let signature = |sent: &PlannedRequest| sent.url.query_pairs().last().unwrap().1.into_owned();
-    let params: Vec<(String, String)> =
-        sent.url.query_pairs().into_owned().filter(|(name, _)| name != "oauth_signature").collect();
-    assert_eq!(signature(&sent), oauth1::sign(&oauth1::base_string("GET", &sent.url, &params), "cs_2", ""));
+    let params: Vec<(String, String)> = sent
+        .url
+        .query_pairs()
+        .into_owned()
+        .filter(|(name, _)| name != "oauth_signature")
+        .collect();
+    assert_eq!(
+        signature(&sent),
+        oauth1::sign(&oauth1::base_string("GET", &sent.url, &params), "cs_2", "")
+    );
 
     let mut form = request("http://a.example/o?status=a&status=b%2Bc");
-    form.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    form.headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/x-www-form-urlencoded"),
+    );
     form.body = Bytes::from_static(b"x=1");
     apply(&kind, &credentials(), &signing(), &mut form).unwrap();
     assert_ne!(signature(&form), signature(&sent));

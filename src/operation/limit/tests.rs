@@ -11,7 +11,12 @@ fn at(seconds: u64) -> Timestamp {
 }
 
 fn limits(rate_per_second: f64, burst: u32, concurrency: u32) -> Limits {
-    Limits { rate_per_second, burst, concurrency, headers: None }
+    Limits {
+        rate_per_second,
+        burst,
+        concurrency,
+        headers: None,
+    }
 }
 
 struct Stage {
@@ -26,19 +31,34 @@ impl Stage {
     fn new(limits: Limits) -> Self {
         let clock = Arc::new(TestClock::at(START));
         let limiter = Arc::new(Limiter::new(clock.clone()));
-        Self { clock, limiter, connection: ConnectionId::new(), limits, log: Arc::default() }
+        Self {
+            clock,
+            limiter,
+            connection: ConnectionId::new(),
+            limits,
+            log: Arc::default(),
+        }
     }
 
     async fn now(&self) -> Result<Permit, LimitError> {
-        self.limiter.acquire(self.connection, Lane::Stock, &self.limits, at(0)).await
+        self.limiter
+            .acquire(self.connection, Lane::Stock, &self.limits, at(0))
+            .await
     }
 
     /// Waits in a lane and writes its name down when its turn comes.
     async fn waiting(&self, name: &'static str, lane: Lane) -> JoinHandle<Result<(), LimitError>> {
-        let (limiter, connection, limits, log) = (self.limiter.clone(), self.connection, self.limits.clone(), self.log.clone());
+        let (limiter, connection, limits, log) = (
+            self.limiter.clone(),
+            self.connection,
+            self.limits.clone(),
+            self.log.clone(),
+        );
         let before = self.clock.sleepers();
         let task = tokio::spawn(async move {
-            let permit = limiter.acquire(connection, lane, &limits, at(1_000)).await?;
+            let permit = limiter
+                .acquire(connection, lane, &limits, at(1_000))
+                .await?;
             log.lock().unwrap().push(name);
             drop(permit);
             Ok(())
@@ -112,7 +132,11 @@ async fn a_freeze_holds_everything_and_only_grows() {
     stage.limiter.freeze_until(stage.connection, at(30));
     assert_eq!(stage.limiter.frozen_until(stage.connection), Some(at(60)));
     assert_eq!(stage.limiter.frozen(), [(stage.connection, at(60))]);
-    assert_eq!(stage.now().await.unwrap_err(), LimitError::Frozen(at(60)), "longer than the deadline");
+    assert_eq!(
+        stage.now().await.unwrap_err(),
+        LimitError::Frozen(at(60)),
+        "longer than the deadline"
+    );
     let task = stage.waiting("after", Lane::Stock).await;
     stage.clock.advance(Duration::from_secs(59));
     stage.settle().await;

@@ -1,0 +1,183 @@
+//! What a PATCH changes of a connection, and what follows from a new state. Pure but for the clock.
+
+use super::connection_write::{Change, first_jobs, job};
+use super::connections::WantedState;
+use super::connectors::{credentials, named, settings};
+use super::gate::Call;
+use super::problem::Problem;
+use super::text::{name, object_size};
+use crate::canonical::connection::{Connection, ConnectionState};
+use crate::canonical::{Field, MerchantId, Timestamp};
+use crate::manifest::model::Manifest;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+/// What may be changed of a connection. Keys left out stay as they are.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectionPatch {
+    /// Cannot be changed; may be sent as it is.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    merchant_id: Option<MerchantId>,
+    /// Cannot be changed; may be sent as it is.
+    #[serde(default)]
+    connector: Option<String>,
+    /// What people call it.
+    #[serde(default)]
+    name: Option<String>,
+    /// Merged by name; null removes a setting.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    settings: Map<String, Value>,
+    /// Merged by name.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    credentials: Map<String, Value>,
+    /// `observing`, `active` or `paused`.
+    #[serde(default)]
+    #[schema(value_type = Option<WantedState>)]
+    state: Option<WantedState>,
+    /// Orders placed before it are never released by themselves.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    release_from: Field<Timestamp>,
+}
+
+/// The connection as the patch wants it; `None` when that changes nothing.
+///
+/// # Errors
+/// `invalid_body` with every field that does not fit.
+pub fn patched(
+    call: &Call,
+    before: Connection,
+    patch: &ConnectionPatch,
+) -> Result<Option<Change>, Problem> {
+    unchangeable(&before, patch)?;
+    let connector = named(call, &before.connector)?;
+    let manifest = connector.manifest();
+    let mut connection = before.clone();
+    if let Some(text) = &patch.name {
+        connection.name = name("name", text)?;
+    }
+    if !patch.settings.is_empty() {
+        object_size("settings", &patch.settings)?;
+        connection.settings = merged(manifest, &before.settings, &patch.settings)?;
+    }
+    object_size("credentials", &patch.credentials)?;
+    let secrets = match patch.credentials.is_empty() {
+        true => None,
+        false => Some(credentials(
+            manifest,
+            &patch.credentials,
+            &before.credentials_set,
+        )?),
+    };
+    match patch.release_from {
+        Field::Value(moment) => connection.release_from = Some(moment),
+        Field::Null if before.state == ConnectionState::Active => {
+            return Err(Problem::body(
+                "release_from",
+                "an active connection needs one",
+            ));
+        }
+        Field::Null => connection.release_from = None,
+        Field::Absent => {}
+    }
+    let rewired = connection.settings != before.settings || secrets.is_some();
+    let mut change = match patch.state {
+        Some(wanted) => {
+            // Observing again: what is placed meanwhile is another system's to ship.
+            let leaves =
+                wanted == WantedState::Observing && before.state != ConnectionState::Observing;
+            if leaves && patch.release_from.is_absent() {
+                connection.release_from = None;
+            }
+            to_state(call, connection, wanted, manifest)?
+        }
+        None => Change {
+            connection: Some(connection),
+            ..Change::default()
+        },
+    };
+    if rewired && change.jobs.is_empty() {
+        change
+            .jobs
+            .extend(job(manifest, &before, "connection.check", call.now()));
+    }
+    if change.connection.as_ref() == Some(&before) && secrets.is_none() && change.wanted.is_none() {
+        return Ok(None);
+    }
+    change.detail = json!({
+        "settings": patch.settings.keys().collect::<Vec<_>>(),
+        "credentials": patch.credentials.keys().collect::<Vec<_>>(),
+        "state": patch.state,
+    });
+    change.credentials = secrets;
+    Ok(Some(change))
+}
+
+fn unchangeable(before: &Connection, patch: &ConnectionPatch) -> Result<(), Problem> {
+    if patch.merchant_id.is_some_and(|id| id != before.merchant_id) {
+        return Err(Problem::body(
+            "merchant_id",
+            "cannot be changed: make a new connection",
+        ));
+    }
+    if patch
+        .connector
+        .as_ref()
+        .is_some_and(|id| *id != before.connector)
+    {
+        return Err(Problem::body(
+            "connector",
+            "cannot be changed: make a new connection",
+        ));
+    }
+    Ok(())
+}
+
+fn merged(
+    manifest: &Manifest,
+    before: &Map<String, Value>,
+    patch: &Map<String, Value>,
+) -> Result<Map<String, Value>, Problem> {
+    let mut all = before.clone();
+    for (name, value) in patch {
+        all.insert(name.clone(), value.clone());
+    }
+    settings(manifest, &all)
+}
+
+/// A connection in the wanted state, and what follows: activation sets `release_from` and
+/// registers webhooks; leaving `paused` or `suspended` sets parked work going again.
+///
+/// # Errors
+/// None so far; kept for states that need more.
+pub fn to_state(
+    call: &Call,
+    mut connection: Connection,
+    wanted: WantedState,
+    manifest: &Manifest,
+) -> Result<Change, Problem> {
+    let from = connection.state;
+    connection.state = wanted.into();
+    if wanted == WantedState::Active && connection.release_from.is_none() {
+        connection.release_from = Some(call.now());
+    }
+    let resumed = wanted != WantedState::Paused
+        && matches!(from, ConnectionState::Paused | ConnectionState::Suspended);
+    let jobs = if connection.state != from && wanted != WantedState::Paused {
+        first_jobs(manifest, &connection, call.now())
+    } else {
+        Vec::new()
+    };
+    Ok(Change {
+        connection: Some(connection),
+        jobs,
+        resumed,
+        wanted: Some(wanted).filter(|wanted| *wanted != WantedState::Paused),
+        ..Change::default()
+    })
+}

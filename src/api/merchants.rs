@@ -1,0 +1,87 @@
+//! Merchants: the 3PL's clients.
+
+use super::body::Body;
+use super::change::audit;
+use super::gate::Call;
+use super::idempotency::once;
+use super::problem::Problem;
+use super::reply::{self, Answer, Reply};
+use super::rules;
+use super::text::{name, object_size};
+use crate::canonical::MerchantId;
+use crate::canonical::connection::Merchant;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+/// A merchant to be created.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewMerchant {
+    /// What people call it: 1 to 200 characters.
+    name: String,
+    /// IANA name of its time zone; `UTC` when left out.
+    #[serde(default)]
+    timezone: Option<String>,
+    /// Settings of its own.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    settings: Map<String, Value>,
+}
+
+/// `POST /v1/merchants`.
+pub async fn create(call: Call, body: Body<NewMerchant>) -> Answer {
+    once(
+        call,
+        body.hash,
+        Some("/v1/merchants"),
+        |call, _| async move {
+            let merchant = merchant(body.value, &call)?;
+            let subject = merchant.id.to_string();
+            let audit = audit(&call, "merchant.create", &subject, json!({}));
+            call.state.store.insert_merchant(&merchant, audit).await?;
+            Reply::created("/v1/merchants", &merchant)
+        },
+    )
+    .await
+}
+
+fn merchant(new: NewMerchant, call: &Call) -> Result<Merchant, Problem> {
+    let timezone = new.timezone.unwrap_or_else(|| "UTC".into());
+    if jiff::tz::TimeZone::get(&timezone).is_err() {
+        return Err(Problem::body(
+            "timezone",
+            "an IANA time zone is wanted, such as Europe/Sofia",
+        ));
+    }
+    object_size("settings", &new.settings)?;
+    let unfit = rules::check("settings", &new.settings);
+    if !unfit.is_empty() {
+        return Err(Problem::fields(unfit));
+    }
+    Ok(Merchant {
+        id: MerchantId::new(),
+        name: name("name", &new.name)?,
+        timezone,
+        settings: new.settings,
+        created_at: call.now(),
+    })
+}
+
+/// `GET /v1/merchants`.
+pub async fn list(call: Call) -> Answer {
+    let (scope, page) = (call.principal.scope(), call.params.page()?);
+    let found = call.state.store.merchants(scope, page).await;
+    reply::list(&call.page_of(found)?)
+}
+
+/// `GET /v1/merchants/{id}`.
+pub async fn get(call: Call) -> Answer {
+    let id: MerchantId = call.id("id", "merchant")?;
+    let found = call
+        .state
+        .store
+        .merchant(call.principal.scope(), id)
+        .await?;
+    reply::ok(&found.ok_or_else(|| Problem::not_found("merchant"))?)
+}

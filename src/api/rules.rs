@@ -1,0 +1,197 @@
+//! The settings that every connection and merchant may have, whatever the connector: they steer
+//! flow (see `flow::settings`). Checked here, since flow takes what it cannot read as not set.
+
+use super::problem::FieldError;
+use crate::canonical::{Amount, Currency};
+use serde_json::{Map, Value, json};
+
+type Check = fn(&Value) -> bool;
+
+/// Name, JSON Schema, check, and what is wanted in words.
+struct Rule {
+    name: &'static str,
+    schema: fn() -> Value,
+    fits: Check,
+    wanted: &'static str,
+}
+
+fn text(value: &Value) -> bool {
+    value
+        .as_str()
+        .is_some_and(|t| !t.trim().is_empty() && t.chars().count() <= 200)
+}
+fn boolean(value: &Value) -> bool {
+    value.is_boolean()
+}
+fn one_of(value: &Value, words: &[&str]) -> bool {
+    value.as_str().is_some_and(|word| words.contains(&word))
+}
+fn words(words: &[&str]) -> Value {
+    json!({"type": "string", "enum": words})
+}
+
+const ACCEPT: &[&str] = &["auto", "when_in_stock", "manual"];
+const ON_SHORT: &[&str] = &["ship_rest", "wait", "cancel_rest", "ask"];
+const PUSH: &[&str] = &["label", "handover", "first_scan"];
+const UNKNOWN_STATE: &[&str] = &["hold", "release"];
+const BUNDLES: &[&str] = &["parts", "parent"];
+
+const RULES: &[Rule] = &[
+    Rule {
+        name: "location",
+        schema: || json!({"type": "string", "description": "The depot that fulfils."}),
+        fits: text,
+        wanted: "a text",
+    },
+    Rule {
+        name: "accept",
+        schema: || words(ACCEPT),
+        fits: |v| one_of(v, ACCEPT),
+        wanted: "auto, when_in_stock or manual",
+    },
+    Rule {
+        name: "edit_window_minutes",
+        schema: || json!({"type": "integer", "minimum": 0, "maximum": 44_640}),
+        fits: |v| v.as_i64().is_some_and(|n| (0..=44_640).contains(&n)),
+        wanted: "a whole number from 0 to 44640",
+    },
+    Rule {
+        name: "cod_limit",
+        schema: || json!({"type": "string", "description": "Above it, cash on delivery waits for a person."}),
+        fits: |v| {
+            v.as_str()
+                .is_some_and(|t| t.parse::<Amount>().is_ok_and(|a| !a.is_negative()))
+        },
+        wanted: "an amount as a text, such as \"500.00\"",
+    },
+    Rule {
+        name: "cod_currencies",
+        schema: || json!({"type": "array", "items": {"type": "string", "pattern": "^[A-Z]{3}$"}}),
+        fits: |v| {
+            v.as_array().is_some_and(|codes| {
+                codes
+                    .iter()
+                    .all(|c| c.as_str().is_some_and(|c| c.parse::<Currency>().is_ok()))
+            })
+        },
+        wanted: "a list of ISO 4217 codes",
+    },
+    Rule {
+        name: "require_sku",
+        schema: || json!({"type": "boolean"}),
+        fits: boolean,
+        wanted: "true or false",
+    },
+    Rule {
+        name: "hold_totals_mismatch",
+        schema: || json!({"type": "boolean"}),
+        fits: boolean,
+        wanted: "true or false",
+    },
+    Rule {
+        name: "unknown_state",
+        schema: || words(UNKNOWN_STATE),
+        fits: |v| one_of(v, UNKNOWN_STATE),
+        wanted: "hold or release",
+    },
+    Rule {
+        name: "bundles",
+        schema: || words(BUNDLES),
+        fits: |v| one_of(v, BUNDLES),
+        wanted: "parts or parent",
+    },
+    Rule {
+        name: "on_short",
+        schema: || words(ON_SHORT),
+        fits: |v| one_of(v, ON_SHORT),
+        wanted: "ship_rest, wait, cancel_rest or ask",
+    },
+    Rule {
+        name: "fulfillment_push",
+        schema: || words(PUSH),
+        fits: |v| one_of(v, PUSH),
+        wanted: "label, handover or first_scan",
+    },
+    Rule {
+        name: "cut_off",
+        schema: || json!({"type": "string", "pattern": "^[0-2][0-9]:[0-5][0-9]$"}),
+        fits: |v| {
+            v.as_str()
+                .is_some_and(|t| jiff::civil::Time::strptime("%H:%M", t).is_ok())
+        },
+        wanted: "a time of day such as 16:30",
+    },
+    Rule {
+        name: "priority",
+        schema: || json!({"type": "integer"}),
+        fits: |v| v.as_i64().is_some_and(|n| i32::try_from(n).is_ok()),
+        wanted: "a whole number",
+    },
+    Rule {
+        name: "currency",
+        schema: || json!({"type": "string", "pattern": "^[A-Z]{3}$", "description": "Of payloads that name none."}),
+        fits: |v| v.as_str().is_some_and(|t| t.parse::<Currency>().is_ok()),
+        wanted: "an ISO 4217 code such as EUR",
+    },
+    Rule {
+        name: "timezone",
+        schema: || json!({"type": "string", "description": "IANA name, of times that name none."}),
+        fits: |v| {
+            v.as_str()
+                .is_some_and(|t| jiff::tz::TimeZone::get(t).is_ok())
+        },
+        wanted: "an IANA time zone such as Europe/Athens",
+    },
+];
+
+/// True for a setting of every connection.
+pub fn knows(name: &str) -> bool {
+    RULES.iter().any(|rule| rule.name == name)
+}
+
+/// What does not fit, below this path.
+pub fn check(path: &str, given: &Map<String, Value>) -> Vec<FieldError> {
+    let rules = RULES
+        .iter()
+        .filter_map(|rule| Some((rule, given.get(rule.name)?)));
+    rules
+        .filter(|(rule, value)| !(rule.fits)(value))
+        .map(|(rule, _)| {
+            FieldError::new(
+                format!("{path}.{}", rule.name),
+                format!("{} is wanted", rule.wanted),
+            )
+        })
+        .collect()
+}
+
+/// The settings of every connection as JSON Schema.
+pub fn json_schema() -> Value {
+    let properties: Map<String, Value> = RULES
+        .iter()
+        .map(|rule| (rule.name.to_owned(), (rule.schema)()))
+        .collect();
+    json!({"type": "object", "properties": properties})
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn values_that_flow_would_ignore_are_refused() {
+        let good = json!({
+            "location": "sofia", "accept": "auto", "edit_window_minutes": 30, "cod_limit": "500.00",
+            "cod_currencies": ["EUR", "BGN"], "require_sku": true, "cut_off": "16:30",
+            "priority": -1, "timezone": "Europe/Riga", "currency": "EUR", "on_short": "ask",
+        });
+        assert_eq!(check("settings", good.as_object().unwrap()), []);
+        let bad = json!({
+            "location": " ", "accept": "yes", "edit_window_minutes": -1, "cod_limit": 500,
+            "cod_currencies": ["eur"], "require_sku": "true", "cut_off": "25:00",
+            "priority": 1.5, "timezone": "Mars/Base", "currency": "euro", "on_short": null,
+        });
+        assert_eq!(check("settings", bad.as_object().unwrap()).len(), 11);
+    }
+}

@@ -1,0 +1,215 @@
+//! Subscriptions: who gets events delivered, signed by the Standard Webhooks specification.
+//!
+//! What always holds: the signing secret is shown once; a merchant's token subscribes to its own
+//! events only.
+
+use super::auth::random_secret;
+use super::body::Body;
+use super::change::audit;
+use super::gate::Call;
+use super::idempotency::once;
+use super::problem::Problem;
+use super::reply::{self, Answer, Reply};
+use super::text::web_address;
+use crate::canonical::event::EventType;
+use crate::canonical::{MerchantId, SubscriptionId};
+use crate::store::query::{Subscription, SubscriptionState};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+/// A subscription to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSubscription {
+    /// Where events are sent: http or https.
+    url: String,
+    /// Which types; all when empty or left out.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    event_types: Vec<EventType>,
+    /// Only this merchant's events; a merchant's token always means its own.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    merchant_id: Option<MerchantId>,
+    /// Where to begin: `end` (the default: what happens from now on), `start`, or a cursor of the
+    /// feed.
+    #[serde(default)]
+    from: Option<String>,
+}
+
+/// What may be changed of a subscription.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubscriptionPatch {
+    /// `active` or `disabled`.
+    state: PatchState,
+    /// Why it is disabled.
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+/// The states a person may set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum PatchState {
+    Active,
+    Disabled,
+}
+
+#[derive(Serialize)]
+struct WithSecret<'a> {
+    #[serde(flatten)]
+    subscription: &'a Subscription,
+    secret: &'a str,
+}
+
+/// `POST /v1/subscriptions`.
+pub async fn create(call: Call, body: Body<NewSubscription>) -> Answer {
+    once(
+        call,
+        body.hash,
+        Some("/v1/subscriptions"),
+        |call, _| async move {
+            let subscription = subscription(&call, body.value).await?;
+            let secret = random_secret("whsec_", false);
+            let detail = json!({"event_types": subscription.event_types});
+            let audit = audit(
+                &call,
+                "subscription.create",
+                &subscription.id.to_string(),
+                detail,
+            );
+            let store = &call.state.store;
+            let sealed = SecretString::from(secret.as_str());
+            store
+                .insert_subscription(&subscription, &sealed, audit)
+                .await?;
+            let shown = WithSecret {
+                subscription: &subscription,
+                secret: &secret,
+            };
+            Reply::created("/v1/subscriptions", &shown)
+        },
+    )
+    .await
+}
+
+async fn subscription(call: &Call, new: NewSubscription) -> Result<Subscription, Problem> {
+    let merchant_id = match new.merchant_id {
+        None => call.principal.merchant(),
+        Some(_) => Some(call.principal.act_for(new.merchant_id)?),
+    };
+    if let Some(id) = merchant_id
+        && call
+            .state
+            .store
+            .merchant(call.principal.scope(), id)
+            .await?
+            .is_none()
+    {
+        return Err(Problem::body("merchant_id", "there is no such merchant"));
+    }
+    let mut event_types = new.event_types;
+    let mut seen = std::collections::HashSet::new();
+    event_types.retain(|kind| seen.insert(*kind));
+    Ok(Subscription {
+        id: SubscriptionId::new(),
+        url: web_address("url", &new.url)?,
+        event_types,
+        merchant_id,
+        state: SubscriptionState::Active,
+        disabled_reason: None,
+        cursor: begin(call, new.from.as_deref()).await?,
+        created_at: call.now(),
+    })
+}
+
+async fn begin(call: &Call, from: Option<&str>) -> Result<u64, Problem> {
+    match from {
+        None | Some("end") => Ok(call.state.store.last_sequence().await?),
+        Some("start") => Ok(0),
+        Some(cursor) => cursor
+            .parse()
+            .map_err(|_| Problem::body("from", "`end`, `start` or a cursor of the feed is wanted")),
+    }
+}
+
+/// `GET /v1/subscriptions`.
+pub async fn list(call: Call) -> Answer {
+    let mut all = call
+        .state
+        .store
+        .subscriptions(call.principal.scope())
+        .await?;
+    all.retain(|s| s.state != SubscriptionState::Deleted);
+    reply::whole_list(all)
+}
+
+/// A subscription that the caller may see.
+///
+/// # Errors
+/// `not_found`.
+pub async fn visible(call: &Call, id: SubscriptionId) -> Result<Subscription, Problem> {
+    let all = call
+        .state
+        .store
+        .subscriptions(call.principal.scope())
+        .await?;
+    all.into_iter()
+        .find(|s| s.id == id && s.state != SubscriptionState::Deleted)
+        .ok_or_else(|| Problem::not_found("subscription"))
+}
+
+/// `GET /v1/subscriptions/{id}`.
+pub async fn get(call: Call) -> Answer {
+    let id = call.id("id", "subscription")?;
+    reply::ok(&visible(&call, id).await?)
+}
+
+/// `PATCH /v1/subscriptions/{id}`.
+pub async fn change(call: Call, body: Body<SubscriptionPatch>) -> Answer {
+    let id: SubscriptionId = call.id("id", "subscription")?;
+    visible(&call, id).await?;
+    let (state, reason) = match body.value.state {
+        PatchState::Active => (SubscriptionState::Active, None),
+        PatchState::Disabled => {
+            let reason = body.value.reason.unwrap_or_else(|| "by hand".into());
+            (
+                SubscriptionState::Disabled,
+                Some(super::text::note("reason", &reason)?),
+            )
+        }
+    };
+    set(&call, id, state, reason).await?;
+    reply::ok(&visible(&call, id).await?)
+}
+
+/// `DELETE /v1/subscriptions/{id}`.
+pub async fn delete(call: Call) -> Answer {
+    let id: SubscriptionId = call.id("id", "subscription")?;
+    visible(&call, id).await?;
+    set(&call, id, SubscriptionState::Deleted, None).await?;
+    Ok(reply::no_content())
+}
+
+async fn set(
+    call: &Call,
+    id: SubscriptionId,
+    state: SubscriptionState,
+    reason: Option<String>,
+) -> Result<(), Problem> {
+    let audit = audit(
+        call,
+        "subscription.state",
+        &id.to_string(),
+        json!({"state": state}),
+    );
+    let store = &call.state.store;
+    store
+        .set_subscription_state(id, state, reason, Some(audit))
+        .await?;
+    Ok(())
+}

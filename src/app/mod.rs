@@ -1,0 +1,251 @@
+//! The gateway as one thing: store, intake, worker, egress and HTTP, started and stopped in order.
+//!
+//! What always holds: nothing listens before the store is open and migrated; on shutdown the HTTP
+//! side stops taking, then the worker and egress finish what is under way, then the store closes.
+
+pub mod secrets;
+
+use crate::api::{self, ApiSettings, AppState};
+use crate::canonical::connection::Merchant;
+use crate::canonical::{AuditId, MerchantId, ProblemId, Timestamp, TokenId};
+use crate::clock::{Clock, SystemClock};
+use crate::connector::Registry;
+use crate::egress::http::HttpSender;
+use crate::egress::{Egress, EgressDeps};
+use crate::flow::change::AuditEntry;
+use crate::ingress::IngressState;
+use crate::ingress::state::{ConnectorLookup, Now, Webhooked};
+use crate::api::problem::{Code, Problem};
+use crate::api::problems::{Retried, Retrier};
+use crate::operation::client::{ClientConfig, GuardedClient};
+use crate::settings::{Role, Settings};
+use crate::store::query::{TokenRow, TokenScope};
+use crate::store::{Scope, Store, StoreError, StoreOptions};
+use crate::worker::connectors::{Connectors, Folders};
+use crate::worker::apply::Applier;
+use crate::worker::pool::MappingPool;
+use crate::worker::remap::RetryError;
+use crate::worker::stop::{Stop, Stopper};
+use actix_web::web;
+use secrecy::SecretString;
+use serde_json::json;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Why the gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// A setting, file, address or key.
+    #[error("{0}")]
+    Start(String),
+    /// The store.
+    #[error("the store: {0}")]
+    Store(#[from] StoreError),
+}
+
+/// A running gateway.
+pub struct App {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// The admin's token, when this start made it: shown once.
+    pub made_admin_token: Option<SecretString>,
+    /// Broken connector folders, for the start message.
+    pub refused_connectors: usize,
+    state: web::Data<AppState>,
+    server: actix_web::dev::ServerHandle,
+    running: tokio::task::JoinHandle<std::io::Result<()>>,
+    stopper: Stopper,
+    applying: Option<tokio::task::JoinHandle<()>>,
+    egress: Option<Egress>,
+    store: Arc<dyn Store>,
+}
+
+impl App {
+    /// Opens the store, starts what the role says and listens.
+    ///
+    /// # Errors
+    /// When a setting does not fit, the store cannot be opened or the address is taken.
+    pub async fn start(settings: &Settings) -> Result<Self, AppError> {
+        secrets::make_data_dir(&settings.data_dir)?;
+        let store = open_store(settings)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        ensure_operator(&store, clock.now()).await?;
+        let made_admin_token = ensure_admin(&store, settings, clock.now()).await?;
+        let registry = Arc::new(Registry::load(settings.connectors_dir.clone()));
+        let refused_connectors = report_refused(&registry);
+        let connectors: Arc<dyn Connectors> = Arc::new(Folders::new(registry.clone()));
+        let client = http_client(settings)?;
+        let ingress = Arc::new(IngressState::new(store.clone(), lookup(&registry), now_of(&clock)));
+        ingress.warm().await?;
+        let works = settings.role != Role::Api;
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let pool = Arc::new(MappingPool::new(cores).map_err(|error| AppError::Start(error.to_string()))?);
+        let (stopper, stop) = Stopper::new();
+        let applier = Arc::new(Applier::new(store.clone(), connectors, pool, clock.clone(), stop));
+        let retrier = Arc::new(Retrying(applier.clone()));
+        let applying = works.then(|| tokio::spawn(async move { applier.run().await }));
+        let egress = works.then(|| {
+            Egress::start(EgressDeps {
+                store: store.clone(),
+                sender: Arc::new(HttpSender::new(client)),
+                clock: clock.clone(),
+                concurrency: settings.delivery_concurrency.max(1),
+            })
+        });
+        let mut state = AppState::new(store.clone(), registry, ingress, retrier, clock, api_settings(settings));
+        if let Some(handle) = crate::telemetry::init_metrics() {
+            state = state.with_metrics(handle);
+        }
+        let state = web::Data::new(state);
+        let workers = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let (server, addresses) = api::server::server(&settings.listen.to_string(), workers, state.clone())
+            .map_err(|error| AppError::Start(format!("cannot listen on {}: {error}", settings.listen)))?;
+        let addr = addresses.first().copied().unwrap_or(settings.listen);
+        let handle = server.handle();
+        let running = tokio::spawn(server);
+        Ok(Self { addr, made_admin_token, refused_connectors, state, server: handle, running, stopper, applying, egress, store })
+    }
+
+    /// Drains and closes, in order.
+    pub async fn stop(self) {
+        self.state.stop();
+        self.server.stop(true).await;
+        if let Err(error) = self.running.await {
+            tracing::error!(%error, "the HTTP server ended badly");
+        }
+        self.stopper.stop();
+        if let Some(applying) = self.applying {
+            drop(applying.await);
+        }
+        if let Some(egress) = self.egress {
+            egress.stop().await;
+        }
+        self.state.ingress.refused.flush(self.store.as_ref(), self.state.now()).await;
+        self.store.close().await;
+    }
+}
+
+fn api_settings(settings: &Settings) -> ApiSettings {
+    let mut api = ApiSettings::new(&settings.public_url(), settings.admin_token.clone());
+    api.role = match settings.role {
+        Role::All => "all",
+        Role::Api => "api",
+        Role::Worker => "worker",
+    }
+    .to_owned();
+    api
+}
+
+/// Opens the store of these settings, for serving.
+///
+/// # Errors
+/// As [`crate::store::open`]; and when the master key is missing.
+pub fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, AppError> {
+    Ok(crate::store::open(&settings.store_url(), store_options(settings)?)?)
+}
+
+/// Opens the store for reading only, beside a server or without one.
+///
+/// # Errors
+/// As [`crate::store::open_read_only`].
+pub fn open_store_read_only(settings: &Settings) -> Result<Arc<dyn Store>, AppError> {
+    Ok(crate::store::open_read_only(&settings.store_url(), store_options(settings)?)?)
+}
+
+fn store_options(settings: &Settings) -> Result<StoreOptions, AppError> {
+    let mut options = StoreOptions::new(secrets::master_key(settings)?);
+    options.min_free_mb = settings.min_free_mb;
+    Ok(options)
+}
+
+fn http_client(settings: &Settings) -> Result<GuardedClient, AppError> {
+    let config = ClientConfig { allow_private: settings.allow_private_targets, ..ClientConfig::default() };
+    GuardedClient::new(config).map_err(|error| AppError::Start(error.to_string()))
+}
+
+fn lookup(registry: &Arc<Registry>) -> ConnectorLookup {
+    let registry = registry.clone();
+    Box::new(move |id: &str| match registry.get(id) {
+        Some(connector) => match &connector.manifest().webhooks {
+            Some(webhooks) => Webhooked::Yes(Arc::new(webhooks.clone())),
+            None => Webhooked::No,
+        },
+        None => Webhooked::Broken,
+    })
+}
+
+fn now_of(clock: &Arc<dyn Clock>) -> Now {
+    let clock = clock.clone();
+    Box::new(move || clock.now())
+}
+
+/// The worker's retry, as the API wants it.
+struct Retrying(Arc<Applier>);
+
+#[async_trait::async_trait]
+impl Retrier for Retrying {
+    async fn retry(&self, scope: Scope, id: ProblemId) -> Result<Retried, Problem> {
+        match self.0.retry_problem(scope, id).await {
+            Ok(done) => Ok(Retried { mended: done.mended, left: done.left }),
+            Err(RetryError::Unknown) => Err(Problem::not_found("problem")),
+            Err(RetryError::Store(error)) => Err(error.into()),
+            Err(error) => Err(Problem::new(Code::Rejected, error.to_string())),
+        }
+    }
+}
+
+fn report_refused(registry: &Registry) -> usize {
+    let catalogue = registry.catalogue();
+    for refusal in catalogue.refused() {
+        tracing::error!(folder = refusal.folder, file = refusal.file, line = refusal.line, column = refusal.column, reason = refusal.message, "a connector folder is refused; the others go on");
+    }
+    catalogue.refused().len()
+}
+
+/// The operator is a reserved merchant that owns shared connections.
+async fn ensure_operator(store: &Arc<dyn Store>, now: Timestamp) -> Result<(), AppError> {
+    if store.merchant(Scope::All, MerchantId::OPERATOR).await?.is_some() {
+        return Ok(());
+    }
+    let operator = Merchant {
+        id: MerchantId::OPERATOR,
+        name: "Operator".into(),
+        timezone: "UTC".into(),
+        settings: serde_json::Map::new(),
+        created_at: now,
+    };
+    let audit = audit(now, "merchant.create", MerchantId::OPERATOR.to_string());
+    Ok(store.insert_merchant(&operator, audit).await?)
+}
+
+/// Without a token in the settings, the first start makes one: shown once, stored as a hash.
+async fn ensure_admin(
+    store: &Arc<dyn Store>,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<Option<SecretString>, AppError> {
+    if settings.admin_token.is_some() {
+        return Ok(None);
+    }
+    let tokens = store.tokens().await?;
+    if tokens.iter().any(|token| token.scope == TokenScope::Admin && token.revoked_at.is_none()) {
+        return Ok(None);
+    }
+    let token = api::auth::random_secret("cdk_", true);
+    let row = TokenRow {
+        id: TokenId::new(),
+        name: "admin".into(),
+        hash: api::auth::token_hash(&token),
+        scope: TokenScope::Admin,
+        merchant_id: None,
+        created_at: now,
+        revoked_at: None,
+    };
+    let audit = audit(now, "token.create", row.id.to_string());
+    store.insert_token(&row, audit).await?;
+    Ok(Some(SecretString::from(token)))
+}
+
+fn audit(at: Timestamp, action: &str, subject: String) -> AuditEntry {
+    AuditEntry { id: AuditId::new(), at, actor: "gateway".into(), action: action.into(), subject, detail: json!({}) }
+}

@@ -1,0 +1,108 @@
+//! Simulated providers and a simulated warehouse, for tests, demos and load runs.
+//!
+//! A provider's simulator is data: `simulator/routes.toml` and `simulator/lib.jq` of its folder. One server runs them all:
+//!
+//! - [`routes`] reads the data, [`engine`] runs it (one thread owns the state, so two requests never interleave),
+//! - [`auth`] proves callers by the manifest's own `auth`, [`server`] speaks HTTP, [`faults`] breaks things on demand,
+//! - [`emitter`] sends webhooks, signed by the manifest's own `verify`, over real HTTP,
+//! - [`warehouse`] is a WMS that receives signed deliveries and answers by the API.
+//!
+//! What always holds: no simulator invents a call that its provider does not have, except below `/_sim/`; nothing here runs in
+//! a gateway that serves real shops.
+
+pub mod auth;
+pub mod emitter;
+mod engine;
+pub mod faults;
+pub mod routes;
+mod server;
+#[cfg(test)]
+mod tests;
+pub mod warehouse;
+
+use crate::manifest::folder::Folder;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Why a simulator does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum SimError {
+    /// The folder has none, or it is broken: file and reason.
+    #[error("{0}")]
+    Data(String),
+    /// The address cannot be listened on.
+    #[error("cannot listen: {0}")]
+    Listen(std::io::Error),
+    /// The state thread or the HTTP client cannot be made.
+    #[error("cannot start: {0}")]
+    Start(String),
+}
+
+/// How a simulator behaves.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What the made-up data begins with: the same seed gives the same orders.
+    pub seed: u64,
+    /// Credentials that callers must use; those of `routes.toml` when left out.
+    pub credentials: BTreeMap<String, String>,
+    /// What the folder's programs see as `.options` (features that a shop may have).
+    pub options: Map<String, Value>,
+    /// Orders made each minute by themselves; none when 0.
+    pub orders_per_minute: u32,
+    /// Worker threads of the HTTP server.
+    pub workers: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { seed: 1, credentials: BTreeMap::new(), options: Map::new(), orders_per_minute: 0, workers: 1 }
+    }
+}
+
+/// A running simulator. It stops when [`Handle::stop`] is called; dropping the handle leaves it running.
+#[derive(Debug)]
+pub struct Handle {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// The credentials that callers must use.
+    pub credentials: BTreeMap<String, String>,
+    server: actix_web::dev::ServerHandle,
+    tasks: Vec<tokio::task::AbortHandle>,
+}
+
+impl Handle {
+    /// `http://address`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+    /// Stops it; connections under way are cut.
+    pub async fn stop(self) {
+        self.tasks.iter().for_each(tokio::task::AbortHandle::abort);
+        self.server.stop(false).await;
+    }
+}
+
+/// Runs a folder's simulator until it is stopped.
+///
+/// # Errors
+/// When the folder's data is broken or the address is taken.
+pub async fn serve(folder: &Folder, listen: SocketAddr, options: Options) -> Result<Handle, SimError> {
+    let data = routes::Simulator::load(folder)?;
+    let mut credentials = data.file.credentials.clone();
+    credentials.extend(options.credentials.clone());
+    let engine = engine::Engine::start(&data, &options)?;
+    let verify = folder.manifest.webhooks.as_ref().map(|webhooks| webhooks.verify.clone());
+    let (emitter, emitting) = emitter::Emitter::start(engine.clone(), verify)?;
+    let callers = auth::Callers::new(&folder.manifest, credentials.clone(), engine.library())?;
+    let shared = Arc::new(server::Shared::new(data, engine, emitter, callers));
+    let mut tasks = vec![emitting];
+    let (server, addr) = server::listen(Arc::clone(&shared), listen, options.workers)?;
+    let handle = server.handle();
+    tasks.push(tokio::spawn(async move { drop(server.await) }).abort_handle());
+    if options.orders_per_minute > 0 {
+        tasks.push(server::generate(shared, options.orders_per_minute));
+    }
+    Ok(Handle { addr, credentials, server: handle, tasks })
+}

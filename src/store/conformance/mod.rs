@@ -1,0 +1,76 @@
+//! The conformance suite: what every backend does, as behaviours over `Arc<dyn Store>`.
+//!
+//! What always holds: a behaviour speaks the trait only; [`suite!`] runs all of them for a backend,
+//! so that two backends cannot drift apart unseen.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+pub mod admin;
+pub mod egress;
+pub mod inbox;
+pub mod isolation;
+pub mod jobs;
+pub mod ledger;
+pub mod problems;
+pub mod state;
+pub mod support;
+
+/// Runs every behaviour for a backend: `$open` is an async function that yields a fresh store and
+/// whatever must live as long.
+macro_rules! suite {
+    ($open:path) => {
+        $crate::store::conformance::suite! { $open;
+            inbox: appended_deliveries_are_pending_until_decided,
+            inbox: places_rise_and_pages_go_on,
+            inbox: a_delivery_is_decided_once,
+            inbox: what_cannot_be_decided_stays_pending,
+            inbox: dedupe_keys_belong_to_one_record_for_seven_days,
+            inbox: hashes_and_unchanged_subjects,
+            inbox: a_cursor_moves_with_its_page,
+            inbox: lists_show_pending_first,
+            ledger: many_appends_share_commits_and_none_is_lost,
+            ledger: counters_equal_a_recount_whatever_happens,
+            state: an_order_reads_back_whole,
+            state: a_lock_conflict_fails_alone,
+            state: the_same_external_id_twice_is_a_conflict,
+            state: a_poison_set_does_not_touch_its_neighbours,
+            state: a_rewritten_version_replaces_its_bytes,
+            state: lists_filter_and_page,
+            state: the_work_list_is_sorted_by_cut_off,
+            state: events_carry_the_objects_of_their_version,
+            state: events_are_gapless_under_concurrency,
+            state: an_order_has_a_timeline,
+            jobs: a_key_is_unique_until_done,
+            jobs: leases_follow_lanes_and_ordering_keys,
+            jobs: an_expired_lease_is_given_again,
+            jobs: a_result_needs_the_current_epoch,
+            jobs: parked_jobs_come_back,
+            jobs: attempts_are_written_before_and_after,
+            jobs: a_coalesced_job_runs_again,
+            problems: a_problem_is_opened_once_and_counted,
+            problems: records_follow_the_problem_that_is_open,
+            egress: a_subscription_goes_through_its_life,
+            egress: progress_is_one_commit,
+            egress: replays_have_rows_of_their_own,
+            admin: connections_keep_what_was_learned,
+            admin: credentials_are_merged_by_name,
+            admin: suspension_is_an_event,
+            admin: tokens_are_found_by_hash_until_revoked,
+            admin: an_idempotency_key_answers_again,
+            admin: housekeeping_forgets_in_time,
+            isolation: a_merchant_sees_its_own_rows_only,
+        }
+    };
+    ($open:path; $($group:ident: $name:ident,)*) => { $(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            let (store, _kept) = $open().await;
+            $crate::store::conformance::$group::$name(store).await;
+        }
+    )* };
+}
+pub(crate) use suite;

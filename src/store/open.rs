@@ -1,0 +1,100 @@
+//! Opening a store by its URL.
+
+use super::vault::MasterKey;
+use super::{Store, StoreError, sqlite};
+use crate::canonical::Timestamp;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// How to open a store.
+#[derive(Clone)]
+pub struct StoreOptions {
+    /// The database file; filled in from the URL by [`open`].
+    pub path: PathBuf,
+    /// Wraps the merchants' data keys.
+    pub master_key: MasterKey,
+    /// Writes are refused when less is free on the disk, in MiB.
+    pub min_free_mb: u64,
+    /// Commands that may wait for the writer; beyond it callers get `Unavailable` at once.
+    pub queue: usize,
+    /// Connections that read beside the writer.
+    pub readers: usize,
+    /// The clock (another one in tests).
+    pub now: fn() -> Timestamp,
+}
+
+impl StoreOptions {
+    /// Ordinary options with this master key.
+    pub fn new(master_key: MasterKey) -> Self {
+        Self {
+            path: PathBuf::new(),
+            master_key,
+            min_free_mb: 256,
+            queue: 8192,
+            readers: 3,
+            now: Timestamp::now,
+        }
+    }
+    /// The same with this file.
+    #[must_use]
+    pub fn at(mut self, path: impl Into<PathBuf>) -> Self {
+        self.path = path.into();
+        self
+    }
+}
+
+/// Opens the store that the URL names, migrates it and takes its lock: `sqlite://` and a path.
+///
+/// # Errors
+/// `Unavailable` when another server has it or the disk says no; `Corrupt` when the master key is
+/// not the one it was written with; `NotFound` for a URL of an unknown kind.
+pub fn open(url: &str, options: StoreOptions) -> Result<Arc<dyn Store>, StoreError> {
+    let options = located(url, options)?;
+    Ok(Arc::new(sqlite::SqliteStore::open(options)?))
+}
+
+/// Opens the store for reading only, beside a server or without one (`ledger`, `doctor`).
+///
+/// # Errors
+/// As [`open`]; `NotFound` when the file does not exist.
+pub fn open_read_only(url: &str, options: StoreOptions) -> Result<Arc<dyn Store>, StoreError> {
+    let options = located(url, options)?;
+    Ok(Arc::new(sqlite::SqliteStore::open_read_only(options)?))
+}
+
+fn located(url: &str, options: StoreOptions) -> Result<StoreOptions, StoreError> {
+    if let Some(path) = url.strip_prefix("sqlite://") {
+        if path.is_empty() {
+            return Err(StoreError::NotFound(
+                "the store URL names no file: sqlite://data/crossdock.db".to_owned(),
+            ));
+        }
+        return Ok(options.at(path));
+    }
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Err(StoreError::NotFound(
+            "PostgreSQL is not built yet; use sqlite:// and a path".to_owned(),
+        ));
+    }
+    Err(StoreError::NotFound(
+        "the store URL is neither sqlite://… nor postgres://…".to_owned(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn all_after_the_scheme_is_a_path() {
+        let options = StoreOptions::new(MasterKey::generate());
+        let relative = located("sqlite://data/a?b#c.db", options.clone()).unwrap();
+        assert_eq!(relative.path, PathBuf::from("data/a?b#c.db"));
+        let absolute = located("sqlite:///var/lib/x.db", options.clone()).unwrap();
+        assert_eq!(absolute.path, PathBuf::from("/var/lib/x.db"));
+        assert!(located("sqlite://", options.clone()).is_err());
+        assert!(located("mysql://x", options.clone()).is_err());
+        assert!(located("postgres://x", options).is_err());
+    }
+}

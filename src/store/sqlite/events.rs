@@ -1,0 +1,237 @@
+//! The event log: appended by the writer, rendered for the feed and subscribers.
+//!
+//! What always holds: the sequence rises by one in commit order, without gaps for readers; objects
+//! are put into `data` as the stored text of their version, without being parsed again.
+
+use super::SqliteStore;
+use super::cache::SnapshotKey;
+use super::codec::{Columns, Result, corrupt, int, micros, uint, word};
+use super::orders::snapshot;
+use super::reader::Reader;
+use super::writer::WriteCtx;
+use crate::canonical::event::{EventType, NewEvent, SnapshotKind};
+use crate::canonical::{EventId, MerchantId, OrderId, Timestamp};
+use crate::flow::change::OrderState;
+use crate::store::Scope;
+use crate::store::query::{EventPage, RenderedEvent};
+use bytes::Bytes;
+use rusqlite::{Row, params};
+use serde_json::Value;
+use std::io::Write;
+
+const COLUMNS: &str =
+    "sequence, id, type, at, merchant_id, order_id, subject, cut_off_at, refs, extra";
+/// A page looks at no more events than this when few of them match.
+const LOOKED_AT: usize = 20_000;
+
+/// Appends an event; yields its sequence.
+pub(super) fn append(
+    ctx: &mut WriteCtx<'_>,
+    event: &NewEvent,
+    cut_off_at: Option<Timestamp>,
+) -> Result<u64> {
+    let mut refs = Vec::with_capacity(25 * event.snapshots.len());
+    for of in &event.snapshots {
+        refs.extend_from_slice(&SnapshotKey::new(of.kind, of.id, of.version).row());
+    }
+    let extra = match &event.extra {
+        Value::Object(_) => event.extra.to_string(),
+        _ => "{}".to_owned(),
+    };
+    ctx.conn
+        .prepare_cached(
+            "INSERT INTO events (id, type, at, merchant_id, order_id, subject, cut_off_at, refs,
+               extra) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            event.id.as_bytes(),
+            word(&event.kind),
+            micros(event.at),
+            event.merchant_id.as_bytes(),
+            event.order_id.map(|id| *id.as_bytes()),
+            event.subject,
+            cut_off_at.map(micros),
+            refs,
+            extra,
+        ])?;
+    ctx.local.bells.events = true;
+    Ok(uint(ctx.conn.last_insert_rowid()))
+}
+
+/// The earliest cut-off of what the event is about: its fulfillment order's, else its order's.
+pub(super) fn cut_off_of(event: &NewEvent, states: &[OrderState]) -> Option<Timestamp> {
+    let order = event.order_id?;
+    let state = states.iter().find(|state| state.order.meta.id == order)?;
+    let named = |id: uuid::Uuid| {
+        event
+            .snapshots
+            .iter()
+            .any(|s| s.kind == SnapshotKind::FulfillmentOrder && s.id == id)
+    };
+    let parts = &state.fulfillment_orders;
+    let own = parts.iter().filter(|part| named(part.id.uuid()));
+    own.filter_map(|part| part.cut_off_at)
+        .min()
+        .or_else(|| parts.iter().filter_map(|part| part.cut_off_at).min())
+}
+
+fn kind_name(kind: u8) -> &'static str {
+    match kind {
+        0 => "order",
+        1 => "fulfillment_order",
+        _ => "shipment",
+    }
+}
+
+/// One event as JSON, with the objects that it refers to.
+fn render(reader: &Reader<'_>, row: &Row<'_>) -> Result<RenderedEvent> {
+    let sequence = row.number(0)?;
+    let id = EventId::from_uuid(row.uuid(1)?);
+    let kind: EventType = row.word(2)?;
+    let at = row.time(3)?;
+    let merchant_id = MerchantId::from_uuid(row.uuid(4)?);
+    let order_id = row.opt_uuid(5)?.map(OrderId::from_uuid);
+    let subject = row.text(6)?;
+    let refs = row.get_ref(8)?.as_blob().map_err(rusqlite::Error::from)?;
+    let extra = row.get_ref(9)?.as_str().map_err(rusqlite::Error::from)?;
+    let mut out = Vec::with_capacity(4096);
+    let io = |_| corrupt("an event could not be rendered");
+    write!(
+        out,
+        "{{\"id\":\"{id}\",\"sequence\":{sequence},\"type\":\"{}\",\"timestamp\":\"{at}\",\
+         \"merchant_id\":\"{merchant_id}\",\"data\":{{",
+        word(&kind)
+    )
+    .map_err(io)?;
+    let mut first = true;
+    let mut with_order = false;
+    for of in refs.chunks(25) {
+        let key = SnapshotKey::from_row(of).ok_or_else(|| corrupt("an event's refs"))?;
+        let object = snapshot(reader, key)?;
+        let comma = if first { "" } else { "," };
+        write!(out, "{comma}\"{}\":", kind_name(key.kind)).map_err(io)?;
+        out.extend_from_slice(object.as_deref().unwrap_or(b"null"));
+        first = false;
+        with_order |= key.kind == 0;
+    }
+    if let Some(order) = order_id
+        && !with_order
+        && !extra.contains("\"order_id\"")
+    {
+        let comma = if first { "" } else { "," };
+        write!(out, "{comma}\"order_id\":\"{order}\"").map_err(io)?;
+        first = false;
+    }
+    let inner = extra
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'))
+        .unwrap_or_default();
+    if !inner.is_empty() {
+        let comma = if first { "" } else { "," };
+        write!(out, "{comma}{inner}").map_err(io)?;
+    }
+    out.extend_from_slice(b"}}");
+    Ok(RenderedEvent {
+        id,
+        sequence,
+        kind,
+        at,
+        merchant_id,
+        order_id,
+        ordering_key: order_id.map_or(subject, |order| order.to_string()),
+        cut_off_at: row.opt_time(7)?,
+        json: Bytes::from(out),
+    })
+}
+
+fn last(reader: &Reader<'_>) -> Result<u64> {
+    let last: Option<i64> = reader
+        .conn
+        .prepare_cached("SELECT max(sequence) FROM events")?
+        .query_row([], |row| row.get(0))?;
+    Ok(uint(last.unwrap_or(0)))
+}
+
+fn page(
+    reader: &Reader<'_>,
+    scope: Scope,
+    after: u64,
+    limit: usize,
+    types: &[&'static str],
+) -> Result<EventPage> {
+    let sql = match scope {
+        Scope::All => format!("SELECT {COLUMNS} FROM events WHERE sequence > ?1 ORDER BY sequence"),
+        Scope::Merchant(_) => format!(
+            "SELECT {COLUMNS} FROM events WHERE merchant_id = ?2 AND sequence > ?1 ORDER BY sequence"
+        ),
+    };
+    let mut query = reader.conn.prepare_cached(&sql)?;
+    let mut rows = match scope {
+        Scope::All => query.query(params![int(after)])?,
+        Scope::Merchant(id) => query.query(params![int(after), id.as_bytes()])?,
+    };
+    let mut data = Vec::new();
+    let mut looked_at = 0usize;
+    let mut next = after;
+    while data.len() < limit && looked_at < LOOKED_AT {
+        let Some(row) = rows.next()? else {
+            // All there is was looked at, also what is other merchants'.
+            next = next.max(last(reader)?);
+            break;
+        };
+        looked_at += 1;
+        next = row.number(0)?;
+        let kind = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
+        if types.is_empty() || types.contains(&kind) {
+            data.push(render(reader, row)?);
+        }
+    }
+    Ok(EventPage { data, next })
+}
+
+impl SqliteStore {
+    pub(super) async fn events(
+        &self,
+        scope: Scope,
+        after: u64,
+        limit: usize,
+        types: &[EventType],
+    ) -> Result<EventPage> {
+        let types: Vec<&'static str> = types.iter().map(word).collect();
+        let limit = limit.max(1);
+        self.read(move |reader| page(reader, scope, after, limit, &types))
+            .await
+    }
+
+    pub(super) async fn last_sequence(&self) -> Result<u64> {
+        self.read(last).await
+    }
+
+    pub(super) async fn event(&self, scope: Scope, id: EventId) -> Result<Option<RenderedEvent>> {
+        self.read(move |reader| {
+            let sql = format!("SELECT {COLUMNS} FROM events WHERE id = ?");
+            let mut query = reader.conn.prepare_cached(&sql)?;
+            let mut rows = query.query(params![id.as_bytes()])?;
+            let found = rows.next()?.map(|row| render(reader, row)).transpose()?;
+            Ok(found.filter(|event| scope.sees(event.merchant_id)))
+        })
+        .await
+    }
+}
+
+/// Type and time of an order's events, for timelines.
+pub(super) fn of_order(
+    reader: &Reader<'_>,
+    order: OrderId,
+) -> Result<Vec<(EventId, u64, EventType, Timestamp)>> {
+    let mut query = reader.conn.prepare_cached(
+        "SELECT id, sequence, type, at FROM events WHERE order_id = ? ORDER BY sequence",
+    )?;
+    let mut rows = query.query(params![order.as_bytes()])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id = EventId::from_uuid(row.uuid(0)?);
+        found.push((id, row.number(1)?, row.word(2)?, row.time(3)?));
+    }
+    Ok(found)
+}

@@ -1,0 +1,165 @@
+//! Orders: the aggregate, read whole.
+//!
+//! What always holds: an order comes with all its fulfillment orders and shipments, as of one
+//! state of the database, and with the lock that a write over it must name.
+
+use super::SqliteStore;
+use super::cache::SnapshotKey;
+use super::codec::{Columns, Result, corrupt, from_json, int, json_error};
+use super::reader::Reader;
+use crate::canonical::event::SnapshotKind;
+use crate::canonical::{ConnectionId, FulfillmentOrderId, MerchantId, Order, OrderId};
+use crate::flow::change::OrderState;
+use crate::store::Scope;
+use bytes::Bytes;
+use rusqlite::{OptionalExtension, params};
+use serde::de::DeserializeOwned;
+
+/// An object's JSON of one version; `None` when it was never stored or its merchant was erased.
+pub(super) fn snapshot(reader: &Reader<'_>, key: SnapshotKey) -> Result<Option<Bytes>> {
+    if let Some(json) = reader.shared.snapshots().get(&key) {
+        return Ok(Some(json));
+    }
+    let sealed: Option<Vec<u8>> = reader
+        .conn
+        .prepare_cached(
+            "SELECT sealed FROM snapshots WHERE object_id = ? AND kind = ? AND version = ?",
+        )?
+        .query_row(
+            params![key.id.as_bytes(), key.kind, int(key.version)],
+            |row| row.get(0),
+        )
+        .optional()?;
+    let Some(sealed) = sealed else {
+        return Ok(None);
+    };
+    let json = reader.open_unless_erased("snapshots", &key.row(), &sealed)?;
+    Ok(json.map(Bytes::from))
+}
+
+/// As [`snapshot`], for what must be there.
+pub(super) fn object(
+    reader: &Reader<'_>,
+    kind: SnapshotKind,
+    id: uuid::Uuid,
+    version: u64,
+) -> Result<Bytes> {
+    snapshot(reader, SnapshotKey::new(kind, id, version))?
+        .ok_or_else(|| corrupt("an object's stored version is missing or was erased"))
+}
+
+fn parts<T: DeserializeOwned>(
+    reader: &Reader<'_>,
+    sql: &str,
+    kind: SnapshotKind,
+    order: OrderId,
+) -> Result<Vec<T>> {
+    let mut query = reader.conn.prepare_cached(sql)?;
+    let mut rows = query.query(params![order.as_bytes()])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(from_json(&object(
+            reader,
+            kind,
+            row.uuid(0)?,
+            row.number(1)?,
+        )?)?);
+    }
+    Ok(found)
+}
+
+/// An order with all that belongs to it.
+pub(super) fn load(reader: &Reader<'_>, scope: Scope, id: OrderId) -> Result<Option<OrderState>> {
+    let found = reader
+        .conn
+        .prepare_cached("SELECT merchant_id, lock, version FROM orders WHERE id = ?")?
+        .query_row(params![id.as_bytes()], |row| {
+            Ok((row.get::<_, [u8; 16]>(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    let Some((merchant, lock, version)) = found else {
+        return Ok(None);
+    };
+    if !scope.sees(MerchantId::from_uuid(uuid::Uuid::from_bytes(merchant))) {
+        return Ok(None);
+    }
+    let json = object(
+        reader,
+        SnapshotKind::Order,
+        id.uuid(),
+        super::codec::uint(version),
+    )?;
+    Ok(Some(OrderState {
+        order: Order::from_json(&json).map_err(json_error)?,
+        fulfillment_orders: parts(
+            reader,
+            "SELECT id, version FROM fulfillment_orders WHERE order_id = ? ORDER BY id",
+            SnapshotKind::FulfillmentOrder,
+            id,
+        )?,
+        shipments: parts(
+            reader,
+            "SELECT id, version FROM shipments WHERE order_id = ? ORDER BY id",
+            SnapshotKind::Shipment,
+            id,
+        )?,
+        lock: super::codec::uint(lock),
+    }))
+}
+
+impl SqliteStore {
+    pub(super) async fn orders_by_external(
+        &self,
+        keys: &[(ConnectionId, String)],
+    ) -> Result<Vec<Option<OrderState>>> {
+        let keys = keys.to_vec();
+        self.read(move |reader| {
+            let mut query = reader.conn.prepare_cached(
+                "SELECT id FROM orders WHERE external_id = ? AND connection_id = ?",
+            )?;
+            let mut found = Vec::with_capacity(keys.len());
+            for (connection, external_id) in keys {
+                let id: Option<[u8; 16]> = query
+                    .query_row(params![external_id, connection.as_bytes()], |row| {
+                        row.get(0)
+                    })
+                    .optional()?;
+                found.push(match id {
+                    Some(id) => {
+                        let id = OrderId::from_uuid(uuid::Uuid::from_bytes(id));
+                        load(reader, Scope::All, id)?
+                    }
+                    None => None,
+                });
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    pub(super) async fn order(&self, scope: Scope, id: OrderId) -> Result<Option<OrderState>> {
+        self.read(move |reader| load(reader, scope, id)).await
+    }
+
+    pub(super) async fn order_of_fulfillment(
+        &self,
+        scope: Scope,
+        id: FulfillmentOrderId,
+    ) -> Result<Option<OrderState>> {
+        self.read(move |reader| {
+            let order: Option<[u8; 16]> = reader
+                .conn
+                .prepare_cached("SELECT order_id FROM fulfillment_orders WHERE id = ?")?
+                .query_row(params![id.as_bytes()], |row| row.get(0))
+                .optional()?;
+            match order {
+                Some(order) => {
+                    let order = OrderId::from_uuid(uuid::Uuid::from_bytes(order));
+                    load(reader, scope, order)
+                }
+                None => Ok(None),
+            }
+        })
+        .await
+    }
+}

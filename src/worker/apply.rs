@@ -1,0 +1,410 @@
+//! The applier: deliveries become records, states, events and jobs.
+//!
+//! What always holds: deliveries are applied in order of arrival, so each order's records are too;
+//! a delivery leaves "pending" in the transaction that writes what it came to; one that fails again
+//! and again becomes a problem record and its neighbours go on; while the store cannot be written
+//! everything waits and nothing is lost.
+
+use super::connectors::Connectors;
+use super::decide::{self, Setting};
+use super::mapped::{self, Content, Failure, Mapped, ToMap};
+use super::memory::Memory;
+use super::pool::MappingPool;
+use super::stop::Stop;
+use crate::canonical::connection::{Connection, Merchant};
+use crate::canonical::inbox::WireDelivery;
+use crate::canonical::order::Source;
+use crate::canonical::{ConnectionId, Timestamp};
+use crate::clock::{Clock, between};
+use crate::failpoint::failpoint;
+use crate::flow::change::{ChangeSet, ConnectionUpdate};
+use crate::store::query::PendingDelivery;
+use crate::store::{Scope, Store, StoreError};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Deliveries of one commit.
+const BATCH: usize = 256;
+/// How long to wait for a bell before looking anyway.
+const SLOW_POLL: Duration = Duration::from_secs(1);
+/// A delivery alone is tried so often before it becomes a problem.
+const TRIES: u32 = 3;
+/// A connection's `last_received_at` is written at most so often.
+const NOTE_EVERY: Duration = Duration::from_secs(5);
+/// Waits while the store cannot be written.
+const PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// A connection and its merchant as they are now.
+pub struct Known {
+    /// The connection.
+    pub connection: Connection,
+    /// Its merchant.
+    pub merchant: Merchant,
+}
+
+/// The applier. See the module.
+pub struct Applier {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) connectors: Arc<dyn Connectors>,
+    pub(super) pool: Arc<MappingPool>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) stop: Stop,
+    noted: Mutex<HashMap<ConnectionId, Timestamp>>,
+}
+
+/// Deliveries that are mapped and wait to be decided.
+pub(super) struct Batch {
+    pub items: Arc<Vec<ToMap>>,
+    pub mapped: Vec<Option<Mapped>>,
+    pub known: HashMap<ConnectionId, Known>,
+    last_place: u64,
+}
+
+/// A batch whose writing must be tried again.
+struct Again {
+    error: StoreError,
+    items: Arc<Vec<ToMap>>,
+    last_place: u64,
+}
+
+impl Applier {
+    /// An applier over these.
+    pub fn new(
+        store: Arc<dyn Store>,
+        connectors: Arc<dyn Connectors>,
+        pool: Arc<MappingPool>,
+        clock: Arc<dyn Clock>,
+        stop: Stop,
+    ) -> Self {
+        Self { store, connectors, pool, clock, stop, noted: Mutex::default() }
+    }
+
+    /// Applies what is pending and what comes, until it is told to stop.
+    pub async fn run(&self) {
+        let mut bell = self.store.wake().deliveries();
+        let mut after = 0;
+        let mut current: Option<Batch> = None;
+        while !self.stop.is_set() {
+            if let Some(batch) = current.take() {
+                after = batch.last_place;
+                // The next batch is read and mapped while this one is decided and committed.
+                let ((), next) = tokio::join!(self.write(batch), self.fetch(after));
+                current = next.unwrap_or_default();
+                continue;
+            }
+            match self.fetch(after).await {
+                Ok(Some(batch)) => current = Some(batch),
+                Ok(None) => {
+                    tokio::select! {
+                        () = self.stop.wait() => {}
+                        changed = bell.changed() => if changed.is_err() { tokio::time::sleep(SLOW_POLL).await },
+                        // Nothing is under way: look at everything once more, whoever wrote it.
+                        () = tokio::time::sleep(SLOW_POLL) => after = 0,
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "pending deliveries cannot be read; waiting");
+                    self.stop.pause(SLOW_POLL).await;
+                }
+            }
+        }
+        if let Some(batch) = current {
+            self.write(batch).await;
+        }
+    }
+
+    /// Applies everything that is pending now; how many deliveries. For tests and for commands that
+    /// end.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn drain(&self) -> Result<usize, StoreError> {
+        let (mut after, mut done) = (0, 0);
+        while let Some(batch) = self.fetch(after).await? {
+            after = batch.last_place;
+            done += batch.items.len();
+            self.write(batch).await;
+        }
+        Ok(done)
+    }
+
+    async fn fetch(&self, after: u64) -> Result<Option<Batch>, StoreError> {
+        let pending = self.store.pending_deliveries(after, BATCH).await?;
+        let Some(last_place) = pending.last().map(|p| p.place) else {
+            return Ok(None);
+        };
+        let wires = pending.into_iter().map(|PendingDelivery { wire, .. }| wire).collect();
+        let (items, known) = self.prepare(wires).await?;
+        Ok(Some(self.map(items, known, last_place).await))
+    }
+
+    /// Adds what mapping needs. Read anew for every batch, so that a connection that was just
+    /// activated releases what arrives after it.
+    pub(super) async fn prepare(
+        &self,
+        wires: Vec<WireDelivery>,
+    ) -> Result<(Arc<Vec<ToMap>>, HashMap<ConnectionId, Known>), StoreError> {
+        let mut known: HashMap<ConnectionId, Known> = HashMap::new();
+        let mut shared = HashMap::new();
+        let mut items = Vec::with_capacity(wires.len());
+        for wire in wires {
+            let id = wire.connection_id;
+            if !known.contains_key(&id) {
+                let Some(found) = self.known(id).await? else {
+                    tracing::error!(connection = %id, delivery = %wire.id, "a delivery of a connection that is not stored stays pending");
+                    continue;
+                };
+                let connector = self.connectors.get(&found.connection.connector);
+                let settings = Arc::new(mapped::settings(&found.connection, connector.as_ref()));
+                shared.insert(id, (settings, connector));
+                known.insert(id, found);
+            }
+            if let Some((settings, connector)) = shared.get(&id) {
+                items.push(ToMap { wire, settings: settings.clone(), connector: connector.clone() });
+            }
+        }
+        Ok((Arc::new(items), known))
+    }
+
+    pub(super) async fn known(&self, id: ConnectionId) -> Result<Option<Known>, StoreError> {
+        let Some(connection) = self.store.connection(Scope::All, id).await? else {
+            return Ok(None);
+        };
+        let merchant = self.store.merchant(Scope::All, connection.merchant_id).await?;
+        Ok(merchant.map(|merchant| Known { connection, merchant }))
+    }
+
+    pub(super) async fn map(
+        &self,
+        items: Arc<Vec<ToMap>>,
+        known: HashMap<ConnectionId, Known>,
+        last_place: u64,
+    ) -> Batch {
+        let store = self.store.clone();
+        let mapped = self
+            .pool
+            .map(items.clone(), move |item| mapped::map(item, &|bytes| store.content_hash(bytes)))
+            .await;
+        Batch { items, mapped, known, last_place }
+    }
+
+    async fn write(&self, mut batch: Batch) {
+        let mut pause = PAUSE;
+        loop {
+            match self.try_write(batch).await {
+                Ok(failed) => {
+                    for wire in failed {
+                        self.alone(wire).await;
+                    }
+                    return;
+                }
+                Err(again) => {
+                    tracing::warn!(error = %again.error, "the store cannot be written; waiting");
+                    if self.stop.pause(pause).await {
+                        return;
+                    }
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    let wires = again.items.iter().map(|item| item.wire.clone()).collect();
+                    match self.prepare(wires).await {
+                        Ok((items, known)) => batch = self.map(items, known, again.last_place).await,
+                        Err(_) => batch = Batch {
+                            mapped: Vec::new(),
+                            items: again.items,
+                            known: HashMap::new(),
+                            last_place: again.last_place,
+                        },
+                    }
+                }
+            }
+        }
+    }
+
+    /// Decides and writes a batch; the deliveries whose change set was refused, in order.
+    async fn try_write(&self, batch: Batch) -> Result<Vec<WireDelivery>, Again> {
+        let Batch { items, mapped, known, last_place } = batch;
+        let again = |error| Again { error, items: items.clone(), last_place };
+        if mapped.len() != items.len() {
+            return Err(again(StoreError::Unavailable("what deliveries need could not be read".into())));
+        }
+        let mut memory = self.remember(&items, &mapped).await.map_err(again)?;
+        let mut changes = Vec::with_capacity(items.len());
+        for (item, mapped) in items.iter().zip(mapped) {
+            let Some(known) = known.get(&item.wire.connection_id) else { continue };
+            let setting = Setting {
+                now: self.clock.now(),
+                connection: &known.connection,
+                merchant: &known.merchant,
+            };
+            let mut change = self.decide(setting, &item.wire, mapped, &mut memory);
+            self.note_received(&item.wire, &mut change);
+            changes.push(change);
+            if changes.len() % 32 == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        failpoint!("worker.before_apply");
+        let results = self.store.apply(changes).await.map_err(again)?;
+        failpoint!("worker.after_apply");
+        let mut failed = Vec::new();
+        for (item, result) in items.iter().zip(results) {
+            if let Err(error) = result {
+                tracing::debug!(delivery = %item.wire.id, %error, "decided again, alone");
+                failed.push(item.wire.clone());
+            }
+        }
+        Ok(failed)
+    }
+
+    /// Reads what the decisions of a batch need.
+    pub(super) async fn remember(&self, items: &[ToMap], mapped: &[Option<Mapped>]) -> Result<Memory, StoreError> {
+        let mut memory = Memory::default();
+        let mut polled: HashMap<ConnectionId, Vec<String>> = HashMap::new();
+        for (item, mapped) in items.iter().zip(mapped) {
+            let id = item.wire.connection_id;
+            let Some(mapped) = mapped else { continue };
+            if let Some(key) = &item.wire.dedupe_key {
+                let at = self.clock.now();
+                if let Some(first) = self.store.dedupe_hit(id, &mapped.topic, key, at).await? {
+                    memory.remember_first(id, &mapped.topic, key, first);
+                }
+            }
+            for record in &mapped.records {
+                if let Content::Orders(orders) = &record.content {
+                    for order in orders {
+                        memory.expect((id, order.external_id.text().unwrap_or_default().to_owned()));
+                    }
+                }
+                if let (Source::Poll, Some(external_id)) = (item.wire.source, &record.external_id) {
+                    polled.entry(id).or_default().push(external_id.clone());
+                }
+            }
+        }
+        let subjects = memory.subjects();
+        let states = self.store.orders_by_external(&subjects).await?;
+        for (subject, state) in subjects.into_iter().zip(states) {
+            memory.load(subject, state);
+        }
+        for (id, external_ids) in polled {
+            let hashes = self.store.content_hashes(id, "order", &external_ids).await?;
+            for (external_id, hash) in external_ids.into_iter().zip(hashes) {
+                if let Some(hash) = hash {
+                    memory.remember_hash((id, external_id), hash);
+                }
+            }
+        }
+        Ok(memory)
+    }
+
+    fn decide(
+        &self,
+        setting: Setting<'_>,
+        wire: &WireDelivery,
+        mapped: Option<Mapped>,
+        memory: &mut Memory,
+    ) -> ChangeSet {
+        let Some(mapped) = mapped else {
+            tracing::error!(delivery = %wire.id, "mapping panicked");
+            return decide::poison(setting, wire, &Failure::internal("mapping"));
+        };
+        if mapped.warnings > 0 {
+            metrics::counter!("crossdock_mapping_warnings_total", "connector" => setting.connection.connector.clone())
+                .increment(mapped.warnings as u64);
+        }
+        let change = decide::delivery(setting, wire, mapped, memory);
+        self.count(setting.now, wire, &change);
+        change
+    }
+
+    fn count(&self, now: Timestamp, wire: &WireDelivery, change: &ChangeSet) {
+        let Some(result) = &change.delivery else { return };
+        for record in &result.records {
+            metrics::counter!("crossdock_records_total", "disposition" => record.disposition.as_str())
+                .increment(1);
+        }
+        metrics::histogram!("crossdock_apply_seconds")
+            .record(between(wire.received_at, now).as_secs_f64());
+    }
+
+    /// Notes that the provider calls us, not for every delivery.
+    fn note_received(&self, wire: &WireDelivery, change: &mut ChangeSet) {
+        if wire.source != Source::Webhook {
+            return;
+        }
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = noted.entry(wire.connection_id).or_insert(Timestamp::MIN);
+        if between(*last, wire.received_at) < NOTE_EVERY {
+            return;
+        }
+        *last = wire.received_at;
+        let mut update = ConnectionUpdate::default();
+        let at = Value::String(wire.received_at.to_string());
+        update.health.insert("last_received_at".to_owned(), at);
+        change.connection = Some((wire.connection_id, update));
+    }
+
+    /// One delivery by itself, after its batch was refused a part; in the end a problem.
+    async fn alone(&self, wire: WireDelivery) {
+        let (mut last, mut tries) = (String::new(), 0);
+        while tries < TRIES {
+            match self.once(&wire).await {
+                Ok(()) => return,
+                // Nobody's fault: it waits, and no try is spent.
+                Err(StoreError::Unavailable(_)) => {
+                    if self.stop.pause(PAUSE).await {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    last = error.to_string();
+                    tries += 1;
+                }
+            }
+        }
+        tracing::error!(delivery = %wire.id, connection = %wire.connection_id, error = %last, "a delivery cannot be applied and becomes a problem");
+        if let Err(error) = self.give_up(&wire).await {
+            // It stays pending and is tried again at the next full look.
+            tracing::error!(delivery = %wire.id, %error, "and the problem cannot be written");
+        }
+    }
+
+    async fn once(&self, wire: &WireDelivery) -> Result<(), StoreError> {
+        let (items, known) = self.prepare(vec![wire.clone()]).await?;
+        let batch = self.map(items, known, 0).await;
+        let Batch { items, mapped, known, .. } = batch;
+        let mut memory = self.remember(&items, &mapped).await?;
+        let (Some(known), Some(mapped)) = (known.get(&wire.connection_id), mapped.into_iter().next()) else {
+            return Err(StoreError::NotFound("its connection".into()));
+        };
+        let setting = Setting {
+            now: self.clock.now(),
+            connection: &known.connection,
+            merchant: &known.merchant,
+        };
+        let change = self.decide(setting, wire, mapped, &mut memory);
+        first(self.store.apply(vec![change]).await?)
+    }
+
+    async fn give_up(&self, wire: &WireDelivery) -> Result<(), StoreError> {
+        let Some(known) = self.known(wire.connection_id).await? else {
+            return Err(StoreError::NotFound("its connection".into()));
+        };
+        let setting = Setting {
+            now: self.clock.now(),
+            connection: &known.connection,
+            merchant: &known.merchant,
+        };
+        let change = decide::poison(setting, wire, &Failure::internal("storing"));
+        first(self.store.apply(vec![change]).await?)
+    }
+}
+
+/// The result of one change set.
+pub(super) fn first(results: Vec<Result<crate::store::Applied, StoreError>>) -> Result<(), StoreError> {
+    match results.into_iter().next() {
+        Some(result) => result.map(drop),
+        None => Err(StoreError::Corrupt("the store answered nothing".into())),
+    }
+}

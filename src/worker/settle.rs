@@ -1,0 +1,331 @@
+//! What happens because time passes or a connection changed, not because something arrived.
+//!
+//! What always holds: every decision is `flow::settle` over the stored state, so that doing it
+//! twice changes nothing; a warning is given once, whatever restarts.
+
+use super::apply::{Known, first};
+use super::stop::Stop;
+use crate::canonical::connection::{Connection, ConnectionState};
+use crate::canonical::event::{EventType, NewEvent, SnapshotKind, SnapshotRef};
+use crate::canonical::fulfillment::{FulfillmentOrder, FulfillmentStatus};
+use crate::canonical::order::OrderStatus;
+use crate::canonical::{ConnectionId, EventId, OrderId, Timestamp};
+use crate::clock::{Clock, after, between};
+use crate::flow::change::{ChangeSet, IdempotentAnswer, Outcome};
+use crate::flow::{self, FlowContext};
+use crate::store::query::{Awaiting, FulfillmentFilter, IdempotencyClaim, OrderFilter, PageRequest};
+use crate::store::{Scope, Store, StoreError};
+use serde_json::json;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How often the clocks are looked at.
+const EVERY: Duration = Duration::from_secs(15);
+/// So long before a duty the warehouse is warned.
+const WARN_BEFORE: Duration = Duration::from_secs(2 * 3_600);
+/// A connection that sent webhooks before and none for so long is quiet.
+const QUIET_AFTER: Duration = Duration::from_secs(24 * 3_600);
+/// Under which name warnings are remembered, so that each is given once.
+const ONCE: &str = "gateway:warning";
+const PAGE: usize = 200;
+/// How often what is past its time is deleted.
+const CLEAN_EVERY: Duration = Duration::from_secs(3_600);
+/// Warnings that are remembered in memory.
+const GIVEN_MOST: usize = 50_000;
+/// A decision is tried so often against others' writes.
+const TRIES: u32 = 4;
+
+/// The clocks. See the module.
+pub struct Settler {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    stop: Stop,
+    /// What was given before, as far as we know: saves asking the store every time.
+    given: Mutex<HashSet<String>>,
+    cleaned: Mutex<Timestamp>,
+}
+
+impl Settler {
+    /// Clocks over these.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, stop: Stop) -> Self {
+        Self { store, clock, stop, given: Mutex::default(), cleaned: Mutex::new(Timestamp::MIN) }
+    }
+
+    /// Looks at the clocks until told to stop.
+    pub async fn run(&self) {
+        while !self.stop.is_set() {
+            if let Err(error) = self.tick().await {
+                tracing::warn!(%error, "clocks could not be looked at");
+            }
+            let next = after(self.clock.now(), EVERY);
+            tokio::select! {
+                () = self.stop.wait() => {}
+                () = self.clock.sleep_until(next) => {}
+            }
+        }
+    }
+
+    /// Everything whose time has come.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn tick(&self) -> Result<(), StoreError> {
+        self.scheduled().await?;
+        self.deadlines().await?;
+        self.quiet().await?;
+        self.housekeeping().await
+    }
+
+    async fn housekeeping(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        {
+            let mut cleaned = self.cleaned.lock().unwrap_or_else(PoisonError::into_inner);
+            if between(*cleaned, now) < CLEAN_EVERY {
+                return Ok(());
+            }
+            *cleaned = now;
+        }
+        self.store.housekeeping(now).await
+    }
+
+    /// Parts whose moment has come (an edit window ended, pre-ordered goods arrive).
+    async fn scheduled(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let filter = FulfillmentFilter {
+            status: Some(FulfillmentStatus::Scheduled),
+            ..FulfillmentFilter::default()
+        };
+        let mut due: HashSet<OrderId> = HashSet::new();
+        self.each_part(filter, |part| {
+            if part.fulfill_at.is_some_and(|at| at <= now) {
+                due.insert(part.order_id);
+            }
+            true
+        })
+        .await?;
+        for order in due {
+            self.settle(order).await?;
+        }
+        Ok(())
+    }
+
+    /// Goes through parts, as long as `look` says true.
+    async fn each_part(
+        &self,
+        filter: FulfillmentFilter,
+        mut look: impl FnMut(FulfillmentOrder) -> bool,
+    ) -> Result<(), StoreError> {
+        let mut page = PageRequest { limit: PAGE, after: None };
+        loop {
+            let found = self.store.fulfillment_orders(Scope::All, filter.clone(), page.clone()).await?;
+            for json in &found.data {
+                match serde_json::from_slice(json) {
+                    Ok(part) => {
+                        if !look(part) {
+                            return Ok(());
+                        }
+                    }
+                    Err(error) => tracing::error!(%error, "a stored fulfillment order cannot be read"),
+                }
+            }
+            match found.next {
+                Some(after) if !self.stop.is_set() => page.after = Some(after),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Warns of duties that are near, once each.
+    async fn deadlines(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let until = after(now, WARN_BEFORE);
+        let filter = FulfillmentFilter {
+            awaiting: vec![Awaiting::Accept, Awaiting::Ship],
+            by_cut_off: true,
+            ..FulfillmentFilter::default()
+        };
+        let mut near: Vec<(OrderId, Timestamp)> = Vec::new();
+        self.each_part(filter, |part| {
+            // Sorted by cut-off, which is never after `ship_by`.
+            let Some(first) = part.cut_off_at.or(part.ship_by) else { return false };
+            if let Some(ship_by) = part.ship_by.filter(|at| *at <= until && *at > now) {
+                near.push((part.order_id, ship_by));
+            }
+            first <= until
+        })
+        .await?;
+        for (order, at) in near {
+            self.warn_once(order, at).await?;
+        }
+        Ok(())
+    }
+
+    async fn warn_once(&self, order: OrderId, ship_by: Timestamp) -> Result<(), StoreError> {
+        let key = format!("deadline_near:{order}:{ship_by}");
+        let Some(once) = self.once(&key).await? else { return Ok(()) };
+        let Some(state) = self.store.order(Scope::All, order).await? else { return Ok(()) };
+        let meta = &state.order.meta;
+        let mut change = ChangeSet::of(meta.merchant_id);
+        change.events.push(NewEvent {
+            id: EventId::new(),
+            kind: EventType::OrderDeadlineNear,
+            at: self.clock.now(),
+            merchant_id: meta.merchant_id,
+            order_id: Some(order),
+            subject: order.to_string(),
+            snapshots: vec![SnapshotRef {
+                kind: SnapshotKind::Order,
+                id: order.uuid(),
+                version: meta.version,
+            }],
+            extra: json!({ "deadline": "ship_by", "at": ship_by }),
+        });
+        change.idempotency = Some(once);
+        first(self.store.apply(vec![change]).await?)
+    }
+
+    /// The mark to store with a warning; `None` when it was given before.
+    async fn once(&self, key: &str) -> Result<Option<IdempotentAnswer>, StoreError> {
+        if !self.note_given(key) {
+            return Ok(None);
+        }
+        match self.store.claim_idempotency(ONCE, key, [0; 32], self.clock.now()).await? {
+            // Claimed and not finished: we stopped in between, so it was not given yet.
+            IdempotencyClaim::Fresh | IdempotencyClaim::InFlight => Ok(Some(IdempotentAnswer {
+                scope: ONCE.to_owned(),
+                key: key.to_owned(),
+                status: 200,
+                body: Vec::new(),
+            })),
+            IdempotencyClaim::Done(..) | IdempotencyClaim::Mismatch => Ok(None),
+        }
+    }
+
+    /// True when it was not noted before.
+    fn note_given(&self, key: &str) -> bool {
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        if given.len() >= GIVEN_MOST {
+            given.clear();
+        }
+        given.insert(key.to_owned())
+    }
+
+    /// Connections whose provider used to call us and does not any more.
+    async fn quiet(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        for connection in self.store.connections(Scope::All).await? {
+            let Some(last) = connection.health.last_received_at else { continue };
+            let active = connection.state == ConnectionState::Active;
+            if !active || between(last, now) < QUIET_AFTER || between(last, now) > QUIET_AFTER * 2 {
+                continue;
+            }
+            let key = format!("quiet:{}:{last}", connection.id);
+            let Some(once) = self.once(&key).await? else { continue };
+            let mut change = ChangeSet::of(connection.merchant_id);
+            change.events.push(NewEvent {
+                id: EventId::new(),
+                kind: EventType::ConnectionQuiet,
+                at: now,
+                merchant_id: connection.merchant_id,
+                order_id: None,
+                subject: connection.id.to_string(),
+                snapshots: Vec::new(),
+                extra: json!({ "connection": connection, "last_received_at": last }),
+            });
+            change.idempotency = Some(once);
+            first(self.store.apply(vec![change]).await?)?;
+        }
+        Ok(())
+    }
+
+    /// A connection's state or settings changed: its open orders are evaluated anew.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn connection_changed(&self, id: ConnectionId) -> Result<usize, StoreError> {
+        let open = [
+            OrderStatus::Open,
+            OrderStatus::Scheduled,
+            OrderStatus::OnHold,
+            OrderStatus::PendingPayment,
+        ];
+        let mut orders = Vec::new();
+        for status in open {
+            let filter = OrderFilter {
+                connection_id: Some(id),
+                status: Some(status),
+                ..OrderFilter::default()
+            };
+            self.order_ids(filter, &mut orders).await?;
+        }
+        // Oldest first: who ordered first is released first.
+        orders.reverse();
+        let mut changed = 0;
+        for order in orders {
+            if self.stop.is_set() {
+                break;
+            }
+            changed += usize::from(self.settle(order).await?);
+        }
+        Ok(changed)
+    }
+
+    async fn order_ids(&self, filter: OrderFilter, ids: &mut Vec<OrderId>) -> Result<(), StoreError> {
+        #[derive(serde::Deserialize)]
+        struct Head {
+            id: OrderId,
+        }
+        let mut page = PageRequest { limit: PAGE, after: None };
+        loop {
+            let found = self.store.orders(Scope::All, filter.clone(), page.clone()).await?;
+            ids.extend(found.data.iter().filter_map(|json| {
+                serde_json::from_slice::<Head>(json).ok().map(|head| head.id)
+            }));
+            match found.next {
+                Some(after) => page.after = Some(after),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Evaluates one order anew; true when something changed.
+    ///
+    /// # Errors
+    /// When the store cannot do it, also after several tries against others' writes.
+    pub async fn settle(&self, id: OrderId) -> Result<bool, StoreError> {
+        let mut tries = 0;
+        loop {
+            match self.settle_once(id).await {
+                Err(StoreError::Conflict(_)) if tries < TRIES => tries += 1,
+                other => return other,
+            }
+        }
+    }
+
+    async fn settle_once(&self, id: OrderId) -> Result<bool, StoreError> {
+        let Some(state) = self.store.order(Scope::All, id).await? else { return Ok(false) };
+        let Some(known) = self.known(state.order.meta.connection_id).await? else { return Ok(false) };
+        let ctx = FlowContext {
+            now: self.clock.now(),
+            connection: &known.connection,
+            merchant: &known.merchant,
+        };
+        let outcome: Outcome = flow::settle(&ctx, state);
+        if outcome.state.is_none() && outcome.events.is_empty() && outcome.jobs.is_empty() {
+            return Ok(false);
+        }
+        let mut change = ChangeSet::of(known.connection.merchant_id);
+        change.take(outcome);
+        first(self.store.apply(vec![change]).await?)?;
+        Ok(true)
+    }
+
+    async fn known(&self, id: ConnectionId) -> Result<Option<Known>, StoreError> {
+        let Some(connection): Option<Connection> = self.store.connection(Scope::All, id).await? else {
+            return Ok(None);
+        };
+        let merchant = self.store.merchant(Scope::All, connection.merchant_id).await?;
+        Ok(merchant.map(|merchant| Known { connection, merchant }))
+    }
+}
