@@ -1,7 +1,10 @@
 //! Entry point: commands, nothing else.
 
 use clap::{Args, Parser, Subcommand};
-use crossdock::cli::{self, Streams, check, connectors, doctor, ledger, map, new, replay, serve, token};
+use crossdock::canonical::Timestamp;
+use crossdock::cli::{
+    self, Streams, check, connectors, doctor, ledger, map, new, render, replay, serve, token,
+};
 use crossdock::connector::Registry;
 use crossdock::settings::Settings;
 use std::path::PathBuf;
@@ -51,6 +54,8 @@ enum Command {
     Simulate(SimulateArgs),
     /// A provider's payload in, the canonical JSON out.
     Map(MapArgs),
+    /// Canonical input in, the exact HTTP request out, secrets masked.
+    Render(RenderArgs),
     /// What each connector can do.
     Connectors(ConnectorsArgs),
     /// Make and check connector folders.
@@ -148,6 +153,28 @@ struct MapArgs {
 }
 
 #[derive(Debug, Args)]
+struct RenderArgs {
+    /// The connector's id, or the path of its folder.
+    connector: String,
+    /// The operation: orders.ack, fulfillment.push, …
+    operation: String,
+    /// The canonical input; `-` is standard input. None when left out.
+    file: Option<String>,
+    /// This step; else the first that is no GET, else the first.
+    #[arg(long, value_name = "NAME")]
+    step: Option<String>,
+    /// Run all steps against the answers in this file.
+    #[arg(long, value_name = "FILE", conflicts_with = "step")]
+    answers: Option<String>,
+    /// A setting of the connection.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = cli::key_value)]
+    set: Vec<(String, String)>,
+    /// The poll's position.
+    #[arg(long)]
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Args)]
 #[group(multiple = false)]
 struct ConnectorsArgs {
     /// Lines of manifest and jq, with medians.
@@ -225,6 +252,7 @@ fn main() -> ExitCode {
             serve::simulate(&registry(), &args.connector, args.listen, options, &mut streams)
         }
         Command::Map(args) => run_map(&registry(), args, &mut streams),
+        Command::Render(args) => run_render(&registry(), args, &mut streams),
         Command::Connectors(args) => {
             let style = match args {
                 ConnectorsArgs { stats: true, .. } => connectors::Style::Stats,
@@ -277,6 +305,23 @@ fn run_map(registry: &Registry, args: MapArgs, streams: &mut Streams<'_>) -> u8 
             map::run(registry, command, streams)
         }
         Err(message) => {
+            streams.note(&message);
+            cli::FOUND
+        }
+    }
+}
+
+fn run_render(registry: &Registry, args: RenderArgs, streams: &mut Streams<'_>) -> u8 {
+    let input = args.file.as_deref().map_or(Ok(Vec::new()), cli::read_input);
+    let answers = args.answers.as_deref().map(cli::read_input).transpose();
+    match (input, answers) {
+        (Ok(input), Ok(answers)) => {
+            let RenderArgs { connector, operation, step, set, cursor, .. } = args;
+            let now = Timestamp::now();
+            let command = render::RenderCommand { connector, operation, input, step, answers, settings: set, cursor, now };
+            render::run(registry, command, streams)
+        }
+        (Err(message), _) | (_, Err(message)) => {
             streams.note(&message);
             cli::FOUND
         }

@@ -269,7 +269,7 @@ mod tests {
         let keeper = Authenticator::new(None);
         let now = Timestamp::from_second(1_000).unwrap();
         keeper.remember([1; 32], now, Principal::admin());
-        let later = |s| Timestamp::from_second(1_000 + s).unwrap();
+        let later = |s: i64| Timestamp::from_second(1_000 + s).unwrap();
         assert!(keeper.remembered(&[1; 32], later(29)).is_some());
         assert!(keeper.remembered(&[1; 32], later(30)).is_none());
         keeper.forget();

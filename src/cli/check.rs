@@ -1,7 +1,9 @@
 //! `crossdock connector check`: lint, jq, README and every fixture of a folder.
 
+mod call;
 pub(crate) mod diff;
 mod mapping;
+mod webhook;
 
 use super::{FOUND, OK, Streams};
 use crate::connector::{Connector, Registry};
@@ -117,8 +119,9 @@ fn in_order(mut findings: Vec<Finding>) -> Vec<Finding> {
 fn run_case(connector: &Connector, case: &Case) -> Vec<Finding> {
     let run = match case.kind {
         Kind::Mapping => mapping::run(connector, case),
-        // Run by `ingress` and `operation`, which are plugged in when they are there.
-        Kind::Webhook | Kind::Call => Ok(Vec::new()),
+
+        Kind::Webhook => webhook::run(connector, case),
+        Kind::Call => call::run(connector, case),
     };
     run.unwrap_or_else(|finding| vec![finding])
 }

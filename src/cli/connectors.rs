@@ -34,8 +34,7 @@ pub fn run(registry: &Registry, style: Style, streams: &mut Streams<'_>) -> u8 {
         }
     }
     for refused in catalogue.refused() {
-        let place = format!("{}/{}:{}:{}", refused.folder, refused.file, refused.line, refused.column);
-        streams.note(&format!("refused: {place}: {}", refused.message));
+        streams.note(&format!("refused: {refused}"));
     }
     OK
 }

@@ -10,6 +10,8 @@ pub mod doctor;
 pub mod ledger;
 pub mod map;
 pub mod new;
+pub mod rehearse;
+pub mod render;
 pub mod remote;
 pub mod replay;
 pub mod serve;
@@ -78,7 +80,7 @@ pub fn find(registry: &Registry, name: &str) -> Result<Arc<Connector>, String> {
         .refused()
         .iter()
         .filter(|refusal| refusal.folder == name)
-        .map(|r| format!("{}/{}:{}:{}: {}", r.folder, r.file, r.line, r.column, r.message))
+        .map(ToString::to_string)
         .collect();
     if !refused.is_empty() {
         return Err(format!("the connector `{name}` was refused:\n{}", refused.join("\n")));

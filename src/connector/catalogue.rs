@@ -23,6 +23,17 @@ pub struct Refusal {
     pub hint: Option<String>,
 }
 
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { folder, file, line, column, message, hint } = self;
+        write!(f, "{folder}/{file}:{line}:{column}: {message}")?;
+        match hint {
+            Some(hint) => write!(f, " ({hint})"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Refusal {
     pub(super) fn of(folder: &str, finding: Finding) -> Self {
         let Finding { file, line, column, message, hint } = finding;

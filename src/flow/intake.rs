@@ -211,6 +211,10 @@ fn known(
 /// very same revision that were read before are not missing. True when they are.
 fn soften(stored: &OrderFacts, mapped: &mut MappedOrder, equal: bool) -> bool {
     if !mapped.details_missing.or_default() {
+        if mapped.lines.is_absent() {
+            // A shape without lines cannot tell that their details are known.
+            mapped.details_missing = Field::Absent;
+        }
         return false;
     }
     mapped.lines = Field::Absent;
@@ -249,9 +253,6 @@ fn newer_facts(base: &OrderFacts, mapped: MappedOrder) -> Result<(OrderFacts, bo
     let mut newer = merge::merge(Some(base), mapped)?;
     let (was, is) = (base.channel_state(), newer.channel_state());
     let cancelled = ChannelState::Cancelled;
-    if is == cancelled && !told_lines {
-        merge::cancel_whole(&mut newer);
-    }
     let reread = was == cancelled && is != cancelled && !told_lines;
     if reread {
         newer.details_missing = Field::Value(true);

@@ -15,6 +15,7 @@ use serde_json::json;
 /// Parts, holds, requests, status, and the jobs that follow.
 pub(super) fn rework(draft: &mut Draft<'_>) {
     allocate::allocate(draft);
+    fulfillment::end_idle(draft);
     holds::reconcile(draft);
     if !draft.state.order.meta.released && release::barred(draft).is_none() {
         draft.state.order.meta.released = true;

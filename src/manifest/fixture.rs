@@ -6,6 +6,7 @@
 use super::finding::Finding;
 use super::folder::Source;
 use super::parse;
+use crate::canonical::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -65,6 +66,8 @@ pub(super) struct CaseFile {
     memory: Map<String, Value>,
     #[serde(default)]
     cursor: Option<String>,
+    #[serde(default)]
+    now: Option<Timestamp>,
 }
 
 /// One fixture.
@@ -100,6 +103,8 @@ pub struct Case {
     pub memory: Map<String, Value>,
     /// The poll's position.
     pub cursor: Option<String>,
+    /// The moment of the call; 1970 when left out.
+    pub now: Option<Timestamp>,
     /// Where its files are.
     source: Source,
 }
@@ -142,6 +147,7 @@ impl Case {
             headers: read.headers.into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect(),
             memory: read.memory,
             cursor: read.cursor,
+            now: read.now,
             source: source.clone(),
         })
     }

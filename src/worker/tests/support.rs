@@ -7,7 +7,7 @@ use crate::canonical::{AuditId, ConnectionId, MerchantId, OrderId, Timestamp};
 use crate::clock::{Clock, TestClock};
 use crate::connector::Registry;
 use crate::flow::change::{AuditEntry, ChangeSet, OrderState};
-use crate::ingress::{IngressState, Reply, Webhooked, receive};
+use crate::ingress::{IngressState, Reply, receive};
 use crate::store::query::{InboxFilter, LedgerFilter, PageRequest, ProblemFilter};
 use crate::store::vault::MasterKey;
 use crate::store::{Scope, Store, StoreOptions};
@@ -81,7 +81,7 @@ impl House {
             clock.clone(),
             stop.clone(),
         ));
-        let ingress = Arc::new(ingress(store.clone(), registry.clone(), clock.clone()));
+        let ingress = Arc::new(IngressState::over(store.clone(), registry.clone(), clock.clone()));
         let merchant = Merchant {
             id: MerchantId::new(),
             name: "Test merchant".into(),
@@ -167,17 +167,6 @@ impl House {
         let lines = self.store.ledger(Scope::All, LedgerFilter::default()).await.unwrap();
         assert!(lines.iter().all(|line| line.balances()), "{lines:?}");
     }
-}
-
-pub fn ingress(store: Arc<dyn Store>, registry: Arc<Registry>, clock: Arc<TestClock>) -> IngressState {
-    let lookup = move |id: &str| match registry.get(id) {
-        None => Webhooked::Broken,
-        Some(connector) => match &connector.manifest().webhooks {
-            Some(webhooks) => Webhooked::Yes(Arc::new(webhooks.clone())),
-            None => Webhooked::No,
-        },
-    };
-    IngressState::new(store, Box::new(lookup), Box::new(move || clock.now()))
 }
 
 pub fn sign(secret: &str, body: &[u8]) -> String {
