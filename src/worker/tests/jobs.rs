@@ -381,6 +381,7 @@ async fn a_pull_by_hand_moves_the_cursor_as_a_poll_does() {
 #[tokio::test]
 async fn a_mended_folder_lets_jobs_go_that_waited_for_it() {
     let (server, house) = shop().await;
+    mount(&server, "PUT", "/webhook", answers(200)).await;
     let watcher = house.watcher();
     watcher.tick().await.unwrap();
     std::fs::remove_dir_all(house.dir.path().join("connectors/testshop")).unwrap();
