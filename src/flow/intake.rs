@@ -211,6 +211,10 @@ fn known(
 /// very same revision that were read before are not missing. True when they are.
 fn soften(stored: &OrderFacts, mapped: &mut MappedOrder, equal: bool) -> bool {
     if !mapped.details_missing.or_default() {
+        if mapped.lines.is_absent() {
+            // A shape without lines cannot tell that their details are known.
+            mapped.details_missing = Field::Absent;
+        }
         return false;
     }
     mapped.lines = Field::Absent;
