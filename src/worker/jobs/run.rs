@@ -221,9 +221,8 @@ async fn call(
                 result.verdict = Verdict { restart: true, ..Verdict::later(work.clock.now()) };
             }
             remember(finished.memory_update, &mut result.update);
-            let subject = job.id.to_string();
-            result.resolve.push(ResolveProblems { subject, code: None });
             result.checkpoint = observer.checkpoint;
+            checked(work, job, &Outcome::ok(None), &mut result);
         }
         Ended::Stopped(stopped) => {
             result.verdict = judge(work, job, &connector, &stopped);
@@ -233,7 +232,7 @@ async fn call(
         }
     }
     if result.verdict.state == JobState::Done {
-        checked(work, job, &Outcome::ok(None), &mut result);
+        result.resolve.push(ResolveProblems { subject: job.id.to_string(), code: None });
     }
     if let Some(reason) = result.verdict.suspend.take().filter(|_| suspends(&connection)) {
         result.update.suspend = Some(reason);
@@ -254,8 +253,12 @@ fn checked(work: &Work, job: &Job, outcome: &Outcome, result: &mut Settled) {
     if outcome.is_ok() {
         result.resolve.push(ResolveProblems { subject: job.connection_id.to_string(), code: None });
     } else {
-        // A check has answered, whatever the answer is: nothing of it waits.
+        // A check has answered, whatever the answer is: nothing of it waits. What is wrong is the
+        // connection's, and a later check that succeeds resolves it.
         result.verdict.state = JobState::Done;
+        if let Some(problem) = &mut result.verdict.problem {
+            problem.subject = job.connection_id.to_string();
+        }
     }
 }
 
