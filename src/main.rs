@@ -214,7 +214,8 @@ fn main() -> ExitCode {
             return if error.use_stderr() { cli::FOUND.into() } else { cli::OK.into() };
         }
     };
-    let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
+    // Not locked: a gateway that runs writes its log to the same stderr from other threads.
+    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     let mut streams = Streams { out: &mut out, err: &mut err };
     let registry = || Registry::load(cli.connectors_dir.clone());
     let settings = |flags: Vec<(&'static str, String)>| {

@@ -2,6 +2,7 @@
 //!
 //! What always holds: a store that is being served is changed by its server only.
 
+use crate::operation::client::own_client;
 use crate::settings::Settings;
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -23,12 +24,7 @@ impl Remote {
         let token = settings.token.as_ref().or(settings.admin_token.as_ref()).ok_or_else(|| {
             format!("a gateway is running ({}): set CROSSDOCK_TOKEN to a token for it", settings.url())
         })?;
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_secs(60))
-            .no_proxy()
-            .build()
-            .map_err(|error| error.to_string())?;
+        let http = own_client(Duration::from_secs(60)).map_err(|error| error.to_string())?;
         Ok(Self {
             base: settings.url().trim_end_matches('/').to_owned(),
             token: token.expose_secret().to_owned(),

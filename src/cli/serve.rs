@@ -14,8 +14,9 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Runs the gateway until SIGINT or SIGTERM; with `demo` also a simulated shop and warehouse.
 pub fn run(settings: Settings, demo: bool, streams: &mut Streams<'_>) -> u8 {
     crate::telemetry::init_logs(&settings.log, settings.log_format);
-    // actix-web's own system, since its server and the simulators want one.
-    match actix_web::rt::System::with_tokio_rt(runtime).block_on(serve(settings, demo, streams)) {
+    // A plain runtime: the HTTP server makes its own threads, and an actix system around it would keep
+    // its workers on this one.
+    match runtime().block_on(serve(settings, demo, streams)) {
         Ok(()) => OK,
         Err(message) => {
             streams.note(&message);
@@ -120,7 +121,7 @@ pub fn simulate(
         handle.stop().await;
         Ok::<(), String>(())
     };
-    match actix_web::rt::System::with_tokio_rt(runtime).block_on(run) {
+    match runtime().block_on(run) {
         Ok(()) => OK,
         Err(message) => {
             streams.note(&message);
