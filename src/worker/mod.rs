@@ -136,11 +136,6 @@ impl Worker {
     pub async fn retry_problem(&self, scope: Scope, id: ProblemId) -> Result<Retried, RetryError> {
         self.applier.retry_problem(scope, id).await
     }
-
-    /// A connection was created or changed just now: follow it up at once, not at the next look.
-    pub fn connection_changed(&self) {
-        self.watcher.nudge();
-    }
 }
 
 /// A worker that runs.

@@ -10,7 +10,6 @@ use crate::canonical::connection::{Connection, ConnectionState};
 use crate::canonical::job::{Attempt, Job, JobState};
 use crate::canonical::problem::Class;
 use crate::canonical::{AttemptId, ProblemId, Timestamp};
-use crate::failpoint::failpoint;
 use crate::flow::change::{ChangeSet, ConnectionUpdate, JobResult, NewProblem, ResolveProblems};
 use crate::operation::call::{changes, interrupted};
 use crate::operation::{Call, Checkpoint, Ended, Outcome, RunError, Stopped};
@@ -19,6 +18,7 @@ use crate::worker::apply::first;
 use crate::worker::connectors::Loaded;
 use crate::worker::poll::{pages::PullPages, since};
 use crate::worker::reading::{ORDERS_PULL, poll_topic};
+use crate::worker::watch::{REGISTER, REGISTERED_AT};
 use crate::worker::work::{Work, remember, suspends};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -221,6 +221,9 @@ async fn call(
                 result.verdict = Verdict { restart: true, ..Verdict::later(work.clock.now()) };
             }
             remember(finished.memory_update, &mut result.update);
+            if job.kind == REGISTER {
+                result.update.memory.insert(REGISTERED_AT.to_owned(), json!(work.clock.now()));
+            }
             result.checkpoint = observer.checkpoint;
             checked(work, job, &Outcome::ok(None), &mut result);
         }

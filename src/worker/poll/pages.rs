@@ -10,7 +10,6 @@ use crate::canonical::inbox::WireDelivery;
 use crate::canonical::order::Source;
 use crate::canonical::{RawId, Timestamp};
 use crate::clock::after;
-use crate::failpoint::failpoint;
 use crate::manifest::model::Poll;
 use crate::mapping::{Val, to_json};
 use crate::connector::records;
