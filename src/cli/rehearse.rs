@@ -14,7 +14,7 @@ use crate::operation::client::Answer;
 use crate::operation::decode::decode;
 use crate::operation::planned::PlannedRequest;
 use crate::operation::provider::{Account, Provider, context};
-use crate::operation::request::{PlanError, answer_format, plan};
+use crate::operation::request::{PlanError, Turn, answer_format, plan};
 use crate::operation::value::{field, from_json, object, text, truthy, with};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
@@ -220,7 +220,7 @@ impl Stage<'_> {
     }
 
     fn plan(&self, step: &Step, context: &Val) -> Result<PlannedRequest, RehearseError> {
-        plan(self.connector, step, context, &self.credentials, &self.signing, None)
+        plan(self.connector, step, context, &self.credentials, &self.signing, &Turn::default())
             .map_err(|error| RehearseError::Plan(step.name.clone(), error))
     }
 
