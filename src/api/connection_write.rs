@@ -59,7 +59,7 @@ pub struct Change {
     pub jobs: Vec<NewJob>,
     /// What a person wants of it, to be remembered.
     pub wanted: Option<WantedState>,
-    /// Appends `connection.resumed` and unparks its work.
+    /// Appends `connection.resumed`.
     pub resumed: bool,
     /// For the audit log.
     pub detail: Value,
@@ -87,9 +87,8 @@ pub async fn write(call: &Call, action: &str, next: Change) -> Result<(), Stop> 
     store
         .update_connection(&connection, next.credentials.as_ref(), change, audit)
         .await?;
-    if next.resumed {
-        store.unpark_jobs(connection.id, None, now).await?;
-    }
+    // The worker lets parked work go on when it sees the change: not all of it may (a call that
+    // may have happened waits for a person).
     Ok(())
 }
 

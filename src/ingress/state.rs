@@ -15,7 +15,7 @@ use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 /// How often refusals are written.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
@@ -57,6 +57,7 @@ pub struct IngressState {
     /// invalidation, so that a read that began before one is not kept after it.
     writing: Mutex<Writing>,
     reads: Semaphore,
+    changes: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -76,6 +77,7 @@ impl IngressState {
             endpoints: ArcSwap::default(),
             writing: Mutex::default(),
             reads: Semaphore::new(READS_AT_ONCE),
+            changes: watch::Sender::new(0),
         }
     }
 
@@ -183,8 +185,14 @@ impl IngressState {
         }
     }
 
+    /// Counts what [`IngressState::invalidate`] was told, so that others can follow a change up.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
     /// Forgets a connection's endpoint because the connection changed (or was created).
     pub fn invalidate(&self, id: ConnectionId) {
+        self.changes.send_modify(|n| *n = n.wrapping_add(1));
         let mut writing = self.writing();
         writing.generation += 1;
         writing.unknown.remove(&id);

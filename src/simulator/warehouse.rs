@@ -76,7 +76,11 @@ impl Handle {
     /// Believes deliveries signed with this secret (`whsec_…`), beside those trusted before.
     pub fn trust(&self, secret: &str) {
         if let Some(key) = key_of(secret) {
-            self.floor.keys.write().unwrap_or_else(PoisonError::into_inner).push(key);
+            self.floor
+                .keys
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(key);
         }
     }
     /// `{received, refused, repeated, accepted, shipped, short, rejected, answered, given_up}`.
@@ -101,7 +105,9 @@ macro_rules! counters {
         }
     };
 }
-counters!(received, refused, repeated, accepted, shipped, short, rejected, answered, given_up);
+counters!(
+    received, refused, repeated, accepted, shipped, short, rejected, answered, given_up
+);
 
 fn one_more(counter: &AtomicU64) -> u64 {
     counter.fetch_add(1, Ordering::Relaxed) + 1
@@ -139,18 +145,27 @@ pub async fn serve(listen: SocketAddr, options: Options) -> Result<Handle, SimEr
         counters: Counters::default(),
     });
     let shared = web::Data::from(Arc::clone(&floor));
-    let server = HttpServer::new(move || App::new().app_data(shared.clone()).default_service(web::to(receive)))
-        .workers(1)
-        .disable_signals()
-        .listen(listener)
-        .map_err(SimError::Listen)?
-        .run();
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(shared.clone())
+            .default_service(web::to(receive))
+    })
+    .workers(1)
+    .disable_signals()
+    .listen(listener)
+    .map_err(SimError::Listen)?
+    .run();
     let handle = server.handle();
     let mut tasks = vec![tokio::spawn(async move { drop(server.await) }).abort_handle()];
     if floor.options.feed {
         tasks.push(tokio::spawn(read_feed(Arc::clone(&floor))).abort_handle());
     }
-    Ok(Handle { addr, floor, server: handle, tasks })
+    Ok(Handle {
+        addr,
+        floor,
+        server: handle,
+        tasks,
+    })
 }
 
 /// One delivery. 401 when nobody we trust signed it; 204 as soon as it is noted down.
@@ -158,14 +173,31 @@ async fn receive(floor: web::Data<Floor>, request: HttpRequest, body: web::Bytes
     if request.method() == "GET" {
         return HttpResponse::Ok().json(floor.counters.to_json());
     }
-    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let (id, timestamp, signatures) = (header("webhook-id"), header("webhook-timestamp"), header("webhook-signature"));
+    let header = |name: &str| {
+        request
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
+    let (id, timestamp, signatures) = (
+        header("webhook-id"),
+        header("webhook-timestamp"),
+        header("webhook-signature"),
+    );
     if !proved(&floor, id, timestamp, signatures, &body) {
         one_more(&floor.counters.refused);
         return HttpResponse::Unauthorized().finish();
     }
-    let Ok(event) = serde_json::from_slice::<Value>(&body) else { return HttpResponse::BadRequest().finish() };
-    if !floor.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned()) {
+    let Ok(event) = serde_json::from_slice::<Value>(&body) else {
+        return HttpResponse::BadRequest().finish();
+    };
+    if !floor
+        .seen
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(id.to_owned())
+    {
         one_more(&floor.counters.repeated);
         return HttpResponse::NoContent().finish();
     }
@@ -176,21 +208,34 @@ async fn receive(floor: web::Data<Floor>, request: HttpRequest, body: web::Bytes
 /// Standard Webhooks: HMAC-SHA256 over `id.timestamp.body`, several signatures with blanks between.
 fn proved(floor: &Floor, id: &str, timestamp: &str, signatures: &str, body: &[u8]) -> bool {
     let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0);
-    if id.is_empty() || !timestamp.parse::<u64>().is_ok_and(|at| at.abs_diff(now) <= TOLERANCE_S) {
+    if id.is_empty()
+        || !timestamp
+            .parse::<u64>()
+            .is_ok_and(|at| at.abs_diff(now) <= TOLERANCE_S)
+    {
         return false;
     }
     let keys = floor.keys.read().unwrap_or_else(PoisonError::into_inner);
     keys.iter().any(|key| {
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return false };
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
+            return false;
+        };
         mac.update(format!("{id}.{timestamp}.").as_bytes());
         mac.update(body);
-        let wanted = format!("v1,{}", base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes()));
-        signatures.split(' ').any(|given| given.as_bytes().ct_eq(wanted.as_bytes()).into())
+        let wanted = format!(
+            "v1,{}",
+            base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes())
+        );
+        signatures
+            .split(' ')
+            .any(|given| given.as_bytes().ct_eq(wanted.as_bytes()).into())
     })
 }
 
 fn key_of(secret: &str) -> Option<Vec<u8>> {
-    base64::engine::general_purpose::STANDARD.decode(secret.strip_prefix("whsec_").unwrap_or(secret)).ok()
+    base64::engine::general_purpose::STANDARD
+        .decode(secret.strip_prefix("whsec_").unwrap_or(secret))
+        .ok()
 }
 
 /// Begins the work that an event tells of, unless somebody is at it.
@@ -202,14 +247,22 @@ fn hear(floor: &Arc<Floor>, event: &Value) {
     if id.is_empty() || !(submitted || asked) {
         return;
     }
-    let new = floor.working.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
+    let new = floor
+        .working
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(id.clone());
     let floor = Arc::clone(floor);
     if asked {
         tokio::spawn(async move { floor.answer_request(&id).await });
     } else if new {
         tokio::spawn(async move {
             floor.work(&id).await;
-            floor.working.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+            floor
+                .working
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&id);
         });
     }
 }
@@ -235,7 +288,10 @@ impl Floor {
         tokio::time::sleep(self.options.ship_after).await;
         if nth(self.options.short_every) {
             let body = |order: &Value| {
-                let line = order.pointer("/lines/0/line_id").cloned().unwrap_or_default();
+                let line = order
+                    .pointer("/lines/0/line_id")
+                    .cloned()
+                    .unwrap_or_default();
                 json!({"revision": revision(order), "lines": [{"line_id": line, "quantity": 1}], "note": "Simulated: one piece missing"})
             };
             if self.tell(id, "short", &["in_progress"], body).await {
@@ -246,7 +302,10 @@ impl Floor {
             json!({"revision": revision(order), "shipment_ref": format!("SHIP-{}", tail(id)), "carrier": "Simulated courier",
                 "parcels": [{"weight_g": 400 + number % 30 * 100, "tracking_number": format!("SIM{}", tail(id).to_uppercase())}]})
         };
-        if self.tell(id, "ship", &["in_progress", "submitted"], body).await {
+        if self
+            .tell(id, "ship", &["in_progress", "submitted"], body)
+            .await
+        {
             one_more(&self.counters.shipped);
         }
     }
@@ -254,13 +313,26 @@ impl Floor {
     /// Answers what the channel asks of a fulfillment order.
     async fn answer_request(&self, id: &str) {
         for _ in 0..TRIES {
-            let Some(order) = self.read(id).await else { return };
+            let Some(order) = self.read(id).await else {
+                return;
+            };
             if text(&order, "/request/state") != "pending" {
                 return;
             }
-            let answer = if self.options.agrees { "accept" } else { "refuse" };
-            let path = format!("/v1/fulfillment-orders/{id}/requests/{}/{answer}", text(&order, "/request/id"));
-            if self.post(&path, &json!({"revision": revision(&order)})).await == Some(true) {
+            let answer = if self.options.agrees {
+                "accept"
+            } else {
+                "refuse"
+            };
+            let path = format!(
+                "/v1/fulfillment-orders/{id}/requests/{}/{answer}",
+                text(&order, "/request/id")
+            );
+            if self
+                .post(&path, &json!({"revision": revision(&order)}))
+                .await
+                == Some(true)
+            {
                 one_more(&self.counters.answered);
                 return;
             }
@@ -269,14 +341,27 @@ impl Floor {
     }
 
     /// Tells the gateway something about a fulfillment order as it is now, while it is in one of these states.
-    async fn tell(&self, id: &str, what: &str, while_in: &[&str], body: impl Fn(&Value) -> Value) -> bool {
+    async fn tell(
+        &self,
+        id: &str,
+        what: &str,
+        while_in: &[&str],
+        body: impl Fn(&Value) -> Value,
+    ) -> bool {
         for _ in 0..TRIES {
             if let Some(order) = self.read(id).await {
                 if text(&order, "/request/state") == "pending" {
                     self.answer_request(id).await;
                 } else if !while_in.contains(&text(&order, "/status")) {
                     return false;
-                } else if self.post(&format!("/v1/fulfillment-orders/{id}/{what}"), &body(&order)).await == Some(true) {
+                } else if self
+                    .post(
+                        &format!("/v1/fulfillment-orders/{id}/{what}"),
+                        &body(&order),
+                    )
+                    .await
+                    == Some(true)
+                {
                     return true;
                 }
             }
@@ -291,18 +376,37 @@ impl Floor {
     }
 
     async fn get(&self, path: &str) -> Option<Value> {
-        let request = self.http.get(format!("{}{path}", self.options.gateway)).bearer_auth(self.options.token.expose_secret());
-        let answer = request.send().await.ok().filter(|answer| answer.status().is_success())?;
+        let request = self
+            .http
+            .get(format!("{}{path}", self.options.gateway))
+            .bearer_auth(self.options.token.expose_secret());
+        let answer = request
+            .send()
+            .await
+            .ok()
+            .filter(|answer| answer.status().is_success())?;
         serde_json::from_slice(&answer.bytes().await.ok()?).ok()
     }
 
     /// True when it was taken, false when refused, `None` when nobody answered.
     async fn post(&self, path: &str, body: &Value) -> Option<bool> {
-        let request = self.http.post(format!("{}{path}", self.options.gateway)).bearer_auth(self.options.token.expose_secret());
-        let answer = request.header("content-type", "application/json").body(body.to_string()).send().await.ok()?;
+        let request = self
+            .http
+            .post(format!("{}{path}", self.options.gateway))
+            .bearer_auth(self.options.token.expose_secret());
+        let answer = request
+            .header("content-type", "application/json")
+            .body(body.to_string())
+            .send()
+            .await
+            .ok()?;
         let status = answer.status();
         if !status.is_success() {
-            tracing::debug!(path, status = status.as_u16(), "the gateway refused the warehouse's answer");
+            tracing::debug!(
+                path,
+                status = status.as_u16(),
+                "the gateway refused the warehouse's answer"
+            );
         }
         Some(status.is_success())
     }
@@ -312,11 +416,21 @@ impl Floor {
 async fn read_feed(floor: Arc<Floor>) {
     let mut after = "0".to_owned();
     loop {
-        let Some(page) = floor.get(&format!("/v1/events?after={after}&wait=20&limit=200&types={TYPES}")).await else {
+        let Some(page) = floor
+            .get(&format!(
+                "/v1/events?after={after}&wait=20&limit=200&types={TYPES}"
+            ))
+            .await
+        else {
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        for event in page.get("data").and_then(Value::as_array).into_iter().flatten() {
+        for event in page
+            .get("data")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             hear(&floor, event);
         }
         match page.get("next") {
@@ -328,7 +442,10 @@ async fn read_feed(floor: Arc<Floor>) {
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 fn revision(order: &Value) -> Value {

@@ -19,7 +19,6 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Notify;
 
 /// How often to look without a nudge.
 const EVERY: Duration = Duration::from_secs(2);
@@ -27,10 +26,12 @@ const EVERY: Duration = Duration::from_secs(2);
 const FRESH: Duration = Duration::from_secs(3_600);
 /// Webhooks are registered anew so often: providers switch them off.
 const REGISTER_EVERY: Duration = Duration::from_secs(24 * 3_600);
-/// The operation that does so.
-const REGISTER: &str = "webhook.register";
-/// Where a connection remembers when it was last asked for.
-const REGISTERED_AT: &str = "webhooks_checked_at";
+/// A connection that changed so shortly ago is left to whoever changes it.
+const SETTLED: Duration = Duration::from_secs(60);
+/// The operation that registers webhooks.
+pub const REGISTER: &str = "webhook.register";
+/// Where a connection remembers when that was last done or asked for.
+pub const REGISTERED_AT: &str = "webhooks_checked_at";
 
 type Seen = (u64, ConnectionState);
 
@@ -41,7 +42,6 @@ pub struct Watcher {
     settler: Arc<Settler>,
     ingress: Arc<IngressState>,
     seen: Mutex<HashMap<ConnectionId, Seen>>,
-    nudge: Notify,
     started: Mutex<bool>,
 }
 
@@ -59,26 +59,23 @@ impl Watcher {
             settler,
             ingress,
             seen: Mutex::default(),
-            nudge: Notify::new(),
             started: Mutex::new(false),
         }
     }
 
-    /// Something was changed just now: look at once.
-    pub fn nudge(&self) {
-        self.nudge.notify_one();
-    }
-
     /// Looks until told to stop.
     pub async fn run(&self) {
+        // Rings when this process changed a connection; other processes' changes show by the clock.
+        let mut bell = self.ingress.changes();
         while !self.work.stop.is_set() {
+            bell.mark_unchanged();
             if let Err(error) = self.tick().await {
                 tracing::warn!(%error, "changes could not be followed up; tried again");
             }
             let next = after(self.work.clock.now(), EVERY);
             tokio::select! {
                 () = self.work.stop.wait() => {}
-                () = self.nudge.notified() => {}
+                Ok(()) = bell.changed() => {}
                 () = self.work.clock.sleep_until(next) => {}
             }
         }
@@ -115,8 +112,13 @@ impl Watcher {
     }
 
     async fn folder_changed(&self, connection: &Connection) -> Result<(), StoreError> {
-        let Some(connector) = self.work.connector(connection) else { return Ok(()) };
-        let retried = self.applier.retry_broken(connection.id, &connector.version).await?;
+        let Some(connector) = self.work.connector(connection) else {
+            return Ok(());
+        };
+        let retried = self
+            .applier
+            .retry_broken(connection.id, &connector.version)
+            .await?;
         if retried.mended + retried.left > 0 {
             tracing::info!(connection = %connection.id, mended = retried.mended, left = retried.left, "parked records and jobs were tried again");
         }
@@ -132,24 +134,30 @@ impl Watcher {
         let fresh = between(connection.updated_at, self.work.clock.now()) < FRESH;
         if before.is_some() || fresh {
             self.ingress.invalidate(connection.id);
-            self.changed(connection, before).await?;
+            self.changed(connection).await?;
         }
         // Only now: what failed on the way is done again at the next look.
         self.seen().insert(connection.id, now);
         Ok(())
     }
 
-    async fn changed(&self, connection: &Connection, before: Option<Seen>) -> Result<(), StoreError> {
+    async fn changed(&self, connection: &Connection) -> Result<(), StoreError> {
         if connection.state != ConnectionState::Suspended {
             // Other credentials, another address: what was known of its health is void.
             self.work.engine.circuits.resume(connection.id);
         }
-        if connection.state != ConnectionState::Active {
+        if !matches!(
+            connection.state,
+            ConnectionState::Active | ConnectionState::Observing
+        ) {
             return Ok(());
         }
-        if before.is_none_or(|(_, state)| state != ConnectionState::Active) {
-            let freed = self.unpark(connection.id).await?;
-            tracing::info!(connection = %connection.id, freed, "the connection is active");
+        let freed = self.unpark(connection.id).await?;
+        if freed > 0 {
+            tracing::info!(connection = %connection.id, freed, "parked work goes on");
+        }
+        if connection.state != ConnectionState::Active {
+            return Ok(());
         }
         let settled = self.settler.connection_changed(connection.id).await?;
         if settled > 0 {
@@ -176,7 +184,10 @@ impl Watcher {
             state: Some(JobState::Parked),
             ..JobFilter::default()
         };
-        let mut page = PageRequest { limit: 200, after: None };
+        let mut page = PageRequest {
+            limit: 200,
+            after: None,
+        };
         let mut found = Vec::new();
         loop {
             let next = self.work.store.jobs(filter.clone(), page.clone()).await?;
@@ -189,10 +200,15 @@ impl Watcher {
     }
 
     async fn waits_for_the_connection(&self, job: &Job) -> Result<bool, StoreError> {
-        let Some(id) = job.problem_id else { return Ok(true) };
+        let Some(id) = job.problem_id else {
+            return Ok(true);
+        };
         let problem = self.work.store.problem(Scope::All, id).await?;
         Ok(problem.is_none_or(|problem| {
-            matches!(problem.class, Class::AuthBroken | Class::AuthExpired | Class::Transient)
+            matches!(
+                problem.class,
+                Class::AuthBroken | Class::AuthExpired | Class::Transient
+            )
         }))
     }
 
@@ -201,7 +217,9 @@ impl Watcher {
         if connection.state != ConnectionState::Active || self.work.public_url.is_none() {
             return Ok(());
         }
-        let Some(connector) = self.work.connector(connection) else { return Ok(()) };
+        let Some(connector) = self.work.connector(connection) else {
+            return Ok(());
+        };
         let manifest = connector.provider.manifest();
         let now = self.work.clock.now();
         let last: Option<Timestamp> = connection
@@ -209,7 +227,9 @@ impl Watcher {
             .get(REGISTERED_AT)
             .and_then(Value::as_str)
             .and_then(|text| text.parse().ok());
-        let due = last.is_none_or(|last| between(last, now) >= REGISTER_EVERY);
+        // Whoever activates a connection asks for it himself.
+        let settled = between(connection.updated_at, now) >= SETTLED;
+        let due = settled && last.is_none_or(|last| between(last, now) >= REGISTER_EVERY);
         if !due || manifest.webhooks.is_none() || !manifest.operations.contains_key(REGISTER) {
             return Ok(());
         }
@@ -242,16 +262,17 @@ pub fn pull_job(connection: &Connection, now: Timestamp) -> NewJob {
 }
 
 fn connection_job(connection: &Connection, kind: &str, now: Timestamp) -> NewJob {
-    let key = format!("{kind}:{}", connection.id);
+    // The same key that the API gives these jobs: asked for twice, they run once.
+    let key = format!("{kind}/{}", connection.id);
     NewJob {
         merchant_id: connection.merchant_id,
         kind: kind.to_owned(),
         connection_id: connection.id,
         order_id: None,
         lane: Lane::OrderImport,
-        ordering_key: key.clone(),
         key,
+        ordering_key: connection.id.to_string(),
         run_at: now,
-        input: Value::Null,
+        input: json!({}),
     }
 }

@@ -19,6 +19,7 @@ use crate::worker::apply::first;
 use crate::worker::connectors::Loaded;
 use crate::worker::poll::{pages::PullPages, since};
 use crate::worker::reading::{ORDERS_PULL, poll_topic};
+use crate::worker::watch::{REGISTER, REGISTERED_AT};
 use crate::worker::work::{Work, remember, suspends};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -64,7 +65,10 @@ impl Settled {
             duration_ms: Some(0),
             next_at: None,
         };
-        Self { attempt: Some(attempt), ..Self::of(verdict, job) }
+        Self {
+            attempt: Some(attempt),
+            ..Self::of(verdict, job)
+        }
     }
 }
 
@@ -74,14 +78,21 @@ pub async fn run(work: &Arc<Work>, job: Job) {
     match run_once(work, &job).await {
         Ok(result) => write(work, &job, result).await,
         // Nothing is known to be wrong with the job: its lease runs out and it is taken up again.
-        Err(error) => tracing::warn!(job = %id, %error, "a job could not be run; it is taken up again"),
+        Err(error) => {
+            tracing::warn!(job = %id, %error, "a job could not be run; it is taken up again")
+        }
     }
 }
 
 async fn run_once(work: &Arc<Work>, job: &Job) -> Result<Settled, StoreError> {
     let now = work.clock.now();
     let Some(connection) = work.store.connection(Scope::All, job.connection_id).await? else {
-        return Ok(Settled::noted(Verdict::done(), job, now, "the connection does not exist"));
+        return Ok(Settled::noted(
+            Verdict::done(),
+            job,
+            now,
+            "the connection does not exist",
+        ));
     };
     let Some(connector) = work.connector(&connection) else {
         return Ok(folder_missing(job));
@@ -118,9 +129,9 @@ fn barred(connection: &Connection, kind: &str, changes: bool) -> Option<&'static
         _ if kind == CHECK => None,
         ConnectionState::Paused => Some("the connection is paused"),
         ConnectionState::Suspended => Some("the connection is suspended"),
-        ConnectionState::Observing if changes => {
-            Some("the connection only observes: nothing is changed at the provider before it is activated")
-        }
+        ConnectionState::Observing if changes => Some(
+            "the connection only observes: nothing is changed at the provider before it is activated",
+        ),
         ConnectionState::Observing | ConnectionState::Active => None,
     }
 }
@@ -140,7 +151,12 @@ enum Resume {
 }
 
 /// Judges an attempt that was cut off, and closes its row.
-async fn resume(work: &Work, job: &Job, connector: &Loaded, cut_off: &Attempt) -> Result<Resume, StoreError> {
+async fn resume(
+    work: &Work,
+    job: &Job,
+    connector: &Loaded,
+    cut_off: &Attempt,
+) -> Result<Resume, StoreError> {
     let manifest = connector.provider.manifest();
     let (outcome, repeat) = interrupted(manifest, &job.kind, &cut_off.step);
     let mut closed = cut_off.clone();
@@ -150,7 +166,12 @@ async fn resume(work: &Work, job: &Job, connector: &Loaded, cut_off: &Attempt) -
     if outcome.class == Some(Class::Transient) {
         return Ok(Resume::GoOn);
     }
-    let stopped = Stopped { outcome, step: cut_off.step.clone(), repeat, checkpoint: Checkpoint::default() };
+    let stopped = Stopped {
+        outcome,
+        step: cut_off.step.clone(),
+        repeat,
+        checkpoint: Checkpoint::default(),
+    };
     let verdict = judge(work, job, connector, &stopped);
     Ok(match verdict.state {
         // The lease that ran out was wait enough: look now.
@@ -204,10 +225,17 @@ async fn call(
     };
     let ended = match work.engine.run(&run, &mut observer).await {
         Ok(ended) => ended,
-        Err(RunError::Refused(refused)) => return Err(StoreError::Unavailable(refused.to_string())),
+        Err(RunError::Refused(refused)) => {
+            return Err(StoreError::Unavailable(refused.to_string()));
+        }
         Err(error @ RunError::UnknownOperation(_)) => {
             let now = work.clock.now();
-            return Ok(Settled::noted(Verdict::done(), job, now, &error.to_string()));
+            return Ok(Settled::noted(
+                Verdict::done(),
+                job,
+                now,
+                &error.to_string(),
+            ));
         }
     };
     let mut result = Settled::of(Verdict::done(), job);
@@ -215,27 +243,49 @@ async fn call(
         Ended::Finished(finished) => {
             if let Some(pull) = &mut observer.pull {
                 pull.finish(!finished.more).await?;
-                result.update.health.insert("last_poll_at".to_owned(), json!(work.clock.now()));
+                result
+                    .update
+                    .health
+                    .insert("last_poll_at".to_owned(), json!(work.clock.now()));
             }
             if finished.more {
-                result.verdict = Verdict { restart: true, ..Verdict::later(work.clock.now()) };
+                result.verdict = Verdict {
+                    restart: true,
+                    ..Verdict::later(work.clock.now())
+                };
             }
             remember(finished.memory_update, &mut result.update);
-            let subject = job.id.to_string();
-            result.resolve.push(ResolveProblems { subject, code: None });
+            if job.kind == REGISTER {
+                result
+                    .update
+                    .memory
+                    .insert(REGISTERED_AT.to_owned(), json!(work.clock.now()));
+            }
             result.checkpoint = observer.checkpoint;
+            checked(work, job, &Outcome::ok(None), &mut result);
         }
         Ended::Stopped(stopped) => {
             result.verdict = judge(work, job, &connector, &stopped);
-            result.attempt = observer.last.take().map(|last| Attempt { next_at: result.verdict.run_at, ..last });
+            result.attempt = observer.last.take().map(|last| Attempt {
+                next_at: result.verdict.run_at,
+                ..last
+            });
             checked(work, job, &stopped.outcome, &mut result);
             result.checkpoint = stopped.checkpoint;
         }
     }
     if result.verdict.state == JobState::Done {
-        checked(work, job, &Outcome::ok(None), &mut result);
+        result.resolve.push(ResolveProblems {
+            subject: job.id.to_string(),
+            code: None,
+        });
     }
-    if let Some(reason) = result.verdict.suspend.take().filter(|_| suspends(&connection)) {
+    if let Some(reason) = result
+        .verdict
+        .suspend
+        .take()
+        .filter(|_| suspends(&connection))
+    {
         result.update.suspend = Some(reason);
     }
     work.note_circuit(&connection, &mut result.update);
@@ -247,15 +297,29 @@ fn checked(work: &Work, job: &Job, outcome: &Outcome, result: &mut Settled) {
     if job.kind != CHECK || result.verdict.state == JobState::Ready {
         return;
     }
-    let message = if outcome.is_ok() { "the provider answers" } else { outcome.message.as_str() };
+    let message = if outcome.is_ok() {
+        "the provider answers"
+    } else {
+        outcome.message.as_str()
+    };
     let check = json!({ "ok": outcome.is_ok(), "message": message });
     result.update.health.insert("check".to_owned(), check);
-    result.update.health.insert("last_check_at".to_owned(), json!(work.clock.now()));
+    result
+        .update
+        .health
+        .insert("last_check_at".to_owned(), json!(work.clock.now()));
     if outcome.is_ok() {
-        result.resolve.push(ResolveProblems { subject: job.connection_id.to_string(), code: None });
+        result.resolve.push(ResolveProblems {
+            subject: job.connection_id.to_string(),
+            code: None,
+        });
     } else {
-        // A check has answered, whatever the answer is: nothing of it waits.
+        // A check has answered, whatever the answer is: nothing of it waits. What is wrong is the
+        // connection's, and a later check that succeeds resolves it.
         result.verdict.state = JobState::Done;
+        if let Some(problem) = &mut result.verdict.problem {
+            problem.subject = job.connection_id.to_string();
+        }
     }
 }
 
@@ -266,7 +330,12 @@ async fn pull(
     connection: &Connection,
     connector: &Loaded,
 ) -> Result<Option<(PullPages, Value)>, StoreError> {
-    let rule = connector.provider.manifest().operations.get(&job.kind).and_then(|o| o.poll.clone());
+    let rule = connector
+        .provider
+        .manifest()
+        .operations
+        .get(&job.kind)
+        .and_then(|o| o.poll.clone());
     let (Some(rule), true) = (rule, job.kind == ORDERS_PULL) else {
         return Ok(None);
     };
@@ -294,12 +363,28 @@ fn folder_missing(job: &Job) -> Settled {
         detail: json!({ "operation": job.kind, "order_id": job.order_id }),
         hint: Some("Put the folder right; the job then goes on by itself.".to_owned()),
     };
-    Settled::of(Verdict { problem: Some(problem), ..Verdict::parked() }, job)
+    Settled::of(
+        Verdict {
+            problem: Some(problem),
+            ..Verdict::parked()
+        },
+        job,
+    )
 }
 
 async fn write(work: &Work, job: &Job, result: Settled) {
-    let Settled { verdict, checkpoint, attempt, update, resolve } = result;
-    let checkpoint = if verdict.restart { Checkpoint::default() } else { checkpoint };
+    let Settled {
+        verdict,
+        checkpoint,
+        attempt,
+        update,
+        resolve,
+    } = result;
+    let checkpoint = if verdict.restart {
+        Checkpoint::default()
+    } else {
+        checkpoint
+    };
     let mut change = ChangeSet::of(job.merchant_id);
     change.job = Some(JobResult {
         job_id: job.id,
