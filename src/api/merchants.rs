@@ -71,7 +71,8 @@ fn merchant(new: NewMerchant, call: &Call) -> Result<Merchant, Problem> {
 /// `GET /v1/merchants`.
 pub async fn list(call: Call) -> Answer {
     let (scope, page) = (call.principal.scope(), call.params.page()?);
-    reply::list(&call.state.store.merchants(scope, page).await?)
+    let found = call.state.store.merchants(scope, page).await;
+    reply::list(&call.page_of(found)?)
 }
 
 /// `GET /v1/merchants/{id}`.

@@ -3,8 +3,11 @@
 //! What always holds: nothing listens before the store is open and migrated; on shutdown the HTTP
 //! side stops taking, then the worker and egress finish what is under way, then the store closes.
 
+pub mod demo;
 pub mod secrets;
 
+use crate::api::problem::{Code, Problem};
+use crate::api::problems::{Retried, Retrier};
 use crate::api::{self, ApiSettings, AppState};
 use crate::canonical::connection::Merchant;
 use crate::canonical::{AuditId, MerchantId, ProblemId, Timestamp, TokenId};
@@ -15,17 +18,15 @@ use crate::egress::{Egress, EgressDeps};
 use crate::flow::change::AuditEntry;
 use crate::ingress::IngressState;
 use crate::ingress::state::{ConnectorLookup, Now, Webhooked};
-use crate::api::problem::{Code, Problem};
-use crate::api::problems::{Retried, Retrier};
+use crate::operation::Engine;
+use crate::operation::circuit::Circuits;
 use crate::operation::client::{ClientConfig, GuardedClient};
+use crate::operation::limit::Limiter;
 use crate::settings::{Role, Settings};
 use crate::store::query::{TokenRow, TokenScope};
 use crate::store::{Scope, Store, StoreError, StoreOptions};
-use crate::worker::connectors::{Connectors, Folders};
-use crate::worker::apply::Applier;
-use crate::worker::pool::MappingPool;
 use crate::worker::remap::RetryError;
-use crate::worker::stop::{Stop, Stopper};
+use crate::worker::{Worker, WorkerDeps, WorkerHandle};
 use actix_web::web;
 use secrecy::SecretString;
 use serde_json::json;
@@ -54,8 +55,7 @@ pub struct App {
     state: web::Data<AppState>,
     server: actix_web::dev::ServerHandle,
     running: tokio::task::JoinHandle<std::io::Result<()>>,
-    stopper: Stopper,
-    applying: Option<tokio::task::JoinHandle<()>>,
+    working: Option<WorkerHandle>,
     egress: Option<Egress>,
     store: Arc<dyn Store>,
 }
@@ -73,17 +73,26 @@ impl App {
         let made_admin_token = ensure_admin(&store, settings, clock.now()).await?;
         let registry = Arc::new(Registry::load(settings.connectors_dir.clone()));
         let refused_connectors = report_refused(&registry);
-        let connectors: Arc<dyn Connectors> = Arc::new(Folders::new(registry.clone()));
         let client = http_client(settings)?;
-        let ingress = Arc::new(IngressState::new(store.clone(), lookup(&registry), now_of(&clock)));
+        let ingress = Arc::new(IngressState::new(
+            store.clone(),
+            lookup(&registry),
+            now_of(&clock),
+        ));
         ingress.warm().await?;
         let works = settings.role != Role::Api;
-        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        let pool = Arc::new(MappingPool::new(cores).map_err(|error| AppError::Start(error.to_string()))?);
-        let (stopper, stop) = Stopper::new();
-        let applier = Arc::new(Applier::new(store.clone(), connectors, pool, clock.clone(), stop));
-        let retrier = Arc::new(Retrying(applier.clone()));
-        let applying = works.then(|| tokio::spawn(async move { applier.run().await }));
+        let worker = Worker::new(WorkerDeps {
+            store: store.clone(),
+            registry: registry.clone(),
+            ingress: ingress.clone(),
+            clock: clock.clone(),
+            engine: engine(&client, &clock),
+            public_url: Some(settings.public_url()),
+            mapping_threads: 0,
+        })
+        .map_err(|error| AppError::Start(error.to_string()))?;
+        let retrier = Arc::new(Retrying(worker.clone()));
+        let working = works.then(|| worker.start());
         let egress = works.then(|| {
             Egress::start(EgressDeps {
                 store: store.clone(),
@@ -92,18 +101,37 @@ impl App {
                 concurrency: settings.delivery_concurrency.max(1),
             })
         });
-        let mut state = AppState::new(store.clone(), registry, ingress, retrier, clock, api_settings(settings));
+        let mut state = AppState::new(
+            store.clone(),
+            registry,
+            ingress,
+            retrier,
+            clock,
+            api_settings(settings),
+        );
         if let Some(handle) = crate::telemetry::init_metrics() {
             state = state.with_metrics(handle);
         }
         let state = web::Data::new(state);
         let workers = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        let (server, addresses) = api::server::server(&settings.listen.to_string(), workers, state.clone())
-            .map_err(|error| AppError::Start(format!("cannot listen on {}: {error}", settings.listen)))?;
+        let (server, addresses) =
+            api::server::server(&settings.listen.to_string(), workers, state.clone()).map_err(
+                |error| AppError::Start(format!("cannot listen on {}: {error}", settings.listen)),
+            )?;
         let addr = addresses.first().copied().unwrap_or(settings.listen);
         let handle = server.handle();
         let running = tokio::spawn(server);
-        Ok(Self { addr, made_admin_token, refused_connectors, state, server: handle, running, stopper, applying, egress, store })
+        Ok(Self {
+            addr,
+            made_admin_token,
+            refused_connectors,
+            state,
+            server: handle,
+            running,
+            working,
+            egress,
+            store,
+        })
     }
 
     /// Drains and closes, in order.
@@ -113,14 +141,17 @@ impl App {
         if let Err(error) = self.running.await {
             tracing::error!(%error, "the HTTP server ended badly");
         }
-        self.stopper.stop();
-        if let Some(applying) = self.applying {
-            drop(applying.await);
+        if let Some(working) = self.working {
+            working.stop().await;
         }
         if let Some(egress) = self.egress {
             egress.stop().await;
         }
-        self.state.ingress.refused.flush(self.store.as_ref(), self.state.now()).await;
+        self.state
+            .ingress
+            .refused
+            .flush(self.store.as_ref(), self.state.now())
+            .await;
         self.store.close().await;
     }
 }
@@ -141,7 +172,10 @@ fn api_settings(settings: &Settings) -> ApiSettings {
 /// # Errors
 /// As [`crate::store::open`]; and when the master key is missing.
 pub fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, AppError> {
-    Ok(crate::store::open(&settings.store_url(), store_options(settings)?)?)
+    Ok(crate::store::open(
+        &settings.store_url(),
+        store_options(settings)?,
+    )?)
 }
 
 /// Opens the store for reading only, beside a server or without one.
@@ -149,7 +183,10 @@ pub fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, AppError> {
 /// # Errors
 /// As [`crate::store::open_read_only`].
 pub fn open_store_read_only(settings: &Settings) -> Result<Arc<dyn Store>, AppError> {
-    Ok(crate::store::open_read_only(&settings.store_url(), store_options(settings)?)?)
+    Ok(crate::store::open_read_only(
+        &settings.store_url(),
+        store_options(settings)?,
+    )?)
 }
 
 fn store_options(settings: &Settings) -> Result<StoreOptions, AppError> {
@@ -159,8 +196,20 @@ fn store_options(settings: &Settings) -> Result<StoreOptions, AppError> {
 }
 
 fn http_client(settings: &Settings) -> Result<GuardedClient, AppError> {
-    let config = ClientConfig { allow_private: settings.allow_private_targets, ..ClientConfig::default() };
+    let config = ClientConfig {
+        allow_private: settings.allow_private_targets,
+        ..ClientConfig::default()
+    };
     GuardedClient::new(config).map_err(|error| AppError::Start(error.to_string()))
+}
+
+fn engine(client: &GuardedClient, clock: &Arc<dyn Clock>) -> Engine {
+    Engine {
+        client: client.clone(),
+        limiter: Arc::new(Limiter::new(clock.clone())),
+        circuits: Arc::new(Circuits::default()),
+        clock: clock.clone(),
+    }
 }
 
 fn lookup(registry: &Arc<Registry>) -> ConnectorLookup {
@@ -180,13 +229,16 @@ fn now_of(clock: &Arc<dyn Clock>) -> Now {
 }
 
 /// The worker's retry, as the API wants it.
-struct Retrying(Arc<Applier>);
+struct Retrying(Arc<Worker>);
 
 #[async_trait::async_trait]
 impl Retrier for Retrying {
     async fn retry(&self, scope: Scope, id: ProblemId) -> Result<Retried, Problem> {
         match self.0.retry_problem(scope, id).await {
-            Ok(done) => Ok(Retried { mended: done.mended, left: done.left }),
+            Ok(done) => Ok(Retried {
+                mended: done.mended,
+                left: done.left,
+            }),
             Err(RetryError::Unknown) => Err(Problem::not_found("problem")),
             Err(RetryError::Store(error)) => Err(error.into()),
             Err(error) => Err(Problem::new(Code::Rejected, error.to_string())),
@@ -197,14 +249,25 @@ impl Retrier for Retrying {
 fn report_refused(registry: &Registry) -> usize {
     let catalogue = registry.catalogue();
     for refusal in catalogue.refused() {
-        tracing::error!(folder = refusal.folder, file = refusal.file, line = refusal.line, column = refusal.column, reason = refusal.message, "a connector folder is refused; the others go on");
+        tracing::error!(
+            folder = refusal.folder,
+            file = refusal.file,
+            line = refusal.line,
+            column = refusal.column,
+            reason = refusal.message,
+            "a connector folder is refused; the others go on"
+        );
     }
     catalogue.refused().len()
 }
 
 /// The operator is a reserved merchant that owns shared connections.
 async fn ensure_operator(store: &Arc<dyn Store>, now: Timestamp) -> Result<(), AppError> {
-    if store.merchant(Scope::All, MerchantId::OPERATOR).await?.is_some() {
+    if store
+        .merchant(Scope::All, MerchantId::OPERATOR)
+        .await?
+        .is_some()
+    {
         return Ok(());
     }
     let operator = Merchant {
@@ -228,7 +291,10 @@ async fn ensure_admin(
         return Ok(None);
     }
     let tokens = store.tokens().await?;
-    if tokens.iter().any(|token| token.scope == TokenScope::Admin && token.revoked_at.is_none()) {
+    if tokens
+        .iter()
+        .any(|token| token.scope == TokenScope::Admin && token.revoked_at.is_none())
+    {
         return Ok(None);
     }
     let token = api::auth::random_secret("cdk_", true);
@@ -247,5 +313,12 @@ async fn ensure_admin(
 }
 
 fn audit(at: Timestamp, action: &str, subject: String) -> AuditEntry {
-    AuditEntry { id: AuditId::new(), at, actor: "gateway".into(), action: action.into(), subject, detail: json!({}) }
+    AuditEntry {
+        id: AuditId::new(),
+        at,
+        actor: "gateway".into(),
+        action: action.into(),
+        subject,
+        detail: json!({}),
+    }
 }

@@ -1,8 +1,7 @@
-//! Recognising iterations in the parse tree: `path[] | select(…) | …`.
+//! Recognising forms of the parse tree that are precompiled: constant paths, and iterations `path[] | select(…) | …`.
 
-use super::Val;
 use super::exact::Exactness;
-use super::precompile::constant_path;
+use super::{Val, value, visit};
 use jaq_core::load::parse::{BinaryOp, Term};
 use jaq_core::path::{Opt, Part};
 
@@ -87,6 +86,42 @@ fn split_pipes<'t, 's>(term: &'t Term<&'s str>, out: &mut Vec<&'t Term<&'s str>>
         Term::BinOp(left, BinaryOp::Pipe(None), right) => {
             split_pipes(left, out);
             split_pipes(right, out);
+        }
+        other => out.push(other),
+    }
+}
+
+/// The keys of a path of constant names and indexes, all of which must be there to be followed.
+pub(super) fn constant_path(parts: &[(Part<Term<&str>>, Opt)]) -> Option<Box<[Val]>> {
+    let key = |(part, opt): &(Part<Term<&str>>, Opt)| {
+        constant_key(part).filter(|_| matches!(opt, Opt::Essential))
+    };
+    parts.iter().map(key).collect()
+}
+
+/// The key of a part that is a constant name or index.
+pub(super) fn constant_key(part: &Part<Term<&str>>) -> Option<Val> {
+    let whole = |digits: String| {
+        Some(value::number(digits))
+            .filter(|number| matches!(number, Val::Num(jaq_json::Num::Int(_))))
+    };
+    match part {
+        Part::Index(Term::Num(digits)) => whole((*digits).to_owned()),
+        Part::Index(Term::Neg(inner)) => match &**inner {
+            Term::Num(digits) => whole(format!("-{digits}")),
+            _ => None,
+        },
+        Part::Index(name) => visit::constant_text(name).map(value::string),
+        Part::Range(..) => None,
+    }
+}
+
+/// The terms of `a, b, c`.
+pub(super) fn split_commas<'t, 's>(term: &'t Term<&'s str>, out: &mut Vec<&'t Term<&'s str>>) {
+    match term {
+        Term::BinOp(left, BinaryOp::Comma, right) => {
+            split_commas(left, out);
+            split_commas(right, out);
         }
         other => out.push(other),
     }

@@ -53,8 +53,10 @@ impl<'s> Lowering<'s> {
         }
     }
 
-    fn boxed(&mut self, term: Box<Term<&'s str>>) -> Box<Term<&'s str>> {
-        Box::new(self.term(*term))
+    fn boxed(&mut self, mut term: Box<Term<&'s str>>) -> Box<Term<&'s str>> {
+        let taken = std::mem::take(&mut *term);
+        *term = self.term(taken);
+        term
     }
 
     fn all(&mut self, terms: Vec<Term<&'s str>>) -> Vec<Term<&'s str>> {
@@ -95,16 +97,7 @@ impl<'s> Lowering<'s> {
             ),
             Term::Call(name, args) => Term::Call(name, self.all(args)),
             Term::BinOp(left, op, right) => self.binary(left, op, right),
-            Term::Str(format, parts) => Term::Str(
-                format,
-                parts
-                    .into_iter()
-                    .map(|part| match part {
-                        StrPart::Term(inner) => StrPart::Term(self.term(inner)),
-                        plain => plain,
-                    })
-                    .collect(),
-            ),
+            Term::Str(format, parts) => Term::Str(format, self.pieces(parts)),
             Term::Arr(Some(inner)) => Term::Arr(Some(self.boxed(inner))),
             Term::Neg(inner) => Term::Neg(self.boxed(inner)),
             Term::Label(name, inner) => Term::Label(name, self.boxed(inner)),
@@ -147,6 +140,17 @@ impl<'s> Lowering<'s> {
             | Term::Break(_)
             | Term::Var(_)) => plain,
         }
+    }
+
+    fn pieces(
+        &mut self,
+        parts: Vec<StrPart<&'s str, Term<&'s str>>>,
+    ) -> Vec<StrPart<&'s str, Term<&'s str>>> {
+        let lowered = parts.into_iter().map(|part| match part {
+            StrPart::Term(inner) => StrPart::Term(self.term(inner)),
+            plain => plain,
+        });
+        lowered.collect()
     }
 
     /// A key stays a constant text; only a computed one is lowered.

@@ -3,13 +3,13 @@
 //! Always holds: a term is precompiled only when it is exact (yields one value), or stands where exactly one value is wanted.
 
 use super::exact::{Exactness, constant_keys};
-use super::iteration::{Iteration, iteration};
+use super::iteration::{Iteration, Step, constant_key, constant_path, iteration, split_commas};
 use super::quick::{Closure, Each, Global, Quick, Stage};
 use super::{Val, natives, value, visit};
 use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Def, Pattern, Term};
 use jaq_core::ops::Math;
-use jaq_core::path::{Opt, Part, Path};
+use jaq_core::path::{Part, Path};
 use jaq_json::Map;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -304,8 +304,7 @@ impl<'s> Build<'_, 's> {
         }
     }
 
-    fn stages(&mut self, stages: &[super::iteration::Step<'_, 's>]) -> Box<[Stage]> {
-        use super::iteration::Step;
+    fn stages(&mut self, stages: &[Step<'_, 's>]) -> Box<[Stage]> {
         let stage = |build: &mut Self, step: &Step<'_, 's>| match step {
             Step::Keep(condition) => Stage::Keep(build.quick(condition)),
             Step::Present => Stage::Keep(Quick::Cmp(
@@ -369,39 +368,5 @@ impl<'s> Build<'_, 's> {
             };
         }
         built
-    }
-}
-
-/// The keys of a path of constant names and indexes, all of which must be there to be followed.
-pub(super) fn constant_path(parts: &[(Part<Term<&str>>, Opt)]) -> Option<Box<[Val]>> {
-    let key = |(part, opt): &(Part<Term<&str>>, Opt)| {
-        constant_key(part).filter(|_| matches!(opt, Opt::Essential))
-    };
-    parts.iter().map(key).collect()
-}
-
-fn constant_key(part: &Part<Term<&str>>) -> Option<Val> {
-    let whole = |digits: String| {
-        Some(value::number(digits))
-            .filter(|number| matches!(number, Val::Num(jaq_json::Num::Int(_))))
-    };
-    match part {
-        Part::Index(Term::Num(digits)) => whole((*digits).to_owned()),
-        Part::Index(Term::Neg(inner)) => match &**inner {
-            Term::Num(digits) => whole(format!("-{digits}")),
-            _ => None,
-        },
-        Part::Index(name) => visit::constant_text(name).map(value::string),
-        Part::Range(..) => None,
-    }
-}
-
-fn split_commas<'t, 's>(term: &'t Term<&'s str>, out: &mut Vec<&'t Term<&'s str>>) {
-    match term {
-        Term::BinOp(left, BinaryOp::Comma, right) => {
-            split_commas(left, out);
-            split_commas(right, out);
-        }
-        other => out.push(other),
     }
 }

@@ -50,7 +50,9 @@ impl Run<'_> {
             });
         }
         let done = match &step.done_when {
-            Some(done_when) => truthy(&self.answered(step, "done_when", done_when, &exchange.context)?),
+            Some(done_when) => {
+                truthy(&self.answered(step, "done_when", done_when, &exchange.context)?)
+            }
             None => false,
         };
         let over = done || next != Next::More;
@@ -61,38 +63,75 @@ impl Run<'_> {
         let steps = from_json(&Value::Object(after.steps.clone()));
         let context = with(&exchange.context, "steps", steps);
         if !over {
-            return Ok(Turned { next, done, context, after: None });
+            return Ok(Turned {
+                next,
+                done,
+                context,
+                after: None,
+            });
         }
         if let Some(memory) = self.remember(&context) {
             after.memory = Some(memory);
         }
         (after.step, after.item) = match place.item {
-            _ if done => (u32::try_from(self.operation.steps.len()).unwrap_or(u32::MAX), 0),
+            _ if done => (
+                u32::try_from(self.operation.steps.len()).unwrap_or(u32::MAX),
+                0,
+            ),
             Some((done, false)) => (place.step, done),
             _ => (place.step + 1, 0),
         };
-        Ok(Turned { next, done, context, after: Some(after) })
+        Ok(Turned {
+            next,
+            done,
+            context,
+            after: Some(after),
+        })
     }
 
-    fn next(&self, step: &Step, pager: &mut Pager<'_>, exchange: &Exchange) -> Result<Next, Outcome> {
-        let (Some(answer), false) = (&exchange.answer, exchange.accepted) else { return Ok(Next::End) };
+    fn next(
+        &self,
+        step: &Step,
+        pager: &mut Pager<'_>,
+        exchange: &Exchange,
+    ) -> Result<Next, Outcome> {
+        let (Some(answer), false) = (&exchange.answer, exchange.accepted) else {
+            return Ok(Next::End);
+        };
         let items = match &step.pagination {
             Pagination::Page { .. } => self.records(step, &exchange.context)?.len(),
             _ => 0,
         };
         let cursor = match &step.pagination {
-            Pagination::Cursor { next, .. } => self.answered(step, "pagination.next", next, &exchange.context)?,
+            Pagination::Cursor { next, .. } => {
+                self.answered(step, "pagination.next", next, &exchange.context)?
+            }
             _ => Val::Null,
         };
-        match pager.advance(Read { answer, url: &exchange.request.url, items, cursor: &cursor }) {
-            Next::Fault(code) => Err(self.faulty(step, code, "the provider's pages do not come to an end")),
+        match pager.advance(Read {
+            answer,
+            url: &exchange.request.url,
+            items,
+            cursor: &cursor,
+        }) {
+            Next::Fault(code) => {
+                Err(self.faulty(step, code, "the provider's pages do not come to an end"))
+            }
             next => Ok(next),
         }
     }
 
     /// Gives records to the observer, and maps them here if it wants that.
-    pub(super) async fn hand_over(&mut self, step: &Step, exchange: &Exchange, turned: &Turned, number: u64) -> Result<(), Halt> {
-        let (Some(mapping), Some(answer), false) = (&step.mapping, &exchange.answer, exchange.accepted) else {
+    pub(super) async fn hand_over(
+        &mut self,
+        step: &Step,
+        exchange: &Exchange,
+        turned: &Turned,
+        number: u64,
+    ) -> Result<(), Halt> {
+        let (Some(mapping), Some(answer), false) =
+            (&step.mapping, &exchange.answer, exchange.accepted)
+        else {
             return Ok(());
         };
         let composed = match &step.input {
@@ -104,12 +143,20 @@ impl Run<'_> {
                 Err(outcome) => return Err(self.fail(step, exchange, outcome).await),
             },
         };
-        let read = field(&exchange.context, "body").cloned().unwrap_or_default();
-        let (bytes, body) = composed.as_ref().map_or((&answer.body, &read), |(bytes, body)| (bytes, body));
+        let read = field(&exchange.context, "body")
+            .cloned()
+            .unwrap_or_default();
+        let (bytes, body) = composed
+            .as_ref()
+            .map_or((&answer.body, &read), |(bytes, body)| (bytes, body));
         let page = Page {
             step: &step.name,
             mapping,
-            records: if composed.is_some() { "." } else { &step.records },
+            records: if composed.is_some() {
+                "."
+            } else {
+                &step.records
+            },
             number,
             bytes,
             body,
@@ -120,7 +167,11 @@ impl Run<'_> {
         if self.observer.page(page).await? == PageUse::Taken {
             return Ok(());
         }
-        let path = if composed.is_some() { "." } else { &step.records };
+        let path = if composed.is_some() {
+            "."
+        } else {
+            &step.records
+        };
         match self.map(step, mapping, path, body, &answer.headers, &turned.context) {
             Ok(()) => Ok(()),
             Err(outcome) => Err(self.fail(step, exchange, outcome).await),
@@ -144,7 +195,8 @@ impl Run<'_> {
         let sliced = slice(path, body).map_err(|why| self.faulty(step, "records_missing", &why))?;
         for record in sliced {
             let yielded = self.line.provider.map(mapping, record, &scope);
-            let yielded = yielded.map_err(|error| self.faulty(step, error.code(), &error.message()))?;
+            let yielded =
+                yielded.map_err(|error| self.faulty(step, error.code(), &error.message()))?;
             self.finished.records.extend(yielded.values);
             self.finished.notes.warnings.extend(yielded.notes.warnings);
             self.finished.notes.drift.extend(yielded.notes.drift);
@@ -159,7 +211,11 @@ impl Run<'_> {
 
     /// What the operation has learned; none when it does not say, or cannot say yet.
     pub(super) fn remember(&mut self, context: &Val) -> Option<Value> {
-        match self.line.provider.eval(self.operation.remember.as_ref()?, context) {
+        match self
+            .line
+            .provider
+            .eval(self.operation.remember.as_ref()?, context)
+        {
             Ok(value) => {
                 self.unlearned = None;
                 Some(to_json(&value))
@@ -173,9 +229,19 @@ impl Run<'_> {
     }
 
     /// An expression over an answer: the call has happened.
-    fn answered(&self, step: &Step, place: &str, expression: &str, context: &Val) -> Result<Val, Outcome> {
+    fn answered(
+        &self,
+        step: &Step,
+        place: &str,
+        expression: &str,
+        context: &Val,
+    ) -> Result<Val, Outcome> {
         let failed = |error: MapError| {
-            self.faulty(step, "expression_failed", &format!("{}.{place}: {}", step.name, error.message()))
+            self.faulty(
+                step,
+                "expression_failed",
+                &format!("{}.{place}: {}", step.name, error.message()),
+            )
         };
         self.line.provider.eval(expression, context).map_err(failed)
     }
@@ -183,7 +249,15 @@ impl Run<'_> {
     /// An answer that cannot be used.
     fn faulty(&self, step: &Step, code: &str, why: &str) -> Outcome {
         let repeatable = retry::repeatable(step.repeat, step.method);
-        Outcome::failed(if repeatable { Class::BrokenContract } else { Class::Ambiguous }, code, why)
+        Outcome::failed(
+            if repeatable {
+                Class::BrokenContract
+            } else {
+                Class::Ambiguous
+            },
+            code,
+            why,
+        )
     }
 }
 
@@ -193,7 +267,10 @@ fn save(checkpoint: &mut Checkpoint, step: &Step, value: Value, place: Place) {
         checkpoint.steps.insert(step.name.clone(), value);
         return;
     }
-    let all = checkpoint.steps.entry(step.name.clone()).or_insert_with(|| Value::Array(Vec::new()));
+    let all = checkpoint
+        .steps
+        .entry(step.name.clone())
+        .or_insert_with(|| Value::Array(Vec::new()));
     if let Value::Array(all) = all {
         all.push(value);
     }

@@ -94,13 +94,22 @@ pub enum RunError {
 
 /// True when an operation changes something at the provider: not run while `observing`.
 pub fn changes(operation: &Operation) -> bool {
-    operation.changes.unwrap_or_else(|| operation.steps.iter().any(|step| step.method != Method::Get))
+    operation.changes.unwrap_or_else(|| {
+        operation
+            .steps
+            .iter()
+            .any(|step| step.method != Method::Get)
+    })
 }
 
 /// What an attempt came to that was announced and never reported: the node died. With it, the
 /// step's `repeat`, for [`retry::next`]. A step that the manifest no longer has is `Never`.
 pub fn interrupted(manifest: &Manifest, operation: &str, step: &str) -> (Outcome, Repeat) {
-    let steps = manifest.operations.get(operation).map(|operation| operation.steps.as_slice()).unwrap_or_default();
+    let steps = manifest
+        .operations
+        .get(operation)
+        .map(|operation| operation.steps.as_slice())
+        .unwrap_or_default();
     let known = steps.iter().find(|known| known.name == step);
     let repeat = known.map_or(Repeat::Never, |step| step.repeat);
     let class = if known.is_some_and(|step| retry::repeatable(step.repeat, step.method)) {
@@ -108,5 +117,12 @@ pub fn interrupted(manifest: &Manifest, operation: &str, step: &str) -> (Outcome
     } else {
         Class::Ambiguous
     };
-    (Outcome::failed(class, "interrupted", "the gateway stopped while the call was under way"), repeat)
+    (
+        Outcome::failed(
+            class,
+            "interrupted",
+            "the gateway stopped while the call was under way",
+        ),
+        repeat,
+    )
 }

@@ -12,11 +12,15 @@ impl Provider for Connector {
     }
 
     fn eval(&self, expression: &str, context: &Val) -> Result<Val, MapError> {
-        self.expr(expression).map_err(MapError::Compile)?.run_one(context.clone(), &Scope::default())
+        self.expr(expression)
+            .map_err(MapError::Compile)?
+            .run_one(context.clone(), &Scope::default())
     }
 
     fn map(&self, mapping: &str, input: Val, scope: &Scope) -> Result<Yield, MapError> {
         let program = self.mapping(mapping);
-        program.ok_or_else(|| MapError::Failed(format!("there is no mapping `{mapping}`")))?.run(input, scope)
+        program
+            .ok_or_else(|| MapError::Failed(format!("there is no mapping `{mapping}`")))?
+            .run(input, scope)
     }
 }

@@ -93,28 +93,58 @@ impl Engine {
     ) -> Result<Exchange, Unsent> {
         let transport = &line.provider.manifest().transport;
         let deadline = before(line.send_until, transport.timeout.0);
-        let permit = self.passage(line, deadline).await.map_err(Unsent::Because)?;
+        let permit = self
+            .passage(line, deadline)
+            .await
+            .map_err(Unsent::Because)?;
         let signing = Signing::at(self.clock.now());
-        let planned = plan(line.provider, step, context, line.credentials, &signing, turn);
-        let request = planned
-            .map_err(|error| Unsent::Because(Outcome::failed(error.class(), error.code(), &error.to_string())))?;
+        let planned = plan(
+            line.provider,
+            step,
+            context,
+            line.credentials,
+            &signing,
+            turn,
+        );
+        let request = planned.map_err(|error| {
+            Unsent::Because(Outcome::failed(
+                error.class(),
+                error.code(),
+                &error.to_string(),
+            ))
+        })?;
         let attempt = observer.before_send(&step.name, &request).await?;
         if self.clock.now() > deadline {
             return Err(Unsent::Announced(attempt, lease_over()));
         }
-        let limits = SendLimits { timeout: transport.timeout.0, max_body: transport.max_body.0 };
+        let limits = SendLimits {
+            timeout: transport.timeout.0,
+            max_body: transport.max_body.0,
+        };
         let started = self.clock.elapsed();
         let sent = self.client.send(&request, limits).await;
         let duration = self.clock.elapsed().saturating_sub(started);
         let (outcome, answer, context) = self.judge(line, step, context, &request, sent);
         let frozen_until = self.learn(line, &outcome, answer.as_ref());
         drop(permit);
-        Ok(Exchange { attempt, request, outcome, accepted: false, answer, context, duration, frozen_until })
+        Ok(Exchange {
+            attempt,
+            request,
+            outcome,
+            accepted: false,
+            answer,
+            context,
+            duration,
+            frozen_until,
+        })
     }
 
     /// A permit, and the circuit's leave to use it.
     async fn passage(&self, line: &Line<'_>, deadline: Timestamp) -> Result<Permit, Outcome> {
-        let acquired = self.limiter.acquire(line.connection, line.lane, line.limits, deadline).await;
+        let acquired = self
+            .limiter
+            .acquire(line.connection, line.lane, line.limits, deadline)
+            .await;
         let now = self.clock.now();
         let permit = acquired.map_err(|error| {
             let wait = match error {
@@ -126,15 +156,23 @@ impl Engine {
         if now > deadline {
             return Err(lease_over());
         }
-        match self.circuits.ask(line.connection, &line.provider.manifest().retry, now) {
+        match self
+            .circuits
+            .ask(line.connection, &line.provider.manifest().retry, now)
+        {
             Passage::Go | Passage::Probe => Ok(permit),
             Passage::Wait(until) => {
-                let why = "the provider has failed several times in a row and is left alone for a while";
+                let why =
+                    "the provider has failed several times in a row and is left alone for a while";
                 Err(paused("circuit_open", why, between(now, until)))
             }
             Passage::Stopped => {
                 let why = "the provider refused the credentials; they must be mended first";
-                Err(Outcome::failed(Class::AuthBroken, "credentials_refused", why))
+                Err(Outcome::failed(
+                    Class::AuthBroken,
+                    "credentials_refused",
+                    why,
+                ))
             }
         }
     }
@@ -152,18 +190,34 @@ impl Engine {
             provider: line.provider,
             operation: line.operation,
             repeatable: retry::repeatable(step.repeat, step.method),
-            refreshable: manifest.auth.iter().any(|entry| auth::refreshable(&entry.kind)),
+            refreshable: manifest
+                .auth
+                .iter()
+                .any(|entry| auth::refreshable(&entry.kind)),
             now: self.clock.now(),
         };
         match sent {
             Ok(answer) => {
                 let format = answer_format(manifest.transport.format, step.format);
                 let decoded = decode::decode(format, manifest.transport.skip_prelude, &answer);
-                let context = answered(context, request, Some(answer.status), &answer.headers, &decoded);
-                (judge.answer(&answer, &decoded, &context), Some(answer), context)
+                let context = answered(
+                    context,
+                    request,
+                    Some(answer.status),
+                    &answer.headers,
+                    &decoded,
+                );
+                (
+                    judge.answer(&answer, &decoded, &context),
+                    Some(answer),
+                    context,
+                )
             }
             Err(error) => {
-                let nothing = Decoded { body: Val::Null, fault: None };
+                let nothing = Decoded {
+                    body: Val::Null,
+                    fault: None,
+                };
                 let context = answered(context, request, error.status, &HeaderMap::new(), &nothing);
                 (judge.lost(&error), None, context)
             }
@@ -171,7 +225,12 @@ impl Engine {
     }
 
     /// Pace and health after an answer. Returns until when the connection is frozen, if it is.
-    fn learn(&self, line: &Line<'_>, outcome: &Outcome, answer: Option<&Answer>) -> Option<Timestamp> {
+    fn learn(
+        &self,
+        line: &Line<'_>,
+        outcome: &Outcome,
+        answer: Option<&Answer>,
+    ) -> Option<Timestamp> {
         let now = self.clock.now();
         let manifest = line.provider.manifest();
         let told = match outcome.class {
@@ -181,19 +240,34 @@ impl Engine {
         };
         let told = told.map(|wait| after(now, wait));
         let headers = line.limits.headers.as_ref().zip(answer);
-        let used_up = headers.and_then(|(rule, answer)| retry_after::from_limit_headers(rule, &answer.headers, now));
+        let used_up = headers
+            .and_then(|(rule, answer)| retry_after::from_limit_headers(rule, &answer.headers, now));
         if let Some(until) = told.max(used_up) {
             self.limiter.freeze_until(line.connection, until);
         }
-        self.circuits.note(line.connection, &manifest.retry, outcome, now);
+        self.circuits
+            .note(line.connection, &manifest.retry, outcome, now);
         self.limiter.frozen_until(line.connection)
     }
 }
 
 /// The context after an answer.
-fn answered(context: &Val, request: &PlannedRequest, status: Option<u16>, headers: &HeaderMap, decoded: &Decoded) -> Val {
-    let described = object([("method", text(request.method.as_str())), ("url", text(&request.masked_url()))]);
-    let context = with(context, "status", status.map_or(Val::Null, |status| int(status.into())));
+fn answered(
+    context: &Val,
+    request: &PlannedRequest,
+    status: Option<u16>,
+    headers: &HeaderMap,
+    decoded: &Decoded,
+) -> Val {
+    let described = object([
+        ("method", text(request.method.as_str())),
+        ("url", text(&request.masked_url())),
+    ]);
+    let context = with(
+        context,
+        "status",
+        status.map_or(Val::Null, |status| int(status.into())),
+    );
     let context = with(&context, "headers", self::headers(headers));
     let context = with(&context, "request", described);
     with(&context, "body", decoded.body.clone())
@@ -202,16 +276,27 @@ fn answered(context: &Val, request: &PlannedRequest, status: Option<u16>, header
 /// Headers as expressions see them: lower-case names, repeated ones joined.
 pub(super) fn headers(headers: &HeaderMap) -> Val {
     object(headers.keys().map(|name| {
-        let values: Vec<_> = headers.get_all(name).iter().map(|v| String::from_utf8_lossy(v.as_bytes())).collect();
+        let values: Vec<_> = headers
+            .get_all(name)
+            .iter()
+            .map(|v| String::from_utf8_lossy(v.as_bytes()))
+            .collect();
         (name.as_str(), text(&values.join(", ")))
     }))
 }
 
 /// Not now, and no attempt is spent.
 fn paused(code: &str, message: &str, wait: Duration) -> Outcome {
-    Outcome { retry_after: Some(wait), ..Outcome::failed(Class::Throttled, code, message) }
+    Outcome {
+        retry_after: Some(wait),
+        ..Outcome::failed(Class::Throttled, code, message)
+    }
 }
 
 fn lease_over() -> Outcome {
-    paused("lease_over", "too little is left of the lease to wait for an answer", Duration::from_secs(1))
+    paused(
+        "lease_over",
+        "too little is left of the lease to wait for an answer",
+        Duration::from_secs(1),
+    )
 }

@@ -38,10 +38,12 @@ pub mod run;
 pub(crate) mod value;
 
 pub use call::{Call, Ended, Finished, RunError, Stopped};
+pub use circuit::Circuits;
 pub use classify::{Judge, Outcome};
 pub use client::{Answer, ClientConfig, GuardedClient, SendError, SendLimits, Sent};
 pub use credentials::Credentials;
 pub use engine::Engine;
+pub use limit::Limiter;
 pub use observer::{Checkpoint, Observer, Page, PageUse, Refused, Report};
 pub use planned::PlannedRequest;
 pub use provider::{Account, Provider};

@@ -34,7 +34,11 @@ impl Checkpoint {
     /// run twice are then looked up or parked by their `repeat`, as after any crash.
     pub fn read(step: u32, stored: &Value) -> Self {
         let read: Self = serde_json::from_value(stored.clone()).unwrap_or_default();
-        if read.step == step { read } else { Self::default() }
+        if read.step == step {
+            read
+        } else {
+            Self::default()
+        }
     }
 
     /// For a job's `checkpoint`.
@@ -99,7 +103,11 @@ pub struct Refused(pub String);
 #[async_trait]
 pub trait Observer: Send {
     /// A request is about to be sent: write the attempt durably, then return its id.
-    async fn before_send(&mut self, step: &str, request: &PlannedRequest) -> Result<AttemptId, Refused>;
+    async fn before_send(
+        &mut self,
+        step: &str,
+        request: &PlannedRequest,
+    ) -> Result<AttemptId, Refused>;
     /// The attempt is over: write its outcome and the checkpoint, together.
     async fn after(&mut self, attempt: AttemptId, report: Report<'_>) -> Result<(), Refused>;
     /// A step with a mapping read records: store them (and a poll's cursor), before the next page

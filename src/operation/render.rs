@@ -73,20 +73,42 @@ pub fn render(provider: &dyn Provider, input: &RenderInput<'_>) -> Result<Vec<Va
         RenderError::UnknownOperation(input.operation.to_owned(), known.join(", "))
     })?;
     let settings = settings(manifest, input.settings);
-    let account = Account { id: None, settings: &settings, hook_url: input.hook_url, memory: input.memory };
+    let account = Account {
+        id: None,
+        settings: &settings,
+        hook_url: input.hook_url,
+        memory: input.memory,
+    };
     let context = context(&account, input.input, input.cursor, input.now);
-    let context = with(&context, "steps", from_json(&Value::Object(input.steps.clone())));
+    let context = with(
+        &context,
+        "steps",
+        from_json(&Value::Object(input.steps.clone())),
+    );
     let step = chosen(provider, &operation.steps, input.step, &context)?;
-    let credentials: Credentials =
-        manifest.credentials.keys().map(|name| (name.clone(), MASK.to_owned().into())).collect();
-    let first = if let Pagination::Page { first, .. } = &step.pagination { *first } else { 1 };
+    let credentials: Credentials = manifest
+        .credentials
+        .keys()
+        .map(|name| (name.clone(), MASK.to_owned().into()))
+        .collect();
+    let first = if let Pagination::Page { first, .. } = &step.pagination {
+        *first
+    } else {
+        1
+    };
     let context = with(&context, "page", page(first, None));
     let param = match &step.pagination {
         Pagination::Page { param, first, .. } => Some((param.clone(), first.to_string())),
         _ => None,
     };
-    let turn = Turn { target: None, param };
-    let signing = Signing { now: input.now, nonce: MASK.to_owned() };
+    let turn = Turn {
+        target: None,
+        param,
+    };
+    let signing = Signing {
+        now: input.now,
+        nonce: MASK.to_owned(),
+    };
     let contexts = items(provider, step, context)?;
     let requests = contexts.iter().map(|context| {
         let request = plan(provider, step, context, &credentials, &signing, &turn)?;
@@ -102,7 +124,13 @@ fn chosen<'s>(
     context: &Val,
 ) -> Result<&'s Step, RenderError> {
     if let Some(name) = name {
-        let known = || steps.iter().map(|step| step.name.as_str()).collect::<Vec<_>>().join(", ");
+        let known = || {
+            steps
+                .iter()
+                .map(|step| step.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         let found = steps.iter().find(|step| step.name == name);
         return found.ok_or_else(|| RenderError::UnknownStep(name.to_owned(), known()));
     }
@@ -120,9 +148,14 @@ fn chosen<'s>(
 
 /// The context of each request: one, or one an item.
 fn items(provider: &dyn Provider, step: &Step, context: Val) -> Result<Vec<Val>, RenderError> {
-    let Some(for_each) = &step.for_each else { return Ok(vec![context]) };
+    let Some(for_each) = &step.for_each else {
+        return Ok(vec![context]);
+    };
     match eval(provider, step, "for_each", for_each, &context)? {
-        Val::Arr(items) => Ok(items.iter().map(|item| with(&context, "item", item.clone())).collect()),
+        Val::Arr(items) => Ok(items
+            .iter()
+            .map(|item| with(&context, "item", item.clone()))
+            .collect()),
         _ => Ok(Vec::new()),
     }
 }
@@ -136,7 +169,10 @@ fn eval(
 ) -> Result<Val, RenderError> {
     provider
         .eval(expression, context)
-        .map_err(|error| RenderError::Expression { place: format!("{}.{place}", step.name), error })
+        .map_err(|error| RenderError::Expression {
+            place: format!("{}.{place}", step.name),
+            error,
+        })
 }
 
 #[cfg(test)]

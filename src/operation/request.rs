@@ -174,11 +174,7 @@ impl Plan<'_> {
         as_str(&value).map(str::to_owned).ok_or_else(wrong)
     }
 
-    fn url(
-        &self,
-        step: &Step,
-        turn: &Turn,
-    ) -> Result<Url, PlanError> {
+    fn url(&self, step: &Step, turn: &Turn) -> Result<Url, PlanError> {
         let base = join::base(&self.text(
             "transport.base_url",
             &self.provider.manifest().transport.base_url,
@@ -248,12 +244,7 @@ impl Plan<'_> {
         }
     }
 
-    fn headers(
-        &self,
-        step: &Step,
-        format: Format,
-        has_body: bool,
-    ) -> Result<HeaderMap, PlanError> {
+    fn headers(&self, step: &Step, format: Format, has_body: bool) -> Result<HeaderMap, PlanError> {
         let transport = &self.provider.manifest().transport;
         let mut headers = HeaderMap::new();
         headers.insert(

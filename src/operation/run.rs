@@ -23,13 +23,24 @@ use std::time::Duration;
 
 impl Engine {
     /// Runs an operation once, from its checkpoint on.
-    pub async fn run(&self, call: &Call<'_>, observer: &mut dyn Observer) -> Result<Ended, RunError> {
+    pub async fn run(
+        &self,
+        call: &Call<'_>,
+        observer: &mut dyn Observer,
+    ) -> Result<Ended, RunError> {
         let manifest = call.provider.manifest();
         let unknown = || RunError::UnknownOperation(call.operation.to_owned());
-        let operation = manifest.operations.get(call.operation).ok_or_else(unknown)?;
+        let operation = manifest
+            .operations
+            .get(call.operation)
+            .ok_or_else(unknown)?;
         let settings = settings(manifest, call.settings);
-        let account =
-            Account { id: Some(call.connection), settings: &settings, hook_url: call.hook_url, memory: call.memory };
+        let account = Account {
+            id: Some(call.connection),
+            settings: &settings,
+            hook_url: call.hook_url,
+            memory: call.memory,
+        };
         let line = Line {
             provider: call.provider,
             operation: call.operation,
@@ -115,14 +126,30 @@ impl Run<'_> {
             return Ok(false);
         }
         let Some(for_each) = &step.for_each else {
-            return self.walk(step, &context, Place { step: index, item: None }).await;
+            return self
+                .walk(
+                    step,
+                    &context,
+                    Place {
+                        step: index,
+                        item: None,
+                    },
+                )
+                .await;
         };
         let items = match self.eval(step, "for_each", for_each, &context)? {
             Val::Arr(items) => items,
             Val::Null => return Ok(false),
             other => {
-                let why = format!("{}.for_each must be an array, it is {}", step.name, kind(&other));
-                return Err(self.stop(step, Outcome::failed(Class::BrokenContract, "request_field", &why)));
+                let why = format!(
+                    "{}.for_each must be an array, it is {}",
+                    step.name,
+                    kind(&other)
+                );
+                return Err(self.stop(
+                    step,
+                    Outcome::failed(Class::BrokenContract, "request_field", &why),
+                ));
             }
         };
         let total = u32::try_from(items.len()).unwrap_or(u32::MAX);
@@ -131,7 +158,17 @@ impl Run<'_> {
                 continue;
             }
             let context = with(&self.context(), "item", item.clone());
-            if self.walk(step, &context, Place { step: index, item: Some((done, done == total)) }).await? {
+            if self
+                .walk(
+                    step,
+                    &context,
+                    Place {
+                        step: index,
+                        item: Some((done, done == total)),
+                    },
+                )
+                .await?
+            {
                 return Ok(true);
             }
         }
@@ -149,13 +186,17 @@ impl Run<'_> {
                 Ok(turned) => turned,
                 Err(outcome) => return Err(self.fail(step, &exchange, outcome).await),
             };
-            self.hand_over(step, &exchange, &turned, pager.fetched()).await?;
+            self.hand_over(step, &exchange, &turned, pager.fetched())
+                .await?;
             let over = turned.after.is_some();
             if let Some(after) = turned.after {
                 self.checkpoint = after;
             }
             let checkpoint = over.then_some(&self.checkpoint);
-            let report = Report { checkpoint, ..report(step, &exchange, &exchange.outcome) };
+            let report = Report {
+                checkpoint,
+                ..report(step, &exchange, &exchange.outcome)
+            };
             self.observer.after(exchange.attempt, report).await?;
             self.finished.more |= turned.next == Next::Limit;
             self.finished.last_answer = exchange.answer;
@@ -166,9 +207,18 @@ impl Run<'_> {
     }
 
     /// One request. Its outcome is a success, or one that the step accepts.
-    async fn exchange(&mut self, step: &Step, context: &Val, pager: &Pager<'_>) -> Result<Exchange, Halt> {
+    async fn exchange(
+        &mut self,
+        step: &Step,
+        context: &Val,
+        pager: &Pager<'_>,
+    ) -> Result<Exchange, Halt> {
         let turn = pager.turn();
-        let mut exchange = match self.engine.exchange(&self.line, step, context, &turn, self.observer).await {
+        let mut exchange = match self
+            .engine
+            .exchange(&self.line, step, context, &turn, self.observer)
+            .await
+        {
             Ok(exchange) => exchange,
             Err(Unsent::Refused(refused)) => return Err(refused.into()),
             Err(Unsent::Because(outcome)) => return Err(self.stop(step, outcome)),
@@ -187,7 +237,11 @@ impl Run<'_> {
         if exchange.outcome.is_ok() {
             return Ok(exchange);
         }
-        if step.accept.iter().any(|accepted| accepted.class() == exchange.outcome.class) {
+        if step
+            .accept
+            .iter()
+            .any(|accepted| accepted.class() == exchange.outcome.class)
+        {
             exchange.outcome.class = None;
             exchange.accepted = true;
             return Ok(exchange);
@@ -197,32 +251,61 @@ impl Run<'_> {
     }
 
     fn context(&self) -> Val {
-        with(&self.base, "steps", from_json(&Value::Object(self.checkpoint.steps.clone())))
+        with(
+            &self.base,
+            "steps",
+            from_json(&Value::Object(self.checkpoint.steps.clone())),
+        )
     }
 
     /// An expression before the call: a failure stops the run, nothing was sent.
     fn eval(&self, step: &Step, place: &str, expression: &str, context: &Val) -> Result<Val, Halt> {
         let failed = |error: MapError| {
             let why = format!("{}.{place}: {}", step.name, error.message());
-            self.stop(step, Outcome::failed(Class::BrokenContract, "expression_failed", &why))
+            self.stop(
+                step,
+                Outcome::failed(Class::BrokenContract, "expression_failed", &why),
+            )
         };
         self.line.provider.eval(expression, context).map_err(failed)
     }
 
     /// Reports a failed attempt and stops.
-    pub(super) async fn fail(&mut self, step: &Step, exchange: &Exchange, outcome: Outcome) -> Halt {
-        let outcome = Outcome { status: exchange.outcome.status, ..outcome };
-        match self.observer.after(exchange.attempt, report(step, exchange, &outcome)).await {
+    pub(super) async fn fail(
+        &mut self,
+        step: &Step,
+        exchange: &Exchange,
+        outcome: Outcome,
+    ) -> Halt {
+        let outcome = Outcome {
+            status: exchange.outcome.status,
+            ..outcome
+        };
+        match self
+            .observer
+            .after(exchange.attempt, report(step, exchange, &outcome))
+            .await
+        {
             Ok(()) => self.stop(step, outcome),
             Err(refused) => refused.into(),
         }
     }
 
     fn stop(&self, step: &Step, outcome: Outcome) -> Halt {
-        let look_first = outcome.class == Some(Class::Ambiguous) && step.repeat == Repeat::LookupFirst;
+        let look_first =
+            outcome.class == Some(Class::Ambiguous) && step.repeat == Repeat::LookupFirst;
         let restart = look_first || outcome.class == Some(Class::Conflict);
-        let checkpoint = if restart { Checkpoint::default() } else { self.checkpoint.clone() };
-        Halt::Stopped(Box::new(Stopped { outcome, step: step.name.clone(), repeat: step.repeat, checkpoint }))
+        let checkpoint = if restart {
+            Checkpoint::default()
+        } else {
+            self.checkpoint.clone()
+        };
+        Halt::Stopped(Box::new(Stopped {
+            outcome,
+            step: step.name.clone(),
+            repeat: step.repeat,
+            checkpoint,
+        }))
     }
 
     fn finish(mut self) -> Ended {
@@ -234,9 +317,17 @@ impl Run<'_> {
             let why = format!("remember: {}", error.message());
             let outcome = Outcome::failed(Class::BrokenContract, "expression_failed", &why);
             let (step, repeat, checkpoint) = (step.name.clone(), step.repeat, self.checkpoint);
-            return Ended::Stopped(Box::new(Stopped { outcome, step, repeat, checkpoint }));
+            return Ended::Stopped(Box::new(Stopped {
+                outcome,
+                step,
+                repeat,
+                checkpoint,
+            }));
         }
-        Ended::Finished(Box::new(Finished { memory_update: self.checkpoint.memory, ..self.finished }))
+        Ended::Finished(Box::new(Finished {
+            memory_update: self.checkpoint.memory,
+            ..self.finished
+        }))
     }
 }
 

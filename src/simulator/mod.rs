@@ -5,7 +5,7 @@
 //! - [`routes`] reads the data, [`engine`] runs it (one thread owns the state, so two requests never interleave),
 //! - [`auth`] proves callers by the manifest's own `auth`, [`server`] speaks HTTP, [`faults`] breaks things on demand,
 //! - [`emitter`] sends webhooks, signed by the manifest's own `verify`, over real HTTP,
-//! - `warehouse` is a WMS that receives signed deliveries and answers by the API.
+//! - [`warehouse`] is a WMS that receives signed deliveries and answers by the API.
 //!
 //! What always holds: no simulator invents a call that its provider does not have, except below `/_sim/`; nothing here runs in
 //! a gateway that serves real shops.
@@ -16,6 +16,9 @@ mod engine;
 pub mod faults;
 pub mod routes;
 mod server;
+#[cfg(test)]
+mod tests;
+pub mod warehouse;
 
 use crate::manifest::folder::Folder;
 use serde_json::{Map, Value};
@@ -54,7 +57,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 1, credentials: BTreeMap::new(), options: Map::new(), orders_per_minute: 0, workers: 1 }
+        Self {
+            seed: 1,
+            credentials: BTreeMap::new(),
+            options: Map::new(),
+            orders_per_minute: 0,
+            workers: 1,
+        }
     }
 }
 
@@ -85,12 +94,20 @@ impl Handle {
 ///
 /// # Errors
 /// When the folder's data is broken or the address is taken.
-pub async fn serve(folder: &Folder, listen: SocketAddr, options: Options) -> Result<Handle, SimError> {
+pub async fn serve(
+    folder: &Folder,
+    listen: SocketAddr,
+    options: Options,
+) -> Result<Handle, SimError> {
     let data = routes::Simulator::load(folder)?;
     let mut credentials = data.file.credentials.clone();
     credentials.extend(options.credentials.clone());
     let engine = engine::Engine::start(&data, &options)?;
-    let verify = folder.manifest.webhooks.as_ref().map(|webhooks| webhooks.verify.clone());
+    let verify = folder
+        .manifest
+        .webhooks
+        .as_ref()
+        .map(|webhooks| webhooks.verify.clone());
     let (emitter, emitting) = emitter::Emitter::start(engine.clone(), verify)?;
     let callers = auth::Callers::new(&folder.manifest, credentials.clone(), engine.library())?;
     let shared = Arc::new(server::Shared::new(data, engine, emitter, callers));
@@ -101,5 +118,10 @@ pub async fn serve(folder: &Folder, listen: SocketAddr, options: Options) -> Res
     if options.orders_per_minute > 0 {
         tasks.push(server::generate(shared, options.orders_per_minute));
     }
-    Ok(Handle { addr, credentials, server: handle, tasks })
+    Ok(Handle {
+        addr,
+        credentials,
+        server: handle,
+        tasks,
+    })
 }

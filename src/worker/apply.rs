@@ -16,6 +16,7 @@ use crate::canonical::inbox::WireDelivery;
 use crate::canonical::order::Source;
 use crate::canonical::{ConnectionId, Timestamp};
 use crate::clock::{Clock, between};
+use crate::failpoint::failpoint;
 use crate::flow::change::{ChangeSet, ConnectionUpdate};
 use crate::store::query::PendingDelivery;
 use crate::store::{Scope, Store, StoreError};
@@ -78,7 +79,14 @@ impl Applier {
         clock: Arc<dyn Clock>,
         stop: Stop,
     ) -> Self {
-        Self { store, connectors, pool, clock, stop, noted: Mutex::default() }
+        Self {
+            store,
+            connectors,
+            pool,
+            clock,
+            stop,
+            noted: Mutex::default(),
+        }
     }
 
     /// Applies what is pending and what comes, until it is told to stop.
@@ -135,7 +143,10 @@ impl Applier {
         let Some(last_place) = pending.last().map(|p| p.place) else {
             return Ok(None);
         };
-        let wires = pending.into_iter().map(|PendingDelivery { wire, .. }| wire).collect();
+        let wires = pending
+            .into_iter()
+            .map(|PendingDelivery { wire, .. }| wire)
+            .collect();
         let (items, known) = self.prepare(wires).await?;
         Ok(Some(self.map(items, known, last_place).await))
     }
@@ -162,7 +173,11 @@ impl Applier {
                 known.insert(id, found);
             }
             if let Some((settings, connector)) = shared.get(&id) {
-                items.push(ToMap { wire, settings: settings.clone(), connector: connector.clone() });
+                items.push(ToMap {
+                    wire,
+                    settings: settings.clone(),
+                    connector: connector.clone(),
+                });
             }
         }
         Ok((Arc::new(items), known))
@@ -172,8 +187,14 @@ impl Applier {
         let Some(connection) = self.store.connection(Scope::All, id).await? else {
             return Ok(None);
         };
-        let merchant = self.store.merchant(Scope::All, connection.merchant_id).await?;
-        Ok(merchant.map(|merchant| Known { connection, merchant }))
+        let merchant = self
+            .store
+            .merchant(Scope::All, connection.merchant_id)
+            .await?;
+        Ok(merchant.map(|merchant| Known {
+            connection,
+            merchant,
+        }))
     }
 
     pub(super) async fn map(
@@ -185,9 +206,16 @@ impl Applier {
         let store = self.store.clone();
         let mapped = self
             .pool
-            .map(items.clone(), move |item| mapped::map(item, &|bytes| store.content_hash(bytes)))
+            .map(items.clone(), move |item| {
+                mapped::map(item, &|bytes| store.content_hash(bytes))
+            })
             .await;
-        Batch { items, mapped, known, last_place }
+        Batch {
+            items,
+            mapped,
+            known,
+            last_place,
+        }
     }
 
     async fn write(&self, mut batch: Batch) {
@@ -208,13 +236,17 @@ impl Applier {
                     pause = (pause * 2).min(LONGEST_PAUSE);
                     let wires = again.items.iter().map(|item| item.wire.clone()).collect();
                     match self.prepare(wires).await {
-                        Ok((items, known)) => batch = self.map(items, known, again.last_place).await,
-                        Err(_) => batch = Batch {
-                            mapped: Vec::new(),
-                            items: again.items,
-                            known: HashMap::new(),
-                            last_place: again.last_place,
-                        },
+                        Ok((items, known)) => {
+                            batch = self.map(items, known, again.last_place).await
+                        }
+                        Err(_) => {
+                            batch = Batch {
+                                mapped: Vec::new(),
+                                items: again.items,
+                                known: HashMap::new(),
+                                last_place: again.last_place,
+                            }
+                        }
                     }
                 }
             }
@@ -223,15 +255,28 @@ impl Applier {
 
     /// Decides and writes a batch; the deliveries whose change set was refused, in order.
     async fn try_write(&self, batch: Batch) -> Result<Vec<WireDelivery>, Again> {
-        let Batch { items, mapped, known, last_place } = batch;
-        let again = |error| Again { error, items: items.clone(), last_place };
+        let Batch {
+            items,
+            mapped,
+            known,
+            last_place,
+        } = batch;
+        let again = |error| Again {
+            error,
+            items: items.clone(),
+            last_place,
+        };
         if mapped.len() != items.len() {
-            return Err(again(StoreError::Unavailable("what deliveries need could not be read".into())));
+            return Err(again(StoreError::Unavailable(
+                "what deliveries need could not be read".into(),
+            )));
         }
         let mut memory = self.remember(&items, &mapped).await.map_err(again)?;
         let mut changes = Vec::with_capacity(items.len());
         for (item, mapped) in items.iter().zip(mapped) {
-            let Some(known) = known.get(&item.wire.connection_id) else { continue };
+            let Some(known) = known.get(&item.wire.connection_id) else {
+                continue;
+            };
             let setting = Setting {
                 now: self.clock.now(),
                 connection: &known.connection,
@@ -244,7 +289,9 @@ impl Applier {
                 tokio::task::yield_now().await;
             }
         }
+        failpoint!("worker.before_apply");
         let results = self.store.apply(changes).await.map_err(again)?;
+        failpoint!("worker.after_apply");
         let mut failed = Vec::new();
         for (item, result) in items.iter().zip(results) {
             if let Err(error) = result {
@@ -256,7 +303,11 @@ impl Applier {
     }
 
     /// Reads what the decisions of a batch need.
-    pub(super) async fn remember(&self, items: &[ToMap], mapped: &[Option<Mapped>]) -> Result<Memory, StoreError> {
+    pub(super) async fn remember(
+        &self,
+        items: &[ToMap],
+        mapped: &[Option<Mapped>],
+    ) -> Result<Memory, StoreError> {
         let mut memory = Memory::default();
         let mut polled: HashMap<ConnectionId, Vec<String>> = HashMap::new();
         for (item, mapped) in items.iter().zip(mapped) {
@@ -271,7 +322,8 @@ impl Applier {
             for record in &mapped.records {
                 if let Content::Orders(orders) = &record.content {
                     for order in orders {
-                        memory.expect((id, order.external_id.text().unwrap_or_default().to_owned()));
+                        memory
+                            .expect((id, order.external_id.text().unwrap_or_default().to_owned()));
                     }
                 }
                 if let (Source::Poll, Some(external_id)) = (item.wire.source, &record.external_id) {
@@ -285,7 +337,10 @@ impl Applier {
             memory.load(subject, state);
         }
         for (id, external_ids) in polled {
-            let hashes = self.store.content_hashes(id, "order", &external_ids).await?;
+            let hashes = self
+                .store
+                .content_hashes(id, "order", &external_ids)
+                .await?;
             for (external_id, hash) in external_ids.into_iter().zip(hashes) {
                 if let Some(hash) = hash {
                     memory.remember_hash((id, external_id), hash);
@@ -316,7 +371,9 @@ impl Applier {
     }
 
     fn count(&self, now: Timestamp, wire: &WireDelivery, change: &ChangeSet) {
-        let Some(result) = &change.delivery else { return };
+        let Some(result) = &change.delivery else {
+            return;
+        };
         for record in &result.records {
             metrics::counter!("crossdock_records_total", "disposition" => record.disposition.as_str())
                 .increment(1);
@@ -370,9 +427,16 @@ impl Applier {
     async fn once(&self, wire: &WireDelivery) -> Result<(), StoreError> {
         let (items, known) = self.prepare(vec![wire.clone()]).await?;
         let batch = self.map(items, known, 0).await;
-        let Batch { items, mapped, known, .. } = batch;
+        let Batch {
+            items,
+            mapped,
+            known,
+            ..
+        } = batch;
         let mut memory = self.remember(&items, &mapped).await?;
-        let (Some(known), Some(mapped)) = (known.get(&wire.connection_id), mapped.into_iter().next()) else {
+        let (Some(known), Some(mapped)) =
+            (known.get(&wire.connection_id), mapped.into_iter().next())
+        else {
             return Err(StoreError::NotFound("its connection".into()));
         };
         let setting = Setting {
@@ -399,7 +463,9 @@ impl Applier {
 }
 
 /// The result of one change set.
-pub(super) fn first(results: Vec<Result<crate::store::Applied, StoreError>>) -> Result<(), StoreError> {
+pub(super) fn first(
+    results: Vec<Result<crate::store::Applied, StoreError>>,
+) -> Result<(), StoreError> {
     match results.into_iter().next() {
         Some(result) => result.map(drop),
         None => Err(StoreError::Corrupt("the store answered nothing".into())),

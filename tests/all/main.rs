@@ -9,5 +9,8 @@
 )]
 
 mod architecture;
+mod conformance;
+mod index_rows;
 mod listen;
+mod simulated_shop;
 mod support;

@@ -115,7 +115,7 @@ def goods: [{id: 11, v: 0, n: "Mug &amp; saucer", sku: "MUG-1", p: 990, m: []}, 
   {id: 15, v: 0, n: "Розово масло 5 мл", sku: "ROSE-5", p: 3490, m: []}, {id: 16, v: 0, n: "Lebkuchen, 6 Stück", sku: "LEBK-6", p: 649, m: []}, {id: 17, v: 0, n: "Gift box", sku: "", p: 1500, m: [["Message", "Daudz laimes!"]]}];
 def taxed($cents; $rate): (($cents * $rate + (100 + $rate) / 2) / (100 + $rate) | floor) as $tax | {net: minor_to_major($cents - $tax; 2), tax: minor_to_major($tax; 2), cents: $cents, t: $tax};
 def tax_rate: {GR: 24, LV: 21, BG: 20, DE: 19}[.];
-def random($salt): (.seed * 7919 + .state.made * 104729 + $salt * 1299709) as $x | ($x * $x + $x) % 1000003 | if . < 0 then 0 - . else . end;
+def random($salt): (.seed % 100003 * 7919 + .state.made * 104729 + $salt * 1299709) as $x | ($x * $x + $x) % 1000003 | if . < 0 then 0 - . else . end;
 def pick($list; $salt): $list[random($salt) % ($list | length)];
 def ways($k): {GR: ["stripe", "cod", "bacs"], LV: ["stripe", "cod", "stripe"], BG: ["cod", "cod", "stripe"], DE: ["stripe", "bacs", "stripe"]}[$k];
 def make: .state.made = .state.made + 1 | fresh | .state.next as $id | gmt as $gmt | site_time as $site | pick(people; 1) as $who | ($who.k | tax_rate) as $rate

@@ -9,22 +9,11 @@ use crate::canonical::problem::Class;
 use crate::canonical::{ProblemId, Timestamp};
 use crate::clock::after;
 use crate::flow::change::NewProblem;
-use crate::manifest::model::{Repeat, Retry};
-use crate::operation::Outcome;
+use crate::manifest::model::Retry;
+use crate::operation::Stopped;
 use crate::operation::retry::{self, Decision};
 use rand::Rng;
 use serde_json::json;
-
-/// How a run ended.
-#[derive(Debug, Clone, Copy)]
-pub struct Ended<'a> {
-    /// What the last call came to.
-    pub outcome: &'a Outcome,
-    /// The step that it was.
-    pub step: &'a str,
-    /// What a lost answer of that step means.
-    pub repeat: Repeat,
-}
 
 /// What becomes of the job.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,8 +30,6 @@ pub struct Verdict {
     pub problem: Option<NewProblem>,
     /// The credentials are refused: suspend with this reason.
     pub suspend: Option<String>,
-    /// No call of the connection before.
-    pub freeze_until: Option<Timestamp>,
 }
 
 impl Verdict {
@@ -52,11 +39,18 @@ impl Verdict {
     }
     /// Waits until something changes, without a problem of its own.
     pub fn parked() -> Self {
-        Self { spends_attempt: false, ..Self::of(JobState::Parked) }
+        Self {
+            spends_attempt: false,
+            ..Self::of(JobState::Parked)
+        }
     }
     /// Runs later; no attempt was made.
     pub fn later(at: Timestamp) -> Self {
-        Self { run_at: Some(at), spends_attempt: false, ..Self::of(JobState::Ready) }
+        Self {
+            run_at: Some(at),
+            spends_attempt: false,
+            ..Self::of(JobState::Ready)
+        }
     }
     const fn of(state: JobState) -> Self {
         Self {
@@ -66,7 +60,6 @@ impl Verdict {
             spends_attempt: true,
             problem: None,
             suspend: None,
-            freeze_until: None,
         }
     }
 }
@@ -77,18 +70,27 @@ fn only_reads(kind: &str) -> bool {
 }
 
 /// Judges a run that failed (success is [`Verdict::done`]).
-pub fn verdict(job: &Job, retry: &Retry, ended: &Ended<'_>, now: Timestamp, rng: &mut impl Rng) -> Verdict {
+pub fn verdict(
+    job: &Job,
+    retry: &Retry,
+    ended: &Stopped,
+    now: Timestamp,
+    rng: &mut impl Rng,
+) -> Verdict {
     let Some(class) = ended.outcome.class else {
         return Verdict::done();
     };
     // This run is the next after those that were spent.
     let attempts = job.attempts.saturating_add(1);
-    match retry::next(retry, attempts, ended.outcome, ended.repeat, rng) {
-        Decision::RetryAfter { delay, spends_attempt, restart } => Verdict {
+    match retry::next(retry, attempts, &ended.outcome, ended.repeat, rng) {
+        Decision::RetryAfter {
+            delay,
+            spends_attempt,
+            restart,
+        } => Verdict {
             run_at: Some(after(now, delay)),
             restart,
             spends_attempt,
-            freeze_until: (class == Class::Throttled).then(|| after(now, delay)),
             ..Verdict::of(JobState::Ready)
         },
         Decision::Park => Verdict {
@@ -104,8 +106,8 @@ pub fn verdict(job: &Job, retry: &Retry, ended: &Ended<'_>, now: Timestamp, rng:
     }
 }
 
-fn problem(job: &Job, class: Class, ended: &Ended<'_>, attempts: u32) -> NewProblem {
-    let outcome = ended.outcome;
+fn problem(job: &Job, class: Class, ended: &Stopped, attempts: u32) -> NewProblem {
+    let outcome = &ended.outcome;
     // Refused credentials are the connection's, one problem for all of its work.
     let subject = match class {
         Class::AuthBroken => job.connection_id.to_string(),
@@ -114,7 +116,11 @@ fn problem(job: &Job, class: Class, ended: &Ended<'_>, attempts: u32) -> NewProb
     NewProblem {
         id: ProblemId::new(),
         class,
-        code: if outcome.code.is_empty() { class.as_str().to_owned() } else { outcome.code.clone() },
+        code: if outcome.code.is_empty() {
+            class.as_str().to_owned()
+        } else {
+            outcome.code.clone()
+        },
         subject,
         connection_id: Some(job.connection_id),
         message: format!("{} failed: {}", job.kind, outcome.message),
@@ -133,14 +139,20 @@ fn problem(job: &Job, class: Class, ended: &Ended<'_>, attempts: u32) -> NewProb
 
 const fn hint(class: Class) -> &'static str {
     match class {
-        Class::Ambiguous => "It may have happened: look at the provider, then retry this problem or leave it.",
+        Class::Ambiguous => {
+            "It may have happened: look at the provider, then retry this problem or leave it."
+        }
         Class::AuthBroken | Class::AuthExpired => {
             "Enter working credentials for the connection and resume it; its work then goes on by itself."
         }
-        Class::Invalid => "The provider refuses our data: correct the fields that are named, then retry.",
+        Class::Invalid => {
+            "The provider refuses our data: correct the fields that are named, then retry."
+        }
         Class::Rejected => "The provider says no; nothing is repeated by itself.",
         Class::Gone => "The provider does not know it any more; nothing is repeated by itself.",
-        Class::BrokenContract => "The answer or the request does not fit the connector's folder: mend it; the job then goes on by itself.",
+        Class::BrokenContract => {
+            "The answer or the request does not fit the connector's folder: mend it; the job then goes on by itself."
+        }
         _ => "The provider has failed for longer than the schedule: retry when it works again.",
     }
 }
