@@ -63,6 +63,9 @@ impl JobObserver {
 #[async_trait]
 impl Observer for JobObserver {
     async fn before_send(&mut self, step: &str, _: &PlannedRequest) -> Result<AttemptId, Refused> {
+        if self.work.stop.is_set() {
+            return Err(Refused("the node stops".to_owned()));
+        }
         let now = self.work.clock.now();
         self.attempts += 1;
         let attempt = Attempt {
