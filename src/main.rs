@@ -18,7 +18,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[command(version, about)]
 struct Cli {
     /// Folders here are added to the built-in connectors and go before them.
-    #[arg(long, global = true, env = "CROSSDOCK_CONNECTORS_DIR", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        env = "CROSSDOCK_CONNECTORS_DIR",
+        value_name = "DIR"
+    )]
     connectors_dir: Option<PathBuf>,
     /// The settings file (crossdock.toml in the working directory, when there).
     #[arg(long, global = true, value_name = "FILE")]
@@ -211,10 +216,15 @@ fn main() -> ExitCode {
         Err(error) => {
             drop(error.print());
             // 2 means "bad payload" here, so a bad command line is 1.
-            return if error.use_stderr() { cli::FOUND.into() } else { cli::OK.into() };
+            return if error.use_stderr() {
+                cli::FOUND.into()
+            } else {
+                cli::OK.into()
+            };
         }
     };
-    let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
+    // Not locked: a gateway that runs writes its log to the same stderr from other threads.
+    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     let mut streams = Streams { out: &mut out, err: &mut err };
     let registry = || Registry::load(cli.connectors_dir.clone());
     let settings = |flags: Vec<(&'static str, String)>| {
@@ -226,18 +236,50 @@ fn main() -> ExitCode {
     };
     let code = match cli.command {
         Command::Serve(args) => run_serve(settings(args.flags(None)), args.demo, &mut streams),
-        Command::Worker(args) => run_serve(settings(args.flags(Some("worker"))), args.demo, &mut streams),
+        Command::Worker(args) => run_serve(
+            settings(args.flags(Some("worker"))),
+            args.demo,
+            &mut streams,
+        ),
         Command::Migrate => with(settings(Vec::new()), &mut streams, serve::migrate),
-        Command::Ledger { json } => with(settings(Vec::new()), &mut streams, |settings, streams| ledger::run(settings, json, streams)),
+        Command::Ledger { json } => {
+            with(settings(Vec::new()), &mut streams, |settings, streams| {
+                ledger::run(settings, json, streams)
+            })
+        }
         Command::Doctor => with(settings(Vec::new()), &mut streams, doctor::run),
-        Command::Token(TokenCommand::Create { name, scope, merchant }) => {
-            let command = token::TokenCommand { name, scope, merchant_id: merchant };
-            with(settings(Vec::new()), &mut streams, |settings, streams| token::run(settings, &command, streams))
+        Command::Token(TokenCommand::Create {
+            name,
+            scope,
+            merchant,
+        }) => {
+            let command = token::TokenCommand {
+                name,
+                scope,
+                merchant_id: merchant,
+            };
+            with(settings(Vec::new()), &mut streams, |settings, streams| {
+                token::run(settings, &command, streams)
+            })
         }
         Command::Replay(args) => {
-            let ReplayArgs { subscription, from, to, types, dry_run } = args;
-            let command = replay::ReplayCommand { subscription_id: subscription, from, to, types, dry_run };
-            with(settings(Vec::new()), &mut streams, |settings, streams| replay::run(settings, &command, streams))
+            let ReplayArgs {
+                subscription,
+                from,
+                to,
+                types,
+                dry_run,
+            } = args;
+            let command = replay::ReplayCommand {
+                subscription_id: subscription,
+                from,
+                to,
+                types,
+                dry_run,
+            };
+            with(settings(Vec::new()), &mut streams, |settings, streams| {
+                replay::run(settings, &command, streams)
+            })
         }
         Command::Openapi => {
             streams.line(&format!("{:#}", crossdock::api::openapi::document()));
@@ -249,7 +291,13 @@ fn main() -> ExitCode {
                 orders_per_minute: args.orders_per_minute,
                 ..Default::default()
             };
-            serve::simulate(&registry(), &args.connector, args.listen, options, &mut streams)
+            serve::simulate(
+                &registry(),
+                &args.connector,
+                args.listen,
+                options,
+                &mut streams,
+            )
         }
         Command::Map(args) => run_map(&registry(), args, &mut streams),
         Command::Render(args) => run_render(&registry(), args, &mut streams),
@@ -263,7 +311,9 @@ fn main() -> ExitCode {
             connectors::run(&registry(), style, &mut streams)
         }
         Command::Connector(ConnectorCommand::New { id, dir }) => new::run(&id, &dir, &mut streams),
-        Command::Connector(ConnectorCommand::Check { what }) => check::run(&registry(), what.as_deref(), &mut streams),
+        Command::Connector(ConnectorCommand::Check { what }) => {
+            check::run(&registry(), what.as_deref(), &mut streams)
+        }
     };
     code.into()
 }
@@ -277,13 +327,20 @@ impl ServeArgs {
             ("data_dir", self.data_dir.clone()),
             ("role", role),
         ];
-        given.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+        given
+            .into_iter()
+            .filter_map(|(key, value)| Some((key, value?)))
+            .collect()
     }
 }
 
 type Loaded = Result<Settings, crossdock::settings::SettingsError>;
 
-fn with(settings: Loaded, streams: &mut Streams<'_>, run: impl FnOnce(&Settings, &mut Streams<'_>) -> u8) -> u8 {
+fn with(
+    settings: Loaded,
+    streams: &mut Streams<'_>,
+    run: impl FnOnce(&Settings, &mut Streams<'_>) -> u8,
+) -> u8 {
     match settings {
         Ok(settings) => run(&settings, streams),
         Err(error) => {
@@ -294,14 +351,30 @@ fn with(settings: Loaded, streams: &mut Streams<'_>, run: impl FnOnce(&Settings,
 }
 
 fn run_serve(settings: Loaded, demo: bool, streams: &mut Streams<'_>) -> u8 {
-    with(settings, streams, |settings, streams| serve::run(settings.clone(), demo, streams))
+    with(settings, streams, |settings, streams| {
+        serve::run(settings.clone(), demo, streams)
+    })
 }
 
 fn run_map(registry: &Registry, args: MapArgs, streams: &mut Streams<'_>) -> u8 {
     match cli::read_input(&args.file) {
         Ok(body) => {
-            let MapArgs { connector, mapping, set, header, records, .. } = args;
-            let command = map::MapCommand { connector, mapping, body, settings: set, headers: header, records };
+            let MapArgs {
+                connector,
+                mapping,
+                set,
+                header,
+                records,
+                ..
+            } = args;
+            let command = map::MapCommand {
+                connector,
+                mapping,
+                body,
+                settings: set,
+                headers: header,
+                records,
+            };
             map::run(registry, command, streams)
         }
         Err(message) => {
@@ -316,9 +389,25 @@ fn run_render(registry: &Registry, args: RenderArgs, streams: &mut Streams<'_>) 
     let answers = args.answers.as_deref().map(cli::read_input).transpose();
     match (input, answers) {
         (Ok(input), Ok(answers)) => {
-            let RenderArgs { connector, operation, step, set, cursor, .. } = args;
+            let RenderArgs {
+                connector,
+                operation,
+                step,
+                set,
+                cursor,
+                ..
+            } = args;
             let now = Timestamp::now();
-            let command = render::RenderCommand { connector, operation, input, step, answers, settings: set, cursor, now };
+            let command = render::RenderCommand {
+                connector,
+                operation,
+                input,
+                step,
+                answers,
+                settings: set,
+                cursor,
+                now,
+            };
             render::run(registry, command, streams)
         }
         (Err(message), _) | (_, Err(message)) => {

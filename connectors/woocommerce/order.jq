@@ -71,7 +71,7 @@ def fee($payment_title; $currency; $back; $void): (.name | text) as $name | ($na
 
 def region($country): text | if . == null or $country == null or . == $country then .
   elif test("^[A-Z]{1,3}$") then "\($country)-\(.)" elif test("^\($country)[0-9]+$") then "\($country)-\(.[2:])" else . end;
-def filled: objects | select(del(.country, .state, .email, .phone) | is_empty_address | not);
+def filled: objects | select(del(.country, .state, .email, .phone) | blank | not);
 def address($phone; $email): (.country | text | . // "" | country // text) as $country | ((.phone | text) // $phone) as $raw
   | {name: join_name(.first_name | text; .last_name | text), company: (.company | text), line1: (.address_1 | text), line2: (.address_2 | text),
      postal_code: (.postcode | text), city: (.city | text), region: (.state | region($country)), country: $country,

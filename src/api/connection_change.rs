@@ -1,6 +1,6 @@
 //! What a PATCH changes of a connection, and what follows from a new state. Pure but for the clock.
 
-use super::connection_write::{Change, first_jobs, job};
+use super::connection_write::{Change, WANTED, first_jobs};
 use super::connections::WantedState;
 use super::connectors::{credentials, named, settings};
 use super::gate::Call;
@@ -9,8 +9,10 @@ use super::text::{name, object_size};
 use crate::canonical::connection::{Connection, ConnectionState};
 use crate::canonical::{Field, MerchantId, Timestamp};
 use crate::manifest::model::Manifest;
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// What may be changed of a connection. Keys left out stay as they are.
@@ -65,46 +67,21 @@ pub fn patched(
         object_size("settings", &patch.settings)?;
         connection.settings = merged(manifest, &before.settings, &patch.settings)?;
     }
-    object_size("credentials", &patch.credentials)?;
-    let secrets = match patch.credentials.is_empty() {
-        true => None,
-        false => Some(credentials(
-            manifest,
-            &patch.credentials,
-            &before.credentials_set,
-        )?),
-    };
-    match patch.release_from {
-        Field::Value(moment) => connection.release_from = Some(moment),
-        Field::Null if before.state == ConnectionState::Active => {
-            return Err(Problem::body(
-                "release_from",
-                "an active connection needs one",
-            ));
-        }
-        Field::Null => connection.release_from = None,
-        Field::Absent => {}
-    }
+    connection.release_from = release_from(&before, patch)?;
+    let secrets = secrets(manifest, &before, patch)?;
     let rewired = connection.settings != before.settings || secrets.is_some();
     let mut change = match patch.state {
-        Some(wanted) => {
-            // Observing again: what is placed meanwhile is another system's to ship.
-            let leaves =
-                wanted == WantedState::Observing && before.state != ConnectionState::Observing;
-            if leaves && patch.release_from.is_absent() {
-                connection.release_from = None;
-            }
-            to_state(call, connection, wanted, manifest)?
-        }
+        Some(wanted) => to_state(call, connection, wanted, manifest)?,
         None => Change {
             connection: Some(connection),
             ..Change::default()
         },
     };
-    if rewired && change.jobs.is_empty() {
-        change
-            .jobs
-            .extend(job(manifest, &before, "connection.check", call.now()));
+    if let Some(connection) = change.connection.as_ref().filter(|_| rewired)
+        && change.jobs.is_empty()
+    {
+        // Registered again too, or the provider goes on signing with the old secret.
+        change.jobs = first_jobs(manifest, connection, call.now());
     }
     if change.connection.as_ref() == Some(&before) && secrets.is_none() && change.wanted.is_none() {
         return Ok(None);
@@ -116,6 +93,39 @@ pub fn patched(
     });
     change.credentials = secrets;
     Ok(Some(change))
+}
+
+fn release_from(
+    before: &Connection,
+    patch: &ConnectionPatch,
+) -> Result<Option<Timestamp>, Problem> {
+    match patch.release_from {
+        Field::Value(moment) => Ok(Some(moment)),
+        Field::Null if before.state == ConnectionState::Active && patch.state.is_none() => Err(
+            Problem::body("release_from", "an active connection needs one"),
+        ),
+        Field::Null => Ok(None),
+        // Observing again: what is placed meanwhile is another system's to ship.
+        Field::Absent
+            if patch.state == Some(WantedState::Observing)
+                && before.state != ConnectionState::Observing =>
+        {
+            Ok(None)
+        }
+        Field::Absent => Ok(before.release_from),
+    }
+}
+
+fn secrets(
+    manifest: &Manifest,
+    before: &Connection,
+    patch: &ConnectionPatch,
+) -> Result<Option<BTreeMap<String, SecretString>>, Problem> {
+    if patch.credentials.is_empty() {
+        return Ok(None);
+    }
+    object_size("credentials", &patch.credentials)?;
+    credentials(manifest, &patch.credentials, &before.credentials_set).map(Some)
 }
 
 fn unchangeable(before: &Connection, patch: &ConnectionPatch) -> Result<(), Problem> {
@@ -162,6 +172,7 @@ pub fn to_state(
     manifest: &Manifest,
 ) -> Result<Change, Problem> {
     let from = connection.state;
+    let remembered = connection.memory.get(WANTED) == Some(&json!(wanted));
     connection.state = wanted.into();
     if wanted == WantedState::Active && connection.release_from.is_none() {
         connection.release_from = Some(call.now());
@@ -177,7 +188,7 @@ pub fn to_state(
         connection: Some(connection),
         jobs,
         resumed,
-        wanted: Some(wanted).filter(|wanted| *wanted != WantedState::Paused),
+        wanted: Some(wanted).filter(|_| wanted != WantedState::Paused && !remembered),
         ..Change::default()
     })
 }

@@ -249,12 +249,22 @@ pub async fn resume(call: Call, _body: Body<super::deliveries::Empty>) -> Answer
             return Ok(None);
         }
         let connector = named(&call, &connection.connector)?;
-        let wanted = connection.memory.get(WANTED).cloned().unwrap_or_default();
-        let wanted: WantedState = serde_json::from_value(wanted).unwrap_or_default();
+        let wanted = wanted_before(&connection);
         super::connection_change::to_state(&call, connection, wanted, connector.manifest())
             .map(Some)
     })
     .await
+}
+
+/// What a person last wanted of it. Connections that were not made by this API tell by their
+/// `release_from`, which observing ones do not have.
+fn wanted_before(connection: &Connection) -> WantedState {
+    let known = connection.memory.get(WANTED).cloned();
+    let known = known.and_then(|value| serde_json::from_value(value).ok());
+    known.unwrap_or(match connection.release_from {
+        Some(_) => WantedState::Active,
+        None => WantedState::Observing,
+    })
 }
 
 /// `DELETE /v1/connections/{id}`.

@@ -90,7 +90,10 @@ async fn read(
             return Ok(page);
         }
         let pause = deadline.min(Instant::now() + call.state.settings.poll_fallback);
-        let _ = tokio::time::timeout_at(pause, bell.changed()).await;
+        tokio::select! {
+            _ = tokio::time::timeout_at(pause, bell.changed()) => {}
+            () = call.state.stopped() => return Ok(page),
+        }
         if Instant::now() >= deadline {
             return Ok(page);
         }

@@ -55,8 +55,8 @@ use route::RouteSpec;
 use routes::ROUTES;
 use secrecy::SecretString;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// What of the settings the interface needs.
 #[derive(Debug, Clone)]
@@ -79,7 +79,7 @@ impl ApiSettings {
             public_url: public_url.trim_end_matches('/').to_owned(),
             admin_token,
             role: "all".into(),
-            poll_fallback: Duration::from_secs(1),
+            poll_fallback: Duration::from_secs(5),
         }
     }
 }
@@ -102,7 +102,7 @@ pub struct AppState {
     pub authenticator: Authenticator,
     /// Renders `/metrics`; none in tests.
     pub metrics: Option<PrometheusHandle>,
-    stopping: AtomicBool,
+    stopping: watch::Sender<bool>,
 }
 
 impl AppState {
@@ -125,7 +125,7 @@ impl AppState {
             settings,
             authenticator,
             metrics: None,
-            stopping: AtomicBool::new(false),
+            stopping: watch::Sender::new(false),
         }
     }
     /// The same with metrics to be shown.
@@ -140,20 +140,34 @@ impl AppState {
     }
     /// Streams end and `/readyz` says no from now on.
     pub fn stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
+        self.stopping.send_replace(true);
+    }
+    /// Returns when it is about to end.
+    pub async fn stopped(&self) {
+        // An error means that the state is gone, and with it whoever waits.
+        let _ = self
+            .stopping
+            .subscribe()
+            .wait_for(|stopping| *stopping)
+            .await;
     }
     /// Is it about to end?
     pub fn stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
+        *self.stopping.borrow()
     }
 }
 
+/// What a process answers that only works.
+const PROBES: &[&str] = &["/healthz", "/readyz", "/metrics"];
+
 /// Puts every route into an application: `App::new().configure(|cfg| configure(cfg, state))`.
 pub fn configure(cfg: &mut web::ServiceConfig, state: web::Data<AppState>) {
+    let only_probes = state.settings.role == "worker";
     cfg.app_data(state);
     let mut paths: Vec<&'static str> = Vec::new();
     for spec in ROUTES {
-        if !paths.contains(&spec.path) {
+        let here = !only_probes || PROBES.contains(&spec.path);
+        if here && !paths.contains(&spec.path) {
             paths.push(spec.path);
         }
     }

@@ -218,7 +218,7 @@ mod tests {
     use crate::api::route::{Access, get};
     use proptest::prelude::*;
 
-    const LIST: RouteSpec = get("/v1/x", Access::Any, || actix_web::web::get())
+    const LIST: RouteSpec = get("/v1/x", Access::Any, actix_web::web::get)
         .query(&[
             Param {
                 name: "status",

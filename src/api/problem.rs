@@ -97,7 +97,7 @@ pub struct Problem {
     /// Places, where there are some.
     pub fields: Vec<FieldError>,
     /// The object as it is now, for answers that came too late.
-    pub current: Option<Value>,
+    pub current: Option<Box<Value>>,
     /// Seconds, for the `Retry-After` header.
     pub retry_after: Option<u32>,
     /// Methods, for the `Allow` header.
@@ -130,7 +130,7 @@ impl Problem {
     /// Adds the object as it is now.
     #[must_use]
     pub fn current(mut self, current: Value) -> Self {
-        self.current = Some(current);
+        self.current = Some(Box::new(current));
         self
     }
     /// Adds a place.
@@ -185,7 +185,7 @@ impl Problem {
             body.insert("fields".into(), fields);
         }
         if let Some(current) = &self.current {
-            body.insert("current".into(), current.clone());
+            body.insert("current".into(), Value::clone(current));
         }
         Value::Object(body)
     }

@@ -7,11 +7,13 @@
 use super::{AppError, secrets};
 use crate::connector::Registry;
 use crate::manifest::folder::Folder;
+use crate::operation::client::own_client;
 use crate::settings::Settings;
 use crate::simulator::{self, warehouse};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 const MERCHANT: &str = "Demo merchant";
 const ORDERS_PER_MINUTE: u32 = 30;
@@ -116,11 +118,7 @@ struct Api {
 
 impl Api {
     fn new(addr: SocketAddr, token: SecretString) -> Result<Self, AppError> {
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(|error| AppError::Start(error.to_string()))?;
+        let http = own_client(Duration::from_secs(30)).map_err(|error| AppError::Start(error.to_string()))?;
         Ok(Self { base: format!("http://{addr}"), token, http })
     }
 

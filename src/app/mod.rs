@@ -3,6 +3,7 @@
 //! What always holds: nothing listens before the store is open and migrated; on shutdown the HTTP
 //! side stops taking, then the worker and egress finish what is under way, then the store closes.
 
+pub mod demo;
 pub mod secrets;
 
 use crate::api::{self, ApiSettings, AppState};
@@ -14,10 +15,13 @@ use crate::egress::http::HttpSender;
 use crate::egress::{Egress, EgressDeps};
 use crate::flow::change::AuditEntry;
 use crate::ingress::IngressState;
+use crate::ingress::state::{ConnectorLookup, Now, Webhooked};
 use crate::api::problem::{Code, Problem};
 use crate::api::problems::{Retried, Retrier};
+use crate::operation::Engine;
+use crate::operation::circuit::Circuits;
+use crate::operation::limit::Limiter;
 use crate::operation::client::{ClientConfig, GuardedClient};
-use crate::operation::{Engine, Limiter};
 use crate::settings::{Role, Settings};
 use crate::store::query::{TokenRow, TokenScope};
 use crate::store::{Scope, Store, StoreError, StoreOptions};
@@ -51,8 +55,7 @@ pub struct App {
     state: web::Data<AppState>,
     server: actix_web::dev::ServerHandle,
     running: tokio::task::JoinHandle<std::io::Result<()>>,
-    worker: Option<WorkerHandle>,
-    maintaining: tokio::task::JoinHandle<()>,
+    working: Option<WorkerHandle>,
     egress: Option<Egress>,
     store: Arc<dyn Store>,
 }
@@ -71,7 +74,7 @@ impl App {
         let registry = Arc::new(Registry::load(settings.connectors_dir.clone()));
         let refused_connectors = report_refused(&registry);
         let client = http_client(settings)?;
-        let ingress = Arc::new(IngressState::over(store.clone(), registry.clone(), clock.clone()));
+        let ingress = Arc::new(IngressState::new(store.clone(), lookup(&registry), now_of(&clock)));
         ingress.warm().await?;
         let works = settings.role != Role::Api;
         let worker = Worker::new(WorkerDeps {
@@ -79,22 +82,13 @@ impl App {
             registry: registry.clone(),
             ingress: ingress.clone(),
             clock: clock.clone(),
-            engine: Engine {
-                client: client.clone(),
-                limiter: Arc::new(Limiter::new(clock.clone())),
-                circuits: Arc::default(),
-                clock: clock.clone(),
-            },
+            engine: engine(&client, &clock),
             public_url: Some(settings.public_url()),
             mapping_threads: 0,
         })
         .map_err(|error| AppError::Start(error.to_string()))?;
         let retrier = Arc::new(Retrying(worker.clone()));
-        let worker = works.then(|| worker.start());
-        let maintaining = tokio::spawn({
-            let ingress = ingress.clone();
-            async move { ingress.maintain().await }
-        });
+        let working = works.then(|| worker.start());
         let egress = works.then(|| {
             Egress::start(EgressDeps {
                 store: store.clone(),
@@ -114,7 +108,7 @@ impl App {
         let addr = addresses.first().copied().unwrap_or(settings.listen);
         let handle = server.handle();
         let running = tokio::spawn(server);
-        Ok(Self { addr, made_admin_token, refused_connectors, state, server: handle, running, worker, maintaining, egress, store })
+        Ok(Self { addr, made_admin_token, refused_connectors, state, server: handle, running, working, egress, store })
     }
 
     /// Drains and closes, in order.
@@ -124,13 +118,12 @@ impl App {
         if let Err(error) = self.running.await {
             tracing::error!(%error, "the HTTP server ended badly");
         }
-        if let Some(worker) = self.worker {
-            worker.stop().await;
+        if let Some(working) = self.working {
+            working.stop().await;
         }
         if let Some(egress) = self.egress {
             egress.stop().await;
         }
-        self.maintaining.abort();
         self.state.ingress.refused.flush(self.store.as_ref(), self.state.now()).await;
         self.store.close().await;
     }
@@ -172,6 +165,31 @@ fn store_options(settings: &Settings) -> Result<StoreOptions, AppError> {
 fn http_client(settings: &Settings) -> Result<GuardedClient, AppError> {
     let config = ClientConfig { allow_private: settings.allow_private_targets, ..ClientConfig::default() };
     GuardedClient::new(config).map_err(|error| AppError::Start(error.to_string()))
+}
+
+fn engine(client: &GuardedClient, clock: &Arc<dyn Clock>) -> Engine {
+    Engine {
+        client: client.clone(),
+        limiter: Arc::new(Limiter::new(clock.clone())),
+        circuits: Arc::new(Circuits::default()),
+        clock: clock.clone(),
+    }
+}
+
+fn lookup(registry: &Arc<Registry>) -> ConnectorLookup {
+    let registry = registry.clone();
+    Box::new(move |id: &str| match registry.get(id) {
+        Some(connector) => match &connector.manifest().webhooks {
+            Some(webhooks) => Webhooked::Yes(Arc::new(webhooks.clone())),
+            None => Webhooked::No,
+        },
+        None => Webhooked::Broken,
+    })
+}
+
+fn now_of(clock: &Arc<dyn Clock>) -> Now {
+    let clock = clock.clone();
+    Box::new(move || clock.now())
 }
 
 /// The worker's retry, as the API wants it.

@@ -54,15 +54,29 @@ impl Mismatch {
 /// When a sum does not fit or would add two currencies: the payload cannot be understood.
 pub fn complete_totals(facts: &mut OrderFacts) -> Result<Vec<Mismatch>, MoneyError> {
     let currency = currency_of(facts);
-    let items = sum(currency, known(&facts.lines).map(|lines| lines.iter().map(line_total).collect()))?;
-    let charges = sum(currency, known(&facts.charges).map(|list| list.iter().map(|c| Some(c.total)).collect()))?;
+    let items = sum(
+        currency,
+        known(&facts.lines).map(|lines| lines.iter().map(line_total).collect()),
+    )?;
+    let charges = sum(
+        currency,
+        known(&facts.charges).map(|list| list.iter().map(|c| Some(c.total)).collect()),
+    )?;
     let tax = all_tax(facts, currency)?;
     set(facts, items, charges);
     let mut mismatches = Vec::new();
     if let (Some(items), Some(charges), Some(stated)) = (items, charges, facts.stated_total()) {
-        compare(Compared::Total, stated, items.add(charges)?, &mut mismatches)?;
+        compare(
+            Compared::Total,
+            stated,
+            items.add(charges)?,
+            &mut mismatches,
+        )?;
     }
-    let stated_tax = facts.totals.value().and_then(|totals| totals.tax.value().copied());
+    let stated_tax = facts
+        .totals
+        .value()
+        .and_then(|totals| totals.tax.value().copied());
     if let (Some(stated), Some(computed)) = (stated_tax, tax) {
         compare(Compared::Tax, stated, computed, &mut mismatches)?;
     }
@@ -79,7 +93,13 @@ fn currency_of(facts: &OrderFacts) -> Option<Currency> {
         .value()
         .copied()
         .or_else(|| facts.stated_total().map(|total| total.currency))
-        .or_else(|| facts.lines().iter().find_map(line_total).map(|total| total.currency))
+        .or_else(|| {
+            facts
+                .lines()
+                .iter()
+                .find_map(line_total)
+                .map(|total| total.currency)
+        })
         .or_else(|| facts.charges().first().map(|charge| charge.total.currency))
 }
 
@@ -98,18 +118,30 @@ fn line_total(line: &Line) -> Option<Money> {
 
 /// The sum when the list and each of its amounts is told; begins at zero with the currency's
 /// minor digits, so that nothing is "0.00".
-fn sum(currency: Option<Currency>, amounts: Option<Vec<Option<Money>>>) -> Result<Option<Money>, MoneyError> {
-    let (Some(currency), Some(amounts)) = (currency, amounts) else { return Ok(None) };
-    let mut total = Money::new(Amount::new(Decimal::new(0, currency.minor_digits())), currency);
+fn sum(
+    currency: Option<Currency>,
+    amounts: Option<Vec<Option<Money>>>,
+) -> Result<Option<Money>, MoneyError> {
+    let (Some(currency), Some(amounts)) = (currency, amounts) else {
+        return Ok(None);
+    };
+    let mut total = Money::new(
+        Amount::new(Decimal::new(0, currency.minor_digits())),
+        currency,
+    );
     for amount in amounts {
-        let Some(amount) = amount else { return Ok(None) };
+        let Some(amount) = amount else {
+            return Ok(None);
+        };
         total = total.add(amount)?;
     }
     Ok(Some(total))
 }
 
 fn all_tax(facts: &OrderFacts, currency: Option<Currency>) -> Result<Option<Money>, MoneyError> {
-    let (Some(lines), Some(charges)) = (known(&facts.lines), known(&facts.charges)) else { return Ok(None) };
+    let (Some(lines), Some(charges)) = (known(&facts.lines), known(&facts.charges)) else {
+        return Ok(None);
+    };
     let of_lines = lines.iter().map(|line| line.tax.value().copied());
     let of_charges = charges.iter().map(|charge: &Charge| charge.tax);
     sum(currency, Some(of_lines.chain(of_charges).collect()))
@@ -126,7 +158,11 @@ fn set(facts: &mut OrderFacts, items: Option<Money>, charges: Option<Money>) {
     if items.is_none() && charges.is_none() {
         return;
     }
-    let mut totals = Totals { items: field(items), charges: field(charges), ..Totals::default() };
+    let mut totals = Totals {
+        items: field(items),
+        charges: field(charges),
+        ..Totals::default()
+    };
     if matches!(facts.totals, Field::Null) {
         // The channel said "none": that must not turn into "not told".
         (totals.discount, totals.tax, totals.total) = (Field::Null, Field::Null, Field::Null);
@@ -134,13 +170,27 @@ fn set(facts: &mut OrderFacts, items: Option<Money>, charges: Option<Money>) {
     facts.totals = Field::Value(totals);
 }
 
-fn compare(what: Compared, stated: Money, computed: Money, into: &mut Vec<Mismatch>) -> Result<(), MoneyError> {
+fn compare(
+    what: Compared,
+    stated: Money,
+    computed: Money,
+    into: &mut Vec<Mismatch>,
+) -> Result<(), MoneyError> {
     if stated.currency != computed.currency {
-        return Err(MoneyError::CurrencyMismatch(stated.currency, computed.currency));
+        return Err(MoneyError::CurrencyMismatch(
+            stated.currency,
+            computed.currency,
+        ));
     }
     let difference = Money::new(stated.amount.sub(computed.amount)?, stated.currency);
     if !difference.amount.is_zero() {
-        into.push(Mismatch { compared: what, index: None, stated, computed, difference });
+        into.push(Mismatch {
+            compared: what,
+            index: None,
+            stated,
+            computed,
+            difference,
+        });
     }
     Ok(())
 }
@@ -158,7 +208,12 @@ fn line_mismatch(index: usize, line: &Line) -> Option<Mismatch> {
     if stated.currency != price.currency {
         return None;
     }
-    let computed = price.amount.mul(line.wanted().decimal()).ok()?.sub(discount).ok()?;
+    let computed = price
+        .amount
+        .mul(line.wanted().decimal())
+        .ok()?
+        .sub(discount)
+        .ok()?;
     let difference = stated.amount.sub(computed).ok()?;
     let tolerated = difference.abs() <= stated.currency.minor_unit();
     (!tolerated).then(|| Mismatch {
@@ -216,7 +271,8 @@ mod tests {
 
     #[test]
     fn null_totals_stay_known_to_be_none() {
-        let mut order = facts(json!({"currency": "EUR", "lines": [], "charges": null, "totals": null}));
+        let mut order =
+            facts(json!({"currency": "EUR", "lines": [], "charges": null, "totals": null}));
         assert_eq!(complete_totals(&mut order).unwrap(), []);
         let text = serde_json::to_value(&order).unwrap();
         assert_eq!(text["totals"]["items"], eur("0.00"));
@@ -229,9 +285,13 @@ mod tests {
             "currency": "EUR",
             "lines": [{"total": {"amount": "1", "currency": "USD"}}],
         }));
-        assert!(matches!(complete_totals(&mut mixed), Err(MoneyError::CurrencyMismatch(..))));
+        assert!(matches!(
+            complete_totals(&mut mixed),
+            Err(MoneyError::CurrencyMismatch(..))
+        ));
         let large = eur("79228162514264337593543950335");
-        let mut order = facts(json!({"currency": "EUR", "lines": [{"total": large}, {"total": large}]}));
+        let mut order =
+            facts(json!({"currency": "EUR", "lines": [{"total": large}, {"total": large}]}));
         assert_eq!(complete_totals(&mut order), Err(MoneyError::Overflow));
     }
 

@@ -46,7 +46,10 @@ pub fn run(registry: &Registry, what: Option<&str>, streams: &mut Streams<'_>) -
             1 => "1 finding".to_owned(),
             n => format!("{n} findings"),
         };
-        streams.note(&format!("{}: {verdict}, {} fixtures", report.folder, report.ran));
+        streams.note(&format!(
+            "{}: {verdict}, {} fixtures",
+            report.folder, report.ran
+        ));
     }
     if found { FOUND } else { OK }
 }
@@ -54,7 +57,10 @@ pub fn run(registry: &Registry, what: Option<&str>, streams: &mut Streams<'_>) -
 /// Every folder: those in use, and those that were refused.
 fn all(registry: &Registry) -> Vec<Report> {
     let catalogue = registry.catalogue();
-    let mut reports: Vec<Report> = catalogue.all().map(|c| folder(c.folder().source.clone())).collect();
+    let mut reports: Vec<Report> = catalogue
+        .all()
+        .map(|c| folder(c.folder().source.clone()))
+        .collect();
     for refused in catalogue.refused() {
         let finding = Finding {
             file: refused.file.clone(),
@@ -63,9 +69,16 @@ fn all(registry: &Registry) -> Vec<Report> {
             message: refused.message.clone(),
             hint: refused.hint.clone(),
         };
-        match reports.iter_mut().find(|report| report.folder == refused.folder) {
+        match reports
+            .iter_mut()
+            .find(|report| report.folder == refused.folder)
+        {
             Some(report) => report.findings.push(finding),
-            None => reports.push(Report { folder: refused.folder.clone(), findings: vec![finding], ran: 0 }),
+            None => reports.push(Report {
+                folder: refused.folder.clone(),
+                findings: vec![finding],
+                ran: 0,
+            }),
         }
     }
     reports
@@ -74,16 +87,21 @@ fn all(registry: &Registry) -> Vec<Report> {
 fn source(registry: &Registry, name: &str) -> Result<Source, String> {
     let path = Path::new(name);
     if path.is_dir() {
-        return path.canonicalize().map(Source::Disk).map_err(|error| format!("{name}: {error}"));
+        return path
+            .canonicalize()
+            .map(Source::Disk)
+            .map_err(|error| format!("{name}: {error}"));
     }
     let catalogue = registry.catalogue();
     if let Some(connector) = catalogue.get(name) {
         return Ok(connector.folder().source.clone());
     }
-    registry.source(name).ok_or_else(|| match super::find(registry, name) {
-        Err(message) => message,
-        Ok(_) => format!("there is no folder `{name}`"),
-    })
+    registry
+        .source(name)
+        .ok_or_else(|| match super::find(registry, name) {
+            Err(message) => message,
+            Ok(_) => format!("there is no folder `{name}`"),
+        })
 }
 
 /// Checks one folder.
@@ -91,22 +109,39 @@ pub fn folder(source: Source) -> Report {
     let name = source.name();
     let loaded = match Folder::load(source) {
         Ok(folder) => folder,
-        Err(findings) => return Report { folder: name, findings, ran: 0 },
+        Err(findings) => {
+            return Report {
+                folder: name,
+                findings,
+                ran: 0,
+            };
+        }
     };
     let mut findings = lint::contract(&loaded);
     let connector = match Connector::build(loaded) {
         Ok(connector) => connector,
         Err(more) => {
             findings.extend(more);
-            return Report { folder: name, findings: in_order(findings), ran: 0 };
+            return Report {
+                folder: name,
+                findings: in_order(findings),
+                ran: 0,
+            };
         }
     };
     let mut ran = 0;
-    for case in fixture::all(&connector.folder().source).into_iter().flatten() {
+    for case in fixture::all(&connector.folder().source)
+        .into_iter()
+        .flatten()
+    {
         ran += 1;
         findings.extend(run_case(&connector, &case));
     }
-    Report { folder: name, findings: in_order(findings), ran }
+    Report {
+        folder: name,
+        findings: in_order(findings),
+        ran,
+    }
 }
 
 fn in_order(mut findings: Vec<Finding>) -> Vec<Finding> {

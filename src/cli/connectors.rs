@@ -28,7 +28,10 @@ pub fn run(registry: &Registry, style: Style, streams: &mut Streams<'_>) -> u8 {
         Style::Markdown => markdown(&table(&connectors), streams),
         Style::Stats => grid(&stats(&connectors), streams),
         Style::Json => {
-            let data: Vec<_> = connectors.iter().map(|connector| as_json(connector)).collect();
+            let data: Vec<_> = connectors
+                .iter()
+                .map(|connector| as_json(connector))
+                .collect();
             let all = json!({"connectors": data, "refused": catalogue.refused()});
             streams.line(&serde_json::to_string_pretty(&all).unwrap_or_default());
         }
@@ -53,12 +56,21 @@ fn as_json(connector: &Connector) -> serde_json::Value {
 }
 
 fn table(connectors: &[&Arc<Connector>]) -> Vec<Vec<String>> {
-    let head = ["connector", "kind"].into_iter().chain(HEADINGS).map(str::to_owned).collect();
+    let head = ["connector", "kind"]
+        .into_iter()
+        .chain(HEADINGS)
+        .map(str::to_owned)
+        .collect();
     let rows = connectors.iter().map(|connector| {
         let manifest = connector.manifest();
         let kind = format!("{:?}", manifest.kind).to_lowercase();
-        let flags = Coverage::of(manifest).flags().map(|can| if can { "yes" } else { "–" }.to_owned());
-        [manifest.name.clone(), kind].into_iter().chain(flags).collect()
+        let flags = Coverage::of(manifest)
+            .flags()
+            .map(|can| if can { "yes" } else { "–" }.to_owned());
+        [manifest.name.clone(), kind]
+            .into_iter()
+            .chain(flags)
+            .collect()
     });
     std::iter::once(head).chain(rows).collect()
 }
@@ -66,23 +78,51 @@ fn table(connectors: &[&Arc<Connector>]) -> Vec<Vec<String>> {
 /// Lines of the manifest and of all jq that are neither blank nor only a comment.
 fn lines(connector: &Connector) -> (usize, usize) {
     let count = |text: &str| {
-        text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).count()
+        text.lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+            .count()
     };
     let folder = connector.folder();
-    (count(&folder.text), folder.programs.values().map(|source| count(source)).sum())
+    (
+        count(&folder.text),
+        folder.programs.values().map(|source| count(source)).sum(),
+    )
 }
 
 fn stats(connectors: &[&Arc<Connector>]) -> Vec<Vec<String>> {
-    let counted: Vec<(usize, usize)> = connectors.iter().map(|connector| lines(connector)).collect();
+    let counted: Vec<(usize, usize)> = connectors
+        .iter()
+        .map(|connector| lines(connector))
+        .collect();
     let row = |name: &str, (manifest, jq): (usize, usize)| {
-        vec![name.to_owned(), manifest.to_string(), jq.to_string(), (manifest + jq).to_string()]
+        vec![
+            name.to_owned(),
+            manifest.to_string(),
+            jq.to_string(),
+            (manifest + jq).to_string(),
+        ]
     };
-    let mut rows = vec![["connector", "manifest lines", "jq lines", "together"].map(str::to_owned).to_vec()];
-    rows.extend(connectors.iter().zip(&counted).map(|(connector, count)| row(connector.id(), *count)));
+    let mut rows = vec![
+        ["connector", "manifest lines", "jq lines", "together"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    rows.extend(
+        connectors
+            .iter()
+            .zip(&counted)
+            .map(|(connector, count)| row(connector.id(), *count)),
+    );
     if !counted.is_empty() {
         let of = |pick: fn(&(usize, usize)) -> usize| median(counted.iter().map(pick).collect());
         let together = of(|(manifest, jq)| manifest + jq);
-        rows.push(vec!["median".into(), of(|c| c.0).to_string(), of(|c| c.1).to_string(), together.to_string()]);
+        rows.push(vec![
+            "median".into(),
+            of(|c| c.0).to_string(),
+            of(|c| c.1).to_string(),
+            together.to_string(),
+        ]);
     }
     rows
 }
@@ -93,17 +133,28 @@ fn median(mut numbers: Vec<usize>) -> usize {
     match numbers.len() {
         0 => 0,
         n if n % 2 == 1 => upper,
-        n => numbers.get(n / 2 - 1).map_or(upper, |lower| (lower + upper) / 2),
+        n => numbers
+            .get(n / 2 - 1)
+            .map_or(upper, |lower| (lower + upper) / 2),
     }
 }
 
 /// Columns as wide as their widest cell.
 fn grid(rows: &[Vec<String>], streams: &mut Streams<'_>) {
     let columns = rows.first().map_or(0, Vec::len);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     for row in rows {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"));
         streams.line(cells.collect::<Vec<_>>().join("  ").trim_end());
     }
 }

@@ -76,13 +76,19 @@ fn look_at_settings(settings: &Settings, findings: &mut Vec<Finding>) {
         )));
     }
     if !settings.data_dir.exists() {
-        findings.push(Good(format!("the data directory {} will be made at first start", settings.data_dir.display())));
+        findings.push(Good(format!(
+            "the data directory {} will be made at first start",
+            settings.data_dir.display()
+        )));
     }
 }
 
 fn look_at_folders(registry: &Registry, findings: &mut Vec<Finding>) {
     let catalogue = registry.catalogue();
-    findings.push(Good(format!("{} connector(s) loaded", catalogue.all().count())));
+    findings.push(Good(format!(
+        "{} connector(s) loaded",
+        catalogue.all().count()
+    )));
     for refusal in catalogue.refused() {
         findings.push(Bad(format!(
             "connector folder refused: {}/{}:{}:{}: {}. `crossdock connector check {}` tells all of it",
@@ -93,21 +99,34 @@ fn look_at_folders(registry: &Registry, findings: &mut Vec<Finding>) {
 
 async fn look_at_server(settings: &Settings, findings: &mut Vec<Finding>) {
     let Ok(remote) = Remote::new(settings) else {
-        findings.push(Good(format!("no token set, so the gateway at {} was not asked", settings.url())));
+        findings.push(Good(format!(
+            "no token set, so the gateway at {} was not asked",
+            settings.url()
+        )));
         return;
     };
     match remote.call(reqwest::Method::GET, "/readyz", None).await {
         Ok(_) => findings.push(Good(format!("the gateway at {} is ready", settings.url()))),
-        Err(message) => findings.push(Bad(format!("{message}. Is it running, and is CROSSDOCK_URL right?"))),
+        Err(message) => findings.push(Bad(format!(
+            "{message}. Is it running, and is CROSSDOCK_URL right?"
+        ))),
     }
 }
 
 async fn look_at_store(store: &Arc<dyn Store>, registry: &Registry, findings: &mut Vec<Finding>) {
     match store.health().await {
         Ok(health) => {
-            findings.push(Good(format!("the store opens with this master key (schema {})", health.schema_version)));
-            if health.free_bytes.is_some_and(|free| free < health.min_free_bytes) {
-                findings.push(Bad("the disk is nearly full: intake answers 503 until there is room".into()));
+            findings.push(Good(format!(
+                "the store opens with this master key (schema {})",
+                health.schema_version
+            )));
+            if health
+                .free_bytes
+                .is_some_and(|free| free < health.min_free_bytes)
+            {
+                findings.push(Bad(
+                    "the disk is nearly full: intake answers 503 until there is room".into(),
+                ));
             }
         }
         Err(error) => findings.push(Bad(format!("the store's health cannot be read: {error}"))),
@@ -115,35 +134,64 @@ async fn look_at_store(store: &Arc<dyn Store>, registry: &Registry, findings: &m
     look_at_ledger(store, findings).await;
     look_at_connections(store, registry, findings).await;
     look_at_subscriptions(store, findings).await;
-    let filter = ProblemFilter { status: Some(ProblemStatus::Open), ..ProblemFilter::default() };
-    if let Ok(page) = store.problems(Scope::All, filter, PageRequest { limit: 500, after: None }).await {
+    let filter = ProblemFilter {
+        status: Some(ProblemStatus::Open),
+        ..ProblemFilter::default()
+    };
+    if let Ok(page) = store
+        .problems(
+            Scope::All,
+            filter,
+            PageRequest {
+                limit: 500,
+                after: None,
+            },
+        )
+        .await
+    {
         let mut by_class: BTreeMap<&str, usize> = BTreeMap::new();
         for problem in &page.data {
             *by_class.entry(problem.class.as_str()).or_default() += 1;
         }
         for (class, n) in by_class {
-            findings.push(Bad(format!("{n} open problem(s) of class {class}: GET /v1/problems?class={class}")));
+            findings.push(Bad(format!(
+                "{n} open problem(s) of class {class}: GET /v1/problems?class={class}"
+            )));
         }
     }
 }
 
 async fn look_at_ledger(store: &Arc<dyn Store>, findings: &mut Vec<Finding>) {
-    let (Ok(lines), Ok(recount)) = (store.ledger(Scope::All, Default::default()).await, store.recount_ledger().await) else {
+    let (Ok(lines), Ok(recount)) = (
+        store.ledger(Scope::All, Default::default()).await,
+        store.recount_ledger().await,
+    ) else {
         findings.push(Bad("the ledger cannot be read".into()));
         return;
     };
-    let unequal = lines.iter().filter(|line| !line.balances() || !agrees(line, &recount)).count();
+    let unequal = lines
+        .iter()
+        .filter(|line| !line.balances() || !agrees(line, &recount))
+        .count();
     if unequal == 0 {
-        findings.push(Good(format!("the ledger adds up ({} line(s), recounted from rows)", lines.len())));
+        findings.push(Good(format!(
+            "the ledger adds up ({} line(s), recounted from rows)",
+            lines.len()
+        )));
     } else {
-        findings.push(Bad(format!("{unequal} ledger line(s) do not add up: report this with `crossdock ledger --json`")));
+        findings.push(Bad(format!(
+            "{unequal} ledger line(s) do not add up: report this with `crossdock ledger --json`"
+        )));
     }
 }
 
 /// The recount has rows only; re-reads that are counters are in `unchanged` alone.
 fn agrees(line: &LedgerLine, recount: &[LedgerLine]) -> bool {
     let none = LedgerLine::default();
-    let rows = recount.iter().find(|r| r.connection_id == line.connection_id && r.day == line.day).unwrap_or(&none);
+    let rows = recount
+        .iter()
+        .find(|r| r.connection_id == line.connection_id && r.day == line.day)
+        .unwrap_or(&none);
     rows.pending == line.pending
         && rows.applied == line.applied
         && rows.stale == line.stale
@@ -153,11 +201,20 @@ fn agrees(line: &LedgerLine, recount: &[LedgerLine]) -> bool {
         && rows.unchanged <= line.unchanged
 }
 
-async fn look_at_connections(store: &Arc<dyn Store>, registry: &Registry, findings: &mut Vec<Finding>) {
-    let Ok(connections) = store.connections(Scope::All).await else { return };
+async fn look_at_connections(
+    store: &Arc<dyn Store>,
+    registry: &Registry,
+    findings: &mut Vec<Finding>,
+) {
+    let Ok(connections) = store.connections(Scope::All).await else {
+        return;
+    };
     for connection in &connections {
         if let Some(wrong) = wrong_with(connection, registry) {
-            findings.push(Bad(format!("connection {} ({}): {wrong}", connection.id, connection.name)));
+            findings.push(Bad(format!(
+                "connection {} ({}): {wrong}",
+                connection.id, connection.name
+            )));
         }
     }
     findings.push(Good(format!("{} connection(s)", connections.len())));
@@ -165,7 +222,10 @@ async fn look_at_connections(store: &Arc<dyn Store>, registry: &Registry, findin
 
 fn wrong_with(connection: &Connection, registry: &Registry) -> Option<String> {
     let Some(connector) = registry.get(&connection.connector) else {
-        return Some(format!("its connector folder `{}` is missing or refused", connection.connector));
+        return Some(format!(
+            "its connector folder `{}` is missing or refused",
+            connection.connector
+        ));
     };
     let form = connector.manifest().credentials.iter();
     let missing: Vec<&str> = form
@@ -176,8 +236,14 @@ fn wrong_with(connection: &Connection, registry: &Registry) -> Option<String> {
         return Some(format!("credentials missing: {}", missing.join(", ")));
     }
     if connection.state == ConnectionState::Suspended {
-        let why = connection.health.suspended_reason.as_deref().unwrap_or("no reason stored");
-        return Some(format!("suspended ({why}); its work is parked. Mend the credentials, then POST …/resume"));
+        let why = connection
+            .health
+            .suspended_reason
+            .as_deref()
+            .unwrap_or("no reason stored");
+        return Some(format!(
+            "suspended ({why}); its work is parked. Mend the credentials, then POST …/resume"
+        ));
     }
     match &connection.health.check {
         Some(check) if !check.ok => Some(format!("the last check failed: {}", check.message)),
@@ -186,7 +252,9 @@ fn wrong_with(connection: &Connection, registry: &Registry) -> Option<String> {
 }
 
 async fn look_at_subscriptions(store: &Arc<dyn Store>, findings: &mut Vec<Finding>) {
-    let Ok(subscriptions) = store.subscriptions(Scope::All).await else { return };
+    let Ok(subscriptions) = store.subscriptions(Scope::All).await else {
+        return;
+    };
     let last = store.last_sequence().await.unwrap_or(0);
     for subscription in &subscriptions {
         match subscription.state {
@@ -195,11 +263,13 @@ async fn look_at_subscriptions(store: &Arc<dyn Store>, findings: &mut Vec<Findin
                 subscription.id,
                 subscription.disabled_reason.as_deref().unwrap_or("by hand")
             ))),
-            SubscriptionState::Active if last.saturating_sub(subscription.cursor) > 1_000 => findings.push(Bad(format!(
-                "subscription {} is {} events behind: its endpoint is down or slow",
-                subscription.id,
-                last - subscription.cursor
-            ))),
+            SubscriptionState::Active if last.saturating_sub(subscription.cursor) > 1_000 => {
+                findings.push(Bad(format!(
+                    "subscription {} is {} events behind: its endpoint is down or slow",
+                    subscription.id,
+                    last - subscription.cursor
+                )))
+            }
             _ => {}
         }
     }

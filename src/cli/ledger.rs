@@ -20,11 +20,18 @@ pub fn run(settings: &Settings, as_json: bool, streams: &mut Streams<'_>) -> u8 
             return FOUND;
         }
     };
-    let text = if as_json { format!("{:#}\n", json!({"data": lines})) } else { table(&lines) };
+    let text = if as_json {
+        format!("{:#}\n", json!({"data": lines}))
+    } else {
+        table(&lines)
+    };
     streams.print(&text);
     let wrong: Vec<&LedgerLine> = lines.iter().filter(|line| !line.balances()).collect();
     for line in &wrong {
-        streams.note(&format!("{} {}: received is not the sum of the rest", line.connection_id, line.day));
+        streams.note(&format!(
+            "{} {}: received is not the sum of the rest",
+            line.connection_id, line.day
+        ));
     }
     if wrong.is_empty() { OK } else { FOUND }
 }
@@ -32,7 +39,9 @@ pub fn run(settings: &Settings, as_json: bool, streams: &mut Streams<'_>) -> u8 
 async fn read(settings: &Settings) -> Result<Vec<LedgerLine>, String> {
     if settings.url.is_some() {
         let remote = Remote::new(settings)?;
-        let answer = remote.call(reqwest::Method::GET, "/v1/ledger", None).await?;
+        let answer = remote
+            .call(reqwest::Method::GET, "/v1/ledger", None)
+            .await?;
         let data = answer.get("data").cloned().unwrap_or(Value::Null);
         return serde_json::from_value(data).map_err(|error| error.to_string());
     }
@@ -45,12 +54,30 @@ async fn read(settings: &Settings) -> Result<Vec<LedgerLine>, String> {
 fn table(lines: &[LedgerLine]) -> String {
     let mut text = format!(
         "{:<38} {:<10} {:>9} {:>8} {:>8} {:>9} {:>6} {:>9} {:>8} {:>8}\n",
-        "connection", "day", "received", "pending", "applied", "unchanged", "stale", "duplicate", "ignored", "problem"
+        "connection",
+        "day",
+        "received",
+        "pending",
+        "applied",
+        "unchanged",
+        "stale",
+        "duplicate",
+        "ignored",
+        "problem"
     );
     for l in lines {
         text.push_str(&format!(
             "{:<38} {:<10} {:>9} {:>8} {:>8} {:>9} {:>6} {:>9} {:>8} {:>8}\n",
-            l.connection_id, l.day, l.received, l.pending, l.applied, l.unchanged, l.stale, l.duplicate, l.ignored, l.problem
+            l.connection_id,
+            l.day,
+            l.received,
+            l.pending,
+            l.applied,
+            l.unchanged,
+            l.stale,
+            l.duplicate,
+            l.ignored,
+            l.problem
         ));
     }
     text

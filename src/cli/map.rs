@@ -1,8 +1,8 @@
 //! `crossdock map`: a payload in, the canonical JSON array out.
 
 use super::{BAD_PAYLOAD, FOUND, OK, Streams, find, typed_settings};
-use crate::connector::map::{MapInput, map};
 use crate::connector::Registry;
+use crate::connector::map::{MapInput, map};
 
 /// What the command line said.
 #[derive(Debug, Clone, Default)]
@@ -32,7 +32,12 @@ pub fn run(registry: &Registry, command: MapCommand, streams: &mut Streams<'_>) 
     };
     if connector.mapping(&command.mapping).is_none() {
         let names: Vec<&str> = connector.mapping_names().collect();
-        streams.note(&format!("{} has no mapping `{}`; it has: {}", connector.id(), command.mapping, names.join(", ")));
+        streams.note(&format!(
+            "{} has no mapping `{}`; it has: {}",
+            connector.id(),
+            command.mapping,
+            names.join(", ")
+        ));
         return FOUND;
     }
     let settings = match typed_settings(connector.manifest(), &command.settings) {
@@ -42,8 +47,16 @@ pub fn run(registry: &Registry, command: MapCommand, streams: &mut Streams<'_>) 
             return FOUND;
         }
     };
-    let headers = command.headers.into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect();
-    let input = MapInput { settings, headers, records: command.records };
+    let headers = command
+        .headers
+        .into_iter()
+        .map(|(name, value)| (name.to_lowercase(), value))
+        .collect();
+    let input = MapInput {
+        settings,
+        headers,
+        records: command.records,
+    };
     let mapped = map(&connector, &command.mapping, &command.body, &input);
     streams.line(&serde_json::to_string_pretty(&mapped.json()).unwrap_or_default());
     for warning in &mapped.warnings {
@@ -52,5 +65,9 @@ pub fn run(registry: &Registry, command: MapCommand, streams: &mut Streams<'_>) 
     for failure in &mapped.failures {
         streams.note(&serde_json::to_string(failure).unwrap_or_default());
     }
-    if mapped.failures.is_empty() { OK } else { BAD_PAYLOAD }
+    if mapped.failures.is_empty() {
+        OK
+    } else {
+        BAD_PAYLOAD
+    }
 }

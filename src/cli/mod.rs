@@ -11,16 +11,16 @@ pub mod ledger;
 pub mod map;
 pub mod new;
 pub mod rehearse;
-pub mod render;
 pub mod remote;
+pub mod render;
 pub mod replay;
 pub mod serve;
 pub mod token;
 
 use crate::connector::{Connector, Registry};
-use crate::manifest::model::Manifest;
-use crate::manifest::form::FieldType;
 use crate::manifest::finding::did_you_mean;
+use crate::manifest::form::FieldType;
+use crate::manifest::model::Manifest;
 use serde_json::{Map, Value};
 use std::io::Write;
 use std::path::Path;
@@ -83,23 +83,56 @@ pub fn find(registry: &Registry, name: &str) -> Result<Arc<Connector>, String> {
         .map(ToString::to_string)
         .collect();
     if !refused.is_empty() {
-        return Err(format!("the connector `{name}` was refused:\n{}", refused.join("\n")));
+        return Err(format!(
+            "the connector `{name}` was refused:\n{}",
+            refused.join("\n")
+        ));
     }
-    let known: Vec<String> = catalogue.all().map(|connector| connector.id().to_owned()).collect();
+    let known: Vec<String> = catalogue
+        .all()
+        .map(|connector| connector.id().to_owned())
+        .collect();
     Err(match did_you_mean(name, known.iter().map(String::as_str)) {
         Some(meant) => format!("there is no connector `{name}`: did you mean `{meant}`?"),
-        None => format!("there is no connector `{name}`; there are: {}", known.join(", ")),
+        None => format!(
+            "there is no connector `{name}`; there are: {}",
+            known.join(", ")
+        ),
     })
 }
 
 fn from_folder(path: &Path) -> Result<Connector, String> {
-    let path = path.canonicalize().map_err(|_| format!("there is no folder {}", path.display()))?;
+    let path = path
+        .canonicalize()
+        .map_err(|_| format!("there is no folder {}", path.display()))?;
     let source = crate::manifest::Source::Disk(path);
     let name = source.name();
-    crate::manifest::Folder::load(source).and_then(Connector::build).map_err(|findings| {
-        let lines: Vec<String> = findings.iter().map(|finding| format!("{name}/{finding}")).collect();
-        lines.join("\n")
-    })
+    crate::manifest::Folder::load(source)
+        .and_then(Connector::build)
+        .map_err(|findings| {
+            let lines: Vec<String> = findings
+                .iter()
+                .map(|finding| format!("{name}/{finding}"))
+                .collect();
+            lines.join("\n")
+        })
+}
+
+/// One payload through a mapping, with the form's defaults: for the benchmark. The number of
+/// outputs.
+///
+/// # Errors
+/// The first failure.
+pub fn map_one(
+    connector: &Connector,
+    mapping: &str,
+    body: &[u8],
+) -> Result<usize, crate::connector::Failure> {
+    let mut mapped = crate::connector::map::map(connector, mapping, body, &Default::default());
+    match mapped.failures.is_empty() {
+        true => Ok(mapped.outputs.len()),
+        false => Err(mapped.failures.swap_remove(0)),
+    }
 }
 
 /// Settings given as `key=value`, typed as the form says. Names that the form does not know are
@@ -107,10 +140,17 @@ fn from_folder(path: &Path) -> Result<Connector, String> {
 ///
 /// # Errors
 /// What to tell the caller.
-pub fn typed_settings(manifest: &Manifest, given: &[(String, String)]) -> Result<Map<String, Value>, String> {
+pub fn typed_settings(
+    manifest: &Manifest,
+    given: &[(String, String)],
+) -> Result<Map<String, Value>, String> {
     let mut settings = Map::new();
     for (name, text) in given {
-        let kind = manifest.settings.get(name).map(|field| field.kind).unwrap_or_default();
+        let kind = manifest
+            .settings
+            .get(name)
+            .map(|field| field.kind)
+            .unwrap_or_default();
         let value = match kind {
             FieldType::Number | FieldType::Bool | FieldType::Json => serde_json::from_str(text)
                 .ok()
@@ -119,7 +159,10 @@ pub fn typed_settings(manifest: &Manifest, given: &[(String, String)]) -> Result
                     FieldType::Bool => value.is_boolean(),
                     _ => true,
                 })
-                .ok_or_else(|| format!("the setting `{name}` does not fit: it is of the type {kind:?}").to_lowercase())?,
+                .ok_or_else(|| {
+                    format!("the setting `{name}` does not fit: it is of the type {kind:?}")
+                        .to_lowercase()
+                })?,
             _ => Value::String(text.clone()),
         };
         settings.insert(name.clone(), value);
@@ -146,7 +189,10 @@ pub fn read_input(file: &str) -> Result<Vec<u8>, String> {
     use std::io::Read;
     let mut bytes = Vec::new();
     let read = if file == "-" {
-        std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+        std::io::stdin()
+            .lock()
+            .read_to_end(&mut bytes)
+            .map(|_| bytes)
     } else {
         std::fs::read(file)
     };

@@ -8,13 +8,34 @@ const FILES: &[(&str, &str)] = &[
     ("manifest.toml", include_str!("new/manifest.toml")),
     ("order.jq", include_str!("new/order.jq")),
     ("README.md", include_str!("new/README.md")),
-    ("fixtures/order/case.toml", include_str!("new/order.case.toml")),
-    ("fixtures/order/input.json", include_str!("new/order.input.json")),
-    ("fixtures/order/expect.json", include_str!("new/order.expect.json")),
-    ("fixtures/check/case.toml", include_str!("new/check.case.toml")),
-    ("fixtures/check/expect-request.json", include_str!("new/check.request.json")),
-    ("fixtures/pull/case.toml", include_str!("new/pull.case.toml")),
-    ("fixtures/pull/expect-request.json", include_str!("new/pull.request.json")),
+    (
+        "fixtures/order/case.toml",
+        include_str!("new/order.case.toml"),
+    ),
+    (
+        "fixtures/order/input.json",
+        include_str!("new/order.input.json"),
+    ),
+    (
+        "fixtures/order/expect.json",
+        include_str!("new/order.expect.json"),
+    ),
+    (
+        "fixtures/check/case.toml",
+        include_str!("new/check.case.toml"),
+    ),
+    (
+        "fixtures/check/expect-request.json",
+        include_str!("new/check.request.json"),
+    ),
+    (
+        "fixtures/pull/case.toml",
+        include_str!("new/pull.case.toml"),
+    ),
+    (
+        "fixtures/pull/expect-request.json",
+        include_str!("new/pull.request.json"),
+    ),
 ];
 
 /// Writes the folder `dir/id`. An existing one is left alone.
@@ -33,13 +54,18 @@ pub fn run(id: &str, dir: &Path, streams: &mut Streams<'_>) -> u8 {
         let path = folder.join(file);
         let text = template.replace("@id@", id).replace("@name@", &title(id));
         let parent = path.parent().unwrap_or(&folder);
-        if let Err(error) = std::fs::create_dir_all(parent).and_then(|()| std::fs::write(&path, text)) {
+        if let Err(error) =
+            std::fs::create_dir_all(parent).and_then(|()| std::fs::write(&path, text))
+        {
             streams.note(&format!("cannot write {}: {error}", path.display()));
             return FOUND;
         }
     }
     streams.line(&format!("{}", folder.display()));
-    streams.note(&format!("Edit manifest.toml and order.jq, then: crossdock connector check {}", folder.display()));
+    streams.note(&format!(
+        "Edit manifest.toml and order.jq, then: crossdock connector check {}",
+        folder.display()
+    ));
     OK
 }
 
@@ -47,7 +73,10 @@ pub fn run(id: &str, dir: &Path, streams: &mut Streams<'_>) -> u8 {
 fn title(id: &str) -> String {
     let words = id.split('-').filter(|word| !word.is_empty()).map(|word| {
         let mut letters = word.chars();
-        letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>()).unwrap_or_default()
+        letters
+            .next()
+            .map(|first| first.to_uppercase().chain(letters).collect::<String>())
+            .unwrap_or_default()
     });
     words.collect::<Vec<_>>().join(" ")
 }

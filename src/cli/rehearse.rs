@@ -82,10 +82,10 @@ pub enum RehearseError {
     Unknown(String),
     /// A request cannot be built.
     #[error("step `{0}`: {1}")]
-    Plan(String, PlanError),
+    Plan(String, Box<PlanError>),
     /// An expression failed.
     #[error("step `{0}`, {1}: {2}")]
-    Expression(String, &'static str, MapError),
+    Expression(String, &'static str, Box<MapError>),
 }
 
 /// One rehearsal under way.
@@ -101,18 +101,34 @@ struct Stage<'a> {
 ///
 /// # Errors
 /// When there is no such step, or its request needs what earlier steps would have learned.
-pub fn one_step(connector: &Connector, name: &str, step: Option<&str>, setup: &Setup) -> Result<Vec<Rehearsed>, RehearseError> {
+pub fn one_step(
+    connector: &Connector,
+    name: &str,
+    step: Option<&str>,
+    setup: &Setup,
+) -> Result<Vec<Rehearsed>, RehearseError> {
     let operation = operation(connector, name)?;
     let chosen = match step {
         Some(wanted) => operation.steps.iter().find(|step| step.name == wanted),
         None => {
             let writes = |step: &&Step| !matches!(step.method, crate::manifest::model::Method::Get);
-            operation.steps.iter().find(writes).or_else(|| operation.steps.first())
+            operation
+                .steps
+                .iter()
+                .find(writes)
+                .or_else(|| operation.steps.first())
         }
     };
     let chosen = chosen.ok_or_else(|| {
-        let names: Vec<&str> = operation.steps.iter().map(|step| step.name.as_str()).collect();
-        RehearseError::Unknown(format!("`{name}` has no such step; it has: {}", names.join(", ")))
+        let names: Vec<&str> = operation
+            .steps
+            .iter()
+            .map(|step| step.name.as_str())
+            .collect();
+        RehearseError::Unknown(format!(
+            "`{name}` has no such step; it has: {}",
+            names.join(", ")
+        ))
     })?;
     let (stage, base) = stage(connector, name, setup);
     let items = stage.items(chosen, &base)?;
@@ -120,7 +136,10 @@ pub fn one_step(connector: &Connector, name: &str, step: Option<&str>, setup: &S
         .iter()
         .map(|context| {
             let request = stage.plan(chosen, context)?;
-            Ok(Rehearsed { step: chosen.name.clone(), request: request.masked() })
+            Ok(Rehearsed {
+                step: chosen.name.clone(),
+                request: request.masked(),
+            })
         })
         .collect()
 }
@@ -129,7 +148,12 @@ pub fn one_step(connector: &Connector, name: &str, step: Option<&str>, setup: &S
 ///
 /// # Errors
 /// When an expression fails or a request cannot be built.
-pub fn all_steps(connector: &Connector, name: &str, setup: &Setup, answers: &[GivenAnswer]) -> Result<Rehearsal, RehearseError> {
+pub fn all_steps(
+    connector: &Connector,
+    name: &str,
+    setup: &Setup,
+    answers: &[GivenAnswer],
+) -> Result<Rehearsal, RehearseError> {
     let operation = operation(connector, name)?;
     let (stage, mut base) = stage(connector, name, setup);
     let mut answers = answers.iter();
@@ -143,12 +167,24 @@ pub fn all_steps(connector: &Connector, name: &str, setup: &Setup, answers: &[Gi
         let mut saved = Vec::new();
         for context in stage.items(step, &base)? {
             let request = stage.plan(step, &context)?;
-            rehearsal.requests.push(Rehearsed { step: step.name.clone(), request: request.masked() });
-            let Some(given) = answers.next() else { return Ok(rehearsal) };
+            rehearsal.requests.push(Rehearsed {
+                step: step.name.clone(),
+                request: request.masked(),
+            });
+            let Some(given) = answers.next() else {
+                return Ok(rehearsal);
+            };
             let (outcome, after) = stage.judge(step, &context, &request, given);
             let accepted = outcome.is_ok()
-                || step.accept.iter().any(|class: &RuleClass| class.class() == outcome.class);
-            rehearsal.outcome = Some(if accepted { Outcome::ok(outcome.status) } else { outcome });
+                || step
+                    .accept
+                    .iter()
+                    .any(|class: &RuleClass| class.class() == outcome.class);
+            rehearsal.outcome = Some(if accepted {
+                Outcome::ok(outcome.status)
+            } else {
+                outcome
+            });
             if !accepted {
                 return Ok(rehearsal);
             }
@@ -175,7 +211,11 @@ fn operation<'c>(connector: &'c Connector, name: &str) -> Result<&'c Operation, 
     let operations = &connector.manifest().operations;
     operations.get(name).ok_or_else(|| {
         let names: Vec<&str> = operations.keys().map(String::as_str).collect();
-        RehearseError::Unknown(format!("{} has no operation `{name}`; it has: {}", connector.id(), names.join(", ")))
+        RehearseError::Unknown(format!(
+            "{} has no operation `{name}`; it has: {}",
+            connector.id(),
+            names.join(", ")
+        ))
     })
 }
 
@@ -184,7 +224,10 @@ fn stage<'a>(connector: &'a Connector, name: &'a str, setup: &Setup) -> (Stage<'
     let manifest = connector.manifest();
     let mut settings = map::settings(manifest, &setup.settings);
     for (name, field) in &manifest.settings {
-        if let (true, Some(example)) = (field.required && !settings.contains_key(name), &field.example) {
+        if let (true, Some(example)) = (
+            field.required && !settings.contains_key(name),
+            &field.example,
+        ) {
             settings.insert(name.clone(), example.clone().into());
         }
     }
@@ -192,48 +235,114 @@ fn stage<'a>(connector: &'a Connector, name: &'a str, setup: &Setup) -> (Stage<'
         let given = setup.credentials.get(name).or(example.as_ref());
         SecretString::from(given.cloned().unwrap_or_else(|| "made-up".to_owned()))
     };
-    let credentials =
-        manifest.credentials.iter().map(|(name, field)| (name.clone(), made_up(name, &field.example))).collect();
-    let account = Account { id: None, settings: &settings, hook_url: Some(HOOK_URL), memory: &setup.memory };
+    let credentials = manifest
+        .credentials
+        .iter()
+        .map(|(name, field)| (name.clone(), made_up(name, &field.example)))
+        .collect();
+    let account = Account {
+        id: None,
+        settings: &settings,
+        hook_url: Some(HOOK_URL),
+        memory: &setup.memory,
+    };
     let cursor = setup.cursor.clone().map(Value::String);
     let base = context(&account, &setup.input, cursor.as_ref(), setup.now);
-    let signing = Signing { now: setup.now, nonce: "madeup".to_owned() };
-    (Stage { connector, name, credentials, signing, now: setup.now }, base)
+    let signing = Signing {
+        now: setup.now,
+        nonce: "madeup".to_owned(),
+    };
+    (
+        Stage {
+            connector,
+            name,
+            credentials,
+            signing,
+            now: setup.now,
+        },
+        base,
+    )
 }
 
 impl Stage<'_> {
-    fn eval(&self, step: &Step, place: &'static str, expr: &str, context: &Val) -> Result<Val, RehearseError> {
+    fn eval(
+        &self,
+        step: &Step,
+        place: &'static str,
+        expr: &str,
+        context: &Val,
+    ) -> Result<Val, RehearseError> {
         Provider::eval(self.connector, expr, context)
-            .map_err(|error| RehearseError::Expression(step.name.clone(), place, error))
+            .map_err(|error| RehearseError::Expression(step.name.clone(), place, Box::new(error)))
     }
 
     /// The contexts of a step: one, or one an item.
     fn items(&self, step: &Step, base: &Val) -> Result<Vec<Val>, RehearseError> {
-        let Some(expr) = &step.for_each else { return Ok(vec![base.clone()]) };
+        let Some(expr) = &step.for_each else {
+            return Ok(vec![base.clone()]);
+        };
         match self.eval(step, "for_each", expr, base)? {
-            Val::Arr(items) => Ok(items.iter().map(|item| with(base, "item", item.clone())).collect()),
+            Val::Arr(items) => Ok(items
+                .iter()
+                .map(|item| with(base, "item", item.clone()))
+                .collect()),
             _ => {
                 let error = MapError::Failed("must yield an array".to_owned());
-                Err(RehearseError::Expression(step.name.clone(), "for_each", error))
+                Err(RehearseError::Expression(
+                    step.name.clone(),
+                    "for_each",
+                    Box::new(error),
+                ))
             }
         }
     }
 
     fn plan(&self, step: &Step, context: &Val) -> Result<PlannedRequest, RehearseError> {
-        plan(self.connector, step, context, &self.credentials, &self.signing, &Turn::default())
-            .map_err(|error| RehearseError::Plan(step.name.clone(), error))
+        plan(
+            self.connector,
+            step,
+            context,
+            &self.credentials,
+            &self.signing,
+            &Turn::default(),
+        )
+        .map_err(|error| RehearseError::Plan(step.name.clone(), Box::new(error)))
     }
 
     /// What an answer means, and the context after it.
-    fn judge(&self, step: &Step, context: &Val, request: &PlannedRequest, given: &GivenAnswer) -> (Outcome, Val) {
+    fn judge(
+        &self,
+        step: &Step,
+        context: &Val,
+        request: &PlannedRequest,
+        given: &GivenAnswer,
+    ) -> (Outcome, Val) {
         let transport = &self.connector.manifest().transport;
         let answer = given.answer();
-        let decoded = decode(answer_format(transport.format, step.format), transport.skip_prelude, &answer);
-        let headers = given.headers.iter().map(|(name, value)| (name.to_lowercase(), value));
+        let decoded = decode(
+            answer_format(transport.format, step.format),
+            transport.skip_prelude,
+            &answer,
+        );
+        let headers = given
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_lowercase(), value));
         let headers: BTreeMap<String, &String> = headers.collect();
-        let sent = object([("method", text(request.method.as_str())), ("url", text(&request.masked_url()))]);
+        let sent = object([
+            ("method", text(request.method.as_str())),
+            ("url", text(&request.masked_url())),
+        ]);
         let after = with(context, "status", from_json(&given.status.into()));
-        let after = with(&after, "headers", object(headers.iter().map(|(name, value)| (name.as_str(), text(value)))));
+        let after = with(
+            &after,
+            "headers",
+            object(
+                headers
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), text(value))),
+            ),
+        );
         let after = with(&with(&after, "body", decoded.body.clone()), "request", sent);
         let judge = Judge {
             provider: self.connector,
@@ -250,7 +359,10 @@ impl GivenAnswer {
     fn answer(&self) -> Answer {
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
-            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str())) {
+            if let (Ok(name), Ok(value)) = (
+                HeaderName::try_from(name.as_str()),
+                HeaderValue::try_from(value.as_str()),
+            ) {
                 headers.insert(name, value);
             }
         }
@@ -259,6 +371,10 @@ impl GivenAnswer {
             Value::String(raw) => raw.clone(),
             json => json.to_string(),
         };
-        Answer { status: self.status, headers, body: body.into() }
+        Answer {
+            status: self.status,
+            headers,
+            body: body.into(),
+        }
     }
 }

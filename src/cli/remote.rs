@@ -2,6 +2,7 @@
 //!
 //! What always holds: a store that is being served is changed by its server only.
 
+use crate::operation::client::own_client;
 use crate::settings::Settings;
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -23,12 +24,7 @@ impl Remote {
         let token = settings.token.as_ref().or(settings.admin_token.as_ref()).ok_or_else(|| {
             format!("a gateway is running ({}): set CROSSDOCK_TOKEN to a token for it", settings.url())
         })?;
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_secs(60))
-            .no_proxy()
-            .build()
-            .map_err(|error| error.to_string())?;
+        let http = own_client(Duration::from_secs(60)).map_err(|error| error.to_string())?;
         Ok(Self {
             base: settings.url().trim_end_matches('/').to_owned(),
             token: token.expose_secret().to_owned(),
@@ -40,20 +36,39 @@ impl Remote {
     ///
     /// # Errors
     /// In words: no answer, or the problem that the gateway answered.
-    pub async fn call(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> Result<Value, String> {
-        let mut request = self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token);
+    pub async fn call(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, String> {
+        let mut request = self
+            .http
+            .request(method, format!("{}{path}", self.base))
+            .bearer_auth(&self.token);
         if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body.to_string());
+            request = request
+                .header("content-type", "application/json")
+                .body(body.to_string());
         }
-        let answer = request.send().await.map_err(|_| format!("no answer from {}", self.base))?;
+        let answer = request
+            .send()
+            .await
+            .map_err(|_| format!("no answer from {}", self.base))?;
         let status = answer.status();
         let text = answer.text().await.map_err(|error| error.to_string())?;
         let json: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
         if status.is_success() {
             return Ok(json);
         }
-        let code = json.get("code").and_then(Value::as_str).unwrap_or("no code");
-        let detail = json.get("detail").and_then(Value::as_str).unwrap_or("no detail");
+        let code = json
+            .get("code")
+            .and_then(Value::as_str)
+            .unwrap_or("no code");
+        let detail = json
+            .get("detail")
+            .and_then(Value::as_str)
+            .unwrap_or("no detail");
         Err(format!("{} answered {status}: {code}: {detail}", self.base))
     }
 }
@@ -63,6 +78,8 @@ impl Remote {
 /// # Errors
 /// The command's, or that no runtime could be made.
 pub fn block_on<T>(future: impl Future<Output = Result<T, String>>) -> Result<T, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     runtime.map_err(|error| error.to_string())?.block_on(future)
 }

@@ -47,7 +47,8 @@ fn rendered(registry: &Registry, command: &RenderCommand) -> Result<Value, (u8, 
     let settings = typed_settings(connector.manifest(), &command.settings).map_err(wrong)?;
     let input = match command.input.trim_ascii() {
         b"" => Value::Null,
-        text => serde_json::from_slice(text).map_err(|e| problem("input_unreadable", &format!("the input is no JSON: {e}")))?,
+        text => serde_json::from_slice(text)
+            .map_err(|e| problem("input_unreadable", &format!("the input is no JSON: {e}")))?,
     };
     let setup = Setup {
         settings,
@@ -69,12 +70,19 @@ fn rendered(registry: &Registry, command: &RenderCommand) -> Result<Value, (u8, 
         request
     };
     if let Some(answers) = &command.answers {
-        let answers: Vec<GivenAnswer> =
-            serde_json::from_slice(answers).map_err(|e| wrong(format!("--answers is no array of answers: {e}")))?;
-        let rehearsal = all_steps(&connector, &command.operation, &setup, &answers).map_err(failed)?;
+        let answers: Vec<GivenAnswer> = serde_json::from_slice(answers)
+            .map_err(|e| wrong(format!("--answers is no array of answers: {e}")))?;
+        let rehearsal =
+            all_steps(&connector, &command.operation, &setup, &answers).map_err(failed)?;
         return Ok(rehearsal.requests.iter().map(shown).collect());
     }
-    let requests = one_step(&connector, &command.operation, command.step.as_deref(), &setup).map_err(failed)?;
+    let requests = one_step(
+        &connector,
+        &command.operation,
+        command.step.as_deref(),
+        &setup,
+    )
+    .map_err(failed)?;
     match requests.as_slice() {
         [only] => Ok(shown(only)),
         several => Ok(several.iter().map(shown).collect()),
@@ -83,6 +91,7 @@ fn rendered(registry: &Registry, command: &RenderCommand) -> Result<Value, (u8, 
 
 fn problem(code: &str, message: &str) -> (u8, String) {
     let hint = "a step that needs what earlier steps learned is rendered with --answers";
-    let problem = json!({"class": "invalid", "code": code, "message": message, "detail": {}, "hint": hint});
+    let problem =
+        json!({"class": "invalid", "code": code, "message": message, "detail": {}, "hint": hint});
     (BAD_PAYLOAD, problem.to_string())
 }

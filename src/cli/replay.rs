@@ -31,7 +31,9 @@ pub fn run(settings: &Settings, command: &ReplayCommand, streams: &mut Streams<'
         {
             body.insert("types".into(), json!(command.types));
         }
-        Remote::new(settings)?.call(reqwest::Method::POST, "/v1/replays", Some(&body)).await
+        Remote::new(settings)?
+            .call(reqwest::Method::POST, "/v1/replays", Some(&body))
+            .await
     });
     match answer {
         Ok(answer) => {

@@ -14,8 +14,9 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Runs the gateway until SIGINT or SIGTERM; with `demo` also a simulated shop and warehouse.
 pub fn run(settings: Settings, demo: bool, streams: &mut Streams<'_>) -> u8 {
     crate::telemetry::init_logs(&settings.log, settings.log_format);
-    // actix-web's own system, since its server and the simulators want one.
-    match actix_web::rt::System::with_tokio_rt(runtime).block_on(serve(settings, demo, streams)) {
+    // A plain runtime: the HTTP server makes its own threads, and an actix system around it would keep
+    // its workers on this one.
+    match runtime().block_on(serve(settings, demo, streams)) {
         Ok(()) => OK,
         Err(message) => {
             streams.note(&message);
@@ -24,7 +25,10 @@ pub fn run(settings: Settings, demo: bool, streams: &mut Streams<'_>) -> u8 {
     }
 }
 
-#[expect(clippy::expect_used, reason = "without a runtime there is nothing to report to")]
+#[expect(
+    clippy::expect_used,
+    reason = "without a runtime there is nothing to report to"
+)]
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(std::thread::available_parallelism().map_or(2, std::num::NonZero::get))
@@ -34,35 +38,63 @@ fn runtime() -> tokio::runtime::Runtime {
         .expect("an async runtime")
 }
 
-async fn serve(settings: Settings, demo: bool, streams: &mut Streams<'_>) -> Result<(), String> {
+async fn serve(mut settings: Settings, demo: bool, streams: &mut Streams<'_>) -> Result<(), String> {
     if demo {
-        return Err("later".into());
+        crate::app::demo::prepare(&mut settings).map_err(|error| error.to_string())?;
     }
     // Before anything else, so that a signal during the start is not lost.
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
-    let app = App::start(&settings).await.map_err(|error| format!("cannot start: {error}"))?;
+    let app = App::start(&settings)
+        .await
+        .map_err(|error| format!("cannot start: {error}"))?;
     announce(&settings, &app, demo, streams);
+    let demo = if demo {
+        Some(crate::app::demo::start(&settings, app.addr).await.map_err(|error| format!("the demo: {error}"))?)
+    } else {
+        None
+    };
+    if let Some(demo) = &demo {
+        streams.print(&demo.announcement());
+    }
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
     tracing::info!("stopping");
+    if let Some(demo) = demo {
+        demo.stop().await;
+    }
     app.stop().await;
     Ok(())
 }
 
 fn announce(settings: &Settings, app: &App, demo: bool, streams: &mut Streams<'_>) {
     let base = format!("http://{}", app.addr);
-    let mut text = format!("Crossdock {} is ready on {base}\n", env!("CARGO_PKG_VERSION"));
+    let mut text = format!(
+        "Crossdock {} is ready on {base}\n",
+        env!("CARGO_PKG_VERSION")
+    );
     if let Some(token) = &app.made_admin_token {
-        text.push_str(&format!("  admin token (shown once): {}\n", token.expose_secret()));
+        text.push_str(&format!(
+            "  admin token (shown once): {}\n",
+            token.expose_secret()
+        ));
     } else if let (true, Some(token)) = (demo, &settings.admin_token) {
-        text.push_str(&format!("  admin token (demo): {}\n", token.expose_secret()));
+        text.push_str(&format!(
+            "  admin token (demo): {}\n",
+            token.expose_secret()
+        ));
     }
-    text.push_str(&format!("  API      {base}/docs\n  store    {}\n", settings.store_url()));
+    text.push_str(&format!(
+        "  API      {base}/docs\n  store    {}\n",
+        settings.store_url()
+    ));
     if app.refused_connectors > 0 {
-        text.push_str(&format!("  {} connector folder(s) refused: see the log\n", app.refused_connectors));
+        text.push_str(&format!(
+            "  {} connector folder(s) refused: see the log\n",
+            app.refused_connectors
+        ));
     }
     streams.print(&text);
 }
@@ -70,7 +102,8 @@ fn announce(settings: &Settings, app: &App, demo: bool, streams: &mut Streams<'_
 /// Brings the store to this version's schema.
 pub fn migrate(settings: &Settings, streams: &mut Streams<'_>) -> u8 {
     let migrated = super::remote::block_on(async {
-        crate::app::secrets::make_data_dir(&settings.data_dir).map_err(|error| error.to_string())?;
+        crate::app::secrets::make_data_dir(&settings.data_dir)
+            .map_err(|error| error.to_string())?;
         let store = crate::app::open_store(settings).map_err(|error| error.to_string())?;
         let health = store.health().await.map_err(|error| error.to_string())?;
         store.close().await;
@@ -97,11 +130,21 @@ pub fn simulate(
     streams: &mut Streams<'_>,
 ) -> u8 {
     let run = async {
-        let source = registry.source(connector).ok_or_else(|| format!("no connector `{connector}`"))?;
-        let folder = Folder::load(source).map_err(|_| format!("the folder `{connector}` has faults: crossdock connector check {connector}"))?;
+        let source = registry
+            .source(connector)
+            .ok_or_else(|| format!("no connector `{connector}`"))?;
+        let folder = Folder::load(source).map_err(|_| {
+            format!("the folder `{connector}` has faults: crossdock connector check {connector}")
+        })?;
         let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
-        let handle = simulator::serve(&folder, listen, options).await.map_err(|error| error.to_string())?;
-        streams.print(&format!("{connector} is simulated, ready on {}\ncredentials: {}\n", handle.url(), json!(handle.credentials)));
+        let handle = simulator::serve(&folder, listen, options)
+            .await
+            .map_err(|error| error.to_string())?;
+        streams.print(&format!(
+            "{connector} is simulated, ready on {}\ncredentials: {}\n",
+            handle.url(),
+            json!(handle.credentials)
+        ));
         tokio::select! {
             _ = tokio::signal::ctrl_c() => {}
             _ = terminate.recv() => {}
@@ -109,7 +152,7 @@ pub fn simulate(
         handle.stop().await;
         Ok::<(), String>(())
     };
-    match actix_web::rt::System::with_tokio_rt(runtime).block_on(run) {
+    match runtime().block_on(run) {
         Ok(()) => OK,
         Err(message) => {
             streams.note(&message);

@@ -11,12 +11,21 @@ type Said = (u8, String, String);
 
 fn said(run: impl FnOnce(&mut Streams<'_>) -> u8) -> Said {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let code = run(&mut Streams { out: &mut out, err: &mut err });
-    (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    let code = run(&mut Streams {
+        out: &mut out,
+        err: &mut err,
+    });
+    (
+        code,
+        String::from_utf8(out).unwrap(),
+        String::from_utf8(err).unwrap(),
+    )
 }
 
 fn registry() -> Registry {
-    Registry::load(Some(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/connectors")))
+    Registry::load(Some(
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/connectors"),
+    ))
 }
 
 fn mapped(connector: &str, mapping: &str, body: &str, settings: &[(&str, &str)]) -> Said {
@@ -24,7 +33,10 @@ fn mapped(connector: &str, mapping: &str, body: &str, settings: &[(&str, &str)])
         connector: connector.into(),
         mapping: mapping.into(),
         body: body.as_bytes().to_vec(),
-        settings: settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        settings: settings
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect(),
         ..MapCommand::default()
     };
     said(|streams| map::run(&registry(), command, streams))
@@ -35,19 +47,33 @@ const ORDER: &str = r#"{"id": 1, "number": "1", "status": "new", "placed": "2025
 
 #[test]
 fn map_prints_an_array_and_exits_with_0_or_2() {
-    let (code, out, err) = mapped("paperbird", "order", &ORDER.replace("TOTAL", "1.10"), &[("currency", "PLN")]);
+    let (code, out, err) = mapped(
+        "paperbird",
+        "order",
+        &ORDER.replace("TOTAL", "1.10"),
+        &[("currency", "PLN")],
+    );
     assert_eq!((code, err.as_str()), (OK, ""));
     let out: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(out[0]["totals"]["charges"], json!({"amount": "1.10", "currency": "PLN"}));
+    assert_eq!(
+        out[0]["totals"]["charges"],
+        json!({"amount": "1.10", "currency": "PLN"})
+    );
 
     let (code, out, err) = mapped("paperbird", "order", &ORDER.replace("TOTAL", "1.20"), &[]);
     let warning: Value = serde_json::from_str(&err).unwrap();
     assert_eq!((code, &warning["class"]), (OK, &json!("totals_mismatch")));
-    assert_eq!(serde_json::from_str::<Value>(&out).unwrap()[0]["totals"]["total"]["amount"], json!("1.20"));
+    assert_eq!(
+        serde_json::from_str::<Value>(&out).unwrap()[0]["totals"]["total"]["amount"],
+        json!("1.20")
+    );
 
     let (code, out, err) = mapped("paperbird", "order", r#"{"error": {}}"#, &[]);
     let problem: Value = serde_json::from_str(&err).unwrap();
-    assert_eq!((code, out.trim(), &problem["class"]), (BAD_PAYLOAD, "[]", &json!("broken_contract")));
+    assert_eq!(
+        (code, out.trim(), &problem["class"]),
+        (BAD_PAYLOAD, "[]", &json!("broken_contract"))
+    );
     assert_eq!(problem["detail"]["index"], json!(0));
 
     assert_eq!(mapped("paperbird", "order", "[]", &[]).1.trim(), "[]");
@@ -65,21 +91,36 @@ fn mistakes_of_the_caller_are_1_with_advice() {
 
 #[test]
 fn the_tables_come_from_the_manifests() {
-    let (code, out, _) = said(|streams| connectors::run(&registry(), connectors::Style::Markdown, streams));
+    let (code, out, _) =
+        said(|streams| connectors::run(&registry(), connectors::Style::Markdown, streams));
     assert_eq!(code, OK);
-    assert!(out.lines().any(|line| line == "| Paperbird | shop | yes | yes | – | – | – | – | – | – | – | – |"), "{out}");
-    let (_, out, _) = said(|streams| connectors::run(&registry(), connectors::Style::Json, streams));
+    assert!(
+        out.lines()
+            .any(|line| line == "| Paperbird | shop | yes | yes | – | – | – | – | – | – | – | – |"),
+        "{out}"
+    );
+    let (_, out, _) =
+        said(|streams| connectors::run(&registry(), connectors::Style::Json, streams));
     let all: Value = serde_json::from_str(&out).unwrap();
-    let bird = all["connectors"].as_array().unwrap().iter().find(|c| c["id"] == "paperbird").unwrap();
+    let bird = all["connectors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|c| c["id"] == "paperbird")
+        .unwrap();
     assert_eq!(bird["can"]["orders_poll"], json!(true));
-    let (_, out, _) = said(|streams| connectors::run(&registry(), connectors::Style::Stats, streams));
+    let (_, out, _) =
+        said(|streams| connectors::run(&registry(), connectors::Style::Stats, streams));
     assert!(out.lines().last().unwrap().starts_with("median"), "{out}");
 }
 
 #[test]
 fn the_sample_folder_passes_its_check() {
     let (code, out, err) = said(|streams| check::run(&registry(), Some("paperbird"), streams));
-    assert_eq!((code, out.as_str(), err.as_str()), (OK, "", "paperbird: ok, 6 fixtures\n"));
+    assert_eq!(
+        (code, out.as_str(), err.as_str()),
+        (OK, "", "paperbird: ok, 6 fixtures\n")
+    );
 }
 
 fn rendered(operation: &str, input: &str, step: Option<&str>, answers: Option<&str>) -> Said {
@@ -101,13 +142,33 @@ fn render_shows_the_request_and_no_secret() {
     let (code, out, err) = rendered("orders.pull", "", None, None);
     assert_eq!((code, err.as_str()), (OK, ""));
     let request: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(request["url"], json!("https://a.example/api/orders?changed_since=2025-03-01T00%3A00%3A00Z&page=1"));
+    assert_eq!(
+        request["url"],
+        json!("https://a.example/api/orders?changed_since=2025-03-01T00%3A00%3A00Z&page=1")
+    );
     assert_eq!(request["headers"]["authorization"], json!("Bearer ***"));
-    let (code, out, _) = rendered("orders.pull", "", None, Some(r#"[{"status": 200, "body": {"orders": []}}]"#));
-    assert_eq!((code, serde_json::from_str::<Value>(&out).unwrap().as_array().map(Vec::len)), (OK, Some(1)));
+    let (code, out, _) = rendered(
+        "orders.pull",
+        "",
+        None,
+        Some(r#"[{"status": 200, "body": {"orders": []}}]"#),
+    );
+    assert_eq!(
+        (
+            code,
+            serde_json::from_str::<Value>(&out)
+                .unwrap()
+                .as_array()
+                .map(Vec::len)
+        ),
+        (OK, Some(1))
+    );
     let (code, _, err) = rendered("orders.pul", "", None, None);
     assert_eq!(code, FOUND);
-    assert!(err.contains("it has: connection.check, orders.pull"), "{err}");
+    assert!(
+        err.contains("it has: connection.check, orders.pull"),
+        "{err}"
+    );
     assert_eq!(rendered("orders.pull", "", Some("nope"), None).0, FOUND);
     assert_eq!(rendered("orders.pull", "{", None, None).0, BAD_PAYLOAD);
 }
@@ -124,7 +185,10 @@ fn a_new_folder_passes_its_check_and_is_never_overwritten() {
     let (code, _, err) = said(|streams| new::run("blue-bird", dir.path(), streams));
     assert_eq!(code, FOUND);
     assert!(err.contains("exists already"));
-    assert_eq!(said(|streams| new::run("Blue Bird", dir.path(), streams)).0, FOUND);
+    assert_eq!(
+        said(|streams| new::run("Blue Bird", dir.path(), streams)).0,
+        FOUND
+    );
 }
 
 #[test]
@@ -138,22 +202,58 @@ fn check_names_the_place_of_what_is_wrong() {
     let (code, out, _) = said(|streams| check::run(&registry(), folder.to_str(), streams));
     assert_eq!(code, FOUND);
     let folder = folder.file_name().unwrap().to_string_lossy();
-    assert_eq!(out.trim(), format!("{folder}/fixtures/order/expect.json:1:1: $[0].lines[0].sku is \"SKU-1\", expected \"SKU-2\""));
+    assert_eq!(
+        out.trim(),
+        format!(
+            "{folder}/fixtures/order/expect.json:1:1: $[0].lines[0].sku is \"SKU-1\", expected \"SKU-2\""
+        )
+    );
 }
 
 #[test]
 fn call_and_webhook_fixtures_can_fail() {
-    let original = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/connectors/paperbird");
+    let original =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/connectors/paperbird");
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("paperbird");
     copy_tree(&original, &folder);
     for (file, old, new, message) in [
-        ("call-pull/expect-request.json", "page=1", "page=2", "request 0: $.url is"),
-        ("call-check/case.toml", "class = \"invalid\"", "class = \"ok\"", "the last answer means `invalid`, expected `ok`"),
-        ("hook-refused/case.toml", "another-made-up", "made-up", "the webhook was accepted, expected refused"),
-        ("hook-accepted/case.toml", "topic = \"order.changed\"\nstatus", "topic = \"order.gone\"\nstatus", "the topic is `order.changed`, expected `order.gone`"),
-        ("hook-accepted/input.json", "P-71", "P-72", "the webhook was refused (signature_mismatch), expected accepted"),
-        ("error/case.toml", "mapping = \"error\"", "maping = \"error\"", "unknown key `maping`: did you mean `mapping`?"),
+        (
+            "call-pull/expect-request.json",
+            "page=1",
+            "page=2",
+            "request 0: $.url is",
+        ),
+        (
+            "call-check/case.toml",
+            "class = \"invalid\"",
+            "class = \"ok\"",
+            "the last answer means `invalid`, expected `ok`",
+        ),
+        (
+            "hook-refused/case.toml",
+            "another-made-up",
+            "made-up",
+            "the webhook was accepted, expected refused",
+        ),
+        (
+            "hook-accepted/case.toml",
+            "topic = \"order.changed\"\nstatus",
+            "topic = \"order.gone\"\nstatus",
+            "the topic is `order.changed`, expected `order.gone`",
+        ),
+        (
+            "hook-accepted/input.json",
+            "P-71",
+            "P-72",
+            "the webhook was refused (signature_mismatch), expected accepted",
+        ),
+        (
+            "error/case.toml",
+            "mapping = \"error\"",
+            "maping = \"error\"",
+            "unknown key `maping`: did you mean `mapping`?",
+        ),
     ] {
         let path = folder.join("fixtures").join(file);
         let text = std::fs::read_to_string(&path).unwrap();
@@ -170,6 +270,10 @@ fn copy_tree(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().flatten() {
         let target = to.join(entry.file_name());
-        if entry.path().is_dir() { copy_tree(&entry.path(), &target) } else { drop(std::fs::copy(entry.path(), target).unwrap()) }
+        if entry.path().is_dir() {
+            copy_tree(&entry.path(), &target)
+        } else {
+            std::fs::copy(entry.path(), target).map(drop).unwrap()
+        }
     }
 }

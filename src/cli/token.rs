@@ -19,9 +19,16 @@ pub struct TokenCommand {
 pub fn run(settings: &Settings, command: &TokenCommand, streams: &mut Streams<'_>) -> u8 {
     let made = block_on(async {
         let body = json!({"name": command.name, "scope": command.scope, "merchant_id": command.merchant_id});
-        Remote::new(settings)?.call(reqwest::Method::POST, "/v1/tokens", Some(&body)).await
+        Remote::new(settings)?
+            .call(reqwest::Method::POST, "/v1/tokens", Some(&body))
+            .await
     });
-    match made.map(|answer| answer.get("token").and_then(Value::as_str).map(str::to_owned)) {
+    match made.map(|answer| {
+        answer
+            .get("token")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    }) {
         Ok(Some(token)) => {
             streams.print(&format!("{token}\n"));
             OK

@@ -51,11 +51,24 @@ impl Connector {
             findings.dedup();
             return Err(findings);
         }
-        let names = walk::texts(&folder.manifest).into_iter().filter(|text| text.kind == TextKind::Mapping);
+        let names = walk::texts(&folder.manifest)
+            .into_iter()
+            .filter(|text| text.kind == TextKind::Mapping);
         let mappings = names
-            .filter_map(|text| Some((text.text.to_owned(), programs.get(&folder.mapping_file(text.text))?.clone())))
+            .filter_map(|text| {
+                Some((
+                    text.text.to_owned(),
+                    programs.get(&folder.mapping_file(text.text))?.clone(),
+                ))
+            })
             .collect();
-        Ok(Self { folder, library, mappings, exprs, extra: RwLock::default() })
+        Ok(Self {
+            folder,
+            library,
+            mappings,
+            exprs,
+            extra: RwLock::default(),
+        })
     }
 
     /// The folder's name.
@@ -91,7 +104,12 @@ impl Connector {
         if let Some(program) = self.exprs.get(text) {
             return Ok(program.clone());
         }
-        if let Some(program) = self.extra.read().unwrap_or_else(PoisonError::into_inner).get(text) {
+        if let Some(program) = self
+            .extra
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(text)
+        {
             return Ok(program.clone());
         }
         let program = Program::new("expression", text, &self.library)?;
@@ -113,16 +131,29 @@ fn library(folder: &Folder) -> Result<Library, CompileError> {
 }
 
 fn of_file(error: &CompileError) -> Finding {
-    let place = Place { line: error.line.max(1), column: error.column.max(1) };
+    let place = Place {
+        line: error.line.max(1),
+        column: error.column.max(1),
+    };
     let finding = Finding::at(&error.label, place, error.message.clone());
-    Finding { hint: error.hint.clone(), ..finding }
+    Finding {
+        hint: error.hint.clone(),
+        ..finding
+    }
 }
 
 /// Parses every expression of the manifest; a mistake is shown where it stands in the manifest.
-fn expressions(folder: &Folder, library: &Library, findings: &mut Vec<Finding>) -> HashMap<String, Program> {
+fn expressions(
+    folder: &Folder,
+    library: &Library,
+    findings: &mut Vec<Finding>,
+) -> HashMap<String, Program> {
     let document = Document::parse(&folder.text).ok();
     let mut programs = HashMap::new();
-    for text in walk::texts(&folder.manifest).iter().filter(|text| text.kind == TextKind::Expr) {
+    for text in walk::texts(&folder.manifest)
+        .iter()
+        .filter(|text| text.kind == TextKind::Expr)
+    {
         if programs.contains_key(text.text) {
             continue;
         }
@@ -130,9 +161,14 @@ fn expressions(folder: &Folder, library: &Library, findings: &mut Vec<Finding>) 
             Ok(program) => drop(programs.insert(text.text.to_owned(), program)),
             Err(error) => {
                 let path: Vec<&str> = text.path.iter().map(String::as_str).collect();
-                let place = document.as_ref().map_or(Place::START, |d| d.inside(&path, error.line, error.column));
+                let place = document
+                    .as_ref()
+                    .map_or(Place::START, |d| d.inside(&path, error.line, error.column));
                 let finding = Finding::at(MANIFEST, place, error.message.clone());
-                findings.push(Finding { hint: error.hint.clone(), ..finding });
+                findings.push(Finding {
+                    hint: error.hint.clone(),
+                    ..finding
+                });
             }
         }
     }
@@ -144,16 +180,29 @@ fn records(folder: &Folder, findings: &mut Vec<Finding>) {
     let document = Document::parse(&folder.text).ok();
     let mut check = |path: &[&str], text: &str| {
         if let Err(error) = Path::parse(text) {
-            let place = document.as_ref().map_or(Place::START, |document| document.place(path));
-            findings.push(Finding::at(MANIFEST, place, error.message).hint("a simple path such as \".\" or \".data.orders\""));
+            let place = document
+                .as_ref()
+                .map_or(Place::START, |document| document.place(path));
+            findings.push(
+                Finding::at(MANIFEST, place, error.message)
+                    .hint("a simple path such as \".\" or \".data.orders\""),
+            );
         }
     };
     for (name, operation) in &folder.manifest.operations {
         for (index, step) in operation.steps.iter().enumerate() {
-            check(&["operations", name, "steps", &index.to_string(), "records"], &step.records);
+            check(
+                &["operations", name, "steps", &index.to_string(), "records"],
+                &step.records,
+            );
         }
     }
-    for (name, rule) in folder.manifest.webhooks.iter().flat_map(|webhooks| &webhooks.topics) {
+    for (name, rule) in folder
+        .manifest
+        .webhooks
+        .iter()
+        .flat_map(|webhooks| &webhooks.topics)
+    {
         check(&["webhooks", "topics", name, "records"], &rule.records);
     }
 }

@@ -25,7 +25,14 @@ pub struct Refusal {
 
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { folder, file, line, column, message, hint } = self;
+        let Self {
+            folder,
+            file,
+            line,
+            column,
+            message,
+            hint,
+        } = self;
         write!(f, "{folder}/{file}:{line}:{column}: {message}")?;
         match hint {
             Some(hint) => write!(f, " ({hint})"),
@@ -36,8 +43,21 @@ impl std::fmt::Display for Refusal {
 
 impl Refusal {
     pub(super) fn of(folder: &str, finding: Finding) -> Self {
-        let Finding { file, line, column, message, hint } = finding;
-        Self { folder: folder.to_owned(), file, line, column, message, hint }
+        let Finding {
+            file,
+            line,
+            column,
+            message,
+            hint,
+        } = finding;
+        Self {
+            folder: folder.to_owned(),
+            file,
+            line,
+            column,
+            message,
+            hint,
+        }
     }
 }
 
@@ -70,7 +90,11 @@ impl Catalogue {
         match Folder::load(source).and_then(Connector::build) {
             Ok(connector) => drop(self.connectors.insert(name, Arc::new(connector))),
             Err(findings) => {
-                self.refused.extend(findings.into_iter().map(|finding| Refusal::of(&name, finding)));
+                self.refused.extend(
+                    findings
+                        .into_iter()
+                        .map(|finding| Refusal::of(&name, finding)),
+                );
                 match good {
                     Some(good) => drop(self.connectors.insert(name, good)),
                     None => drop(self.connectors.remove(&name)),

@@ -31,13 +31,22 @@ pub struct Failure {
     /// Always `broken_contract` here.
     pub class: Class,
     /// A stable code.
-    pub code: String,
+    pub code: &'static str,
     /// Without values of the payload.
     pub message: String,
-    /// `{index, path}`: which record (null for the whole payload), where in the output.
-    pub detail: Value,
+    /// Where.
+    pub detail: Detail,
     /// What to do.
     pub hint: Option<String>,
+}
+
+/// Where a mapping failed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Detail {
+    /// Which record, from 0; null for the whole payload.
+    pub index: Option<usize>,
+    /// Where in the output.
+    pub path: Option<String>,
 }
 
 /// Something worth knowing about a record that was mapped.
@@ -80,10 +89,22 @@ pub fn map(connector: &Connector, mapping: &str, body: &[u8], input: &MapInput) 
     mapped
 }
 
-fn into(mapped: &mut Mapped, connector: &Connector, mapping: &str, body: &[u8], input: &MapInput) -> Result<(), Failure> {
+fn into(
+    mapped: &mut Mapped,
+    connector: &Connector,
+    mapping: &str,
+    body: &[u8],
+    input: &MapInput,
+) -> Result<(), Failure> {
     let program = connector.mapping(mapping).ok_or_else(|| Failure {
-        hint: Some(format!("mappings: {}", connector.mapping_names().collect::<Vec<_>>().join(", "))),
-        ..Failure::of("mapping_unknown", format!("{} has no mapping `{mapping}`", connector.id()))
+        hint: Some(format!(
+            "mappings: {}",
+            connector.mapping_names().collect::<Vec<_>>().join(", ")
+        )),
+        ..Failure::of(
+            "mapping_unknown",
+            format!("{} has no mapping `{mapping}`", connector.id()),
+        )
     })?;
     let manifest = connector.manifest();
     let payload = records::decode(manifest, body)?;
@@ -102,7 +123,9 @@ fn into(mapped: &mut Mapped, connector: &Connector, mapping: &str, body: &[u8], 
                 note(&mut mapped.warnings, index, &notes);
                 for output in outputs {
                     if let Output::Order(_, mismatches) = &output {
-                        mapped.warnings.extend(mismatches.iter().filter_map(|found| mismatch(index, found)));
+                        mapped
+                            .warnings
+                            .extend(mismatches.iter().filter_map(|found| mismatch(index, found)));
                     }
                     mapped.outputs.push(output);
                 }
@@ -114,9 +137,18 @@ fn into(mapped: &mut Mapped, connector: &Connector, mapping: &str, body: &[u8], 
 }
 
 /// One record: all of its outputs fit, or none counts.
-fn one(program: &Program, mapping: &str, record: Val, scope: &Scope) -> Result<(Vec<Output>, Notes), Failure> {
+fn one(
+    program: &Program,
+    mapping: &str,
+    record: Val,
+    scope: &Scope,
+) -> Result<(Vec<Output>, Notes), Failure> {
     let yielded = program.run(record, scope)?;
-    let outputs = yielded.values.iter().map(|value| Output::check(mapping, value)).collect::<Result<_, _>>()?;
+    let outputs = yielded
+        .values
+        .iter()
+        .map(|value| Output::check(mapping, value))
+        .collect::<Result<_, _>>()?;
     Ok((outputs, yielded.notes))
 }
 
@@ -160,7 +192,10 @@ fn mismatch(index: usize, found: &Mismatch) -> Option<Warning> {
     Some(Warning {
         class: Class::TotalsMismatch,
         code: "totals_mismatch".to_owned(),
-        message: format!("{what}: it differs by {} {}", found.difference.amount, found.difference.currency),
+        message: format!(
+            "{what}: it differs by {} {}",
+            found.difference.amount, found.difference.currency
+        ),
         detail: json!({
             "index": index, "compared": found.compared, "stated": found.stated,
             "computed": found.computed, "difference": found.difference,
@@ -169,25 +204,22 @@ fn mismatch(index: usize, found: &Mismatch) -> Option<Warning> {
 }
 
 impl Failure {
-    fn of(code: &str, message: impl Into<String>) -> Self {
+    fn of(code: &'static str, message: impl Into<String>) -> Self {
+        let message = message.into();
         Self {
             class: Class::BrokenContract,
-            code: code.to_owned(),
-            message: message.into(),
-            detail: json!({"index": null, "path": null}),
+            code,
+            message,
+            detail: Detail::default(),
             hint: None,
         }
     }
     fn with_path(mut self, path: &str) -> Self {
-        if let Some(detail) = self.detail.as_object_mut() {
-            detail.insert("path".to_owned(), path.into());
-        }
+        self.detail.path = Some(path.to_owned());
         self
     }
-    fn at(mut self, index: usize) -> Self {
-        if let Some(detail) = self.detail.as_object_mut() {
-            detail.insert("index".to_owned(), index.into());
-        }
+    const fn at(mut self, index: usize) -> Self {
+        self.detail.index = Some(index);
         self
     }
 }
@@ -215,6 +247,9 @@ impl From<MapError> for Failure {
 }
 impl From<OutputError> for Failure {
     fn from(error: OutputError) -> Self {
-        Self { hint: error.hint.map(str::to_owned), ..Self::of(error.code, error.to_string()).with_path(&error.path) }
+        Self {
+            hint: error.hint.map(str::to_owned),
+            ..Self::of(error.code, error.to_string()).with_path(&error.path)
+        }
     }
 }

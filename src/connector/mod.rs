@@ -13,7 +13,7 @@ pub mod registry;
 
 pub use build::Connector;
 pub use catalogue::{Catalogue, Refusal};
-pub use map::{Failure, Mapped, MapInput, Warning};
+pub use map::{Detail, Failure, MapInput, Mapped, Warning};
 pub use registry::Registry;
 
 #[cfg(test)]

@@ -28,9 +28,16 @@ fn json(body: &[u8], skip_prelude: bool, limits: &Limits) -> Result<Val, ReadErr
     if whole.is_ok() || !skip_prelude {
         return whole;
     }
-    let starts = body.iter().enumerate().filter(|(_, byte)| matches!(byte, b'{' | b'['));
-    let mut candidates = starts.take(PRELUDE_TRIES).filter_map(|(start, _)| body.get(start..));
-    candidates.find_map(|rest| read::json(rest, limits).ok()).map_or(whole, Ok)
+    let starts = body
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| matches!(byte, b'{' | b'['));
+    let mut candidates = starts
+        .take(PRELUDE_TRIES)
+        .filter_map(|(start, _)| body.get(start..));
+    candidates
+        .find_map(|rest| read::json(rest, limits).ok())
+        .map_or(whole, Ok)
 }
 
 /// The records of a payload for a mapping, wherever it came from: tried in the order in which the
@@ -38,7 +45,11 @@ fn json(body: &[u8], skip_prelude: bool, limits: &Limits) -> Result<Val, ReadErr
 ///
 /// # Errors
 /// When no path fits.
-pub fn of_mapping<'v>(manifest: &Manifest, mapping: &str, payload: &'v Val) -> Result<Vec<&'v Val>, SelectError> {
+pub fn of_mapping<'v>(
+    manifest: &Manifest,
+    mapping: &str,
+    payload: &'v Val,
+) -> Result<Vec<&'v Val>, SelectError> {
     let mut paths = walk::records_of(manifest, mapping);
     paths.sort_by_key(|path| std::cmp::Reverse(path.len()));
     let mut first_error = None;
@@ -59,7 +70,9 @@ pub fn of_mapping<'v>(manifest: &Manifest, mapping: &str, payload: &'v Val) -> R
 /// # Errors
 /// When the text is no path or the payload does not have it.
 pub fn by_path<'v>(path: &str, payload: &'v Val) -> Result<Vec<&'v Val>, SelectError> {
-    let parsed = Path::parse(path)
-        .map_err(|error| SelectError { path: path.to_owned(), message: error.message.to_owned() })?;
+    let parsed = Path::parse(path).map_err(|error| SelectError {
+        path: path.to_owned(),
+        message: error.message.to_owned(),
+    })?;
     select(payload, &parsed)
 }

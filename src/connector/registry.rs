@@ -32,7 +32,12 @@ impl Registry {
         for source in Source::built_in() {
             built_in.add(source, None);
         }
-        let registry = Self { dir, built_in, current: ArcSwap::default(), stamps: Mutex::new(None) };
+        let registry = Self {
+            dir,
+            built_in,
+            current: ArcSwap::default(),
+            stamps: Mutex::new(None),
+        };
         registry.current.store(Arc::new(registry.assemble(&[])));
         registry.reload_if_changed();
         registry
@@ -50,10 +55,16 @@ impl Registry {
 
     /// Where the folder of this name is, refused or not: the directory's goes before the built-in.
     pub fn source(&self, id: &str) -> Option<Source> {
-        let on_disk = self.dir.as_ref().map(|dir| dir.join(id)).filter(|path| !id.is_empty() && path.is_dir());
-        on_disk
-            .map(Source::Disk)
-            .or_else(|| Source::built_in().into_iter().find(|source| source.name() == id))
+        let on_disk = self
+            .dir
+            .as_ref()
+            .map(|dir| dir.join(id))
+            .filter(|path| !id.is_empty() && path.is_dir());
+        on_disk.map(Source::Disk).or_else(|| {
+            Source::built_in()
+                .into_iter()
+                .find(|source| source.name() == id)
+        })
     }
 
     /// Looks at names, change times and lengths in the directory and re-reads the folders that
@@ -67,8 +78,10 @@ impl Registry {
             return false;
         }
         let before = known.take().unwrap_or_default();
-        let folders: Vec<(&String, bool)> =
-            now.iter().map(|(name, stamp)| (name, before.get(name) != Some(stamp))).collect();
+        let folders: Vec<(&String, bool)> = now
+            .iter()
+            .map(|(name, stamp)| (name, before.get(name) != Some(stamp)))
+            .collect();
         self.current.store(Arc::new(self.assemble(&folders)));
         *known = Some(now);
         true
@@ -78,18 +91,30 @@ impl Registry {
     /// has to be read; else what is in use stays, refused or not.
     fn assemble(&self, folders: &[(&String, bool)]) -> Catalogue {
         let mut catalogue = Catalogue::default();
-        self.built_in.all().for_each(|connector| catalogue.put(connector.clone()));
-        let overridden = |refusal: &&Refusal| !folders.iter().any(|(name, _)| **name == refusal.folder);
+        self.built_in
+            .all()
+            .for_each(|connector| catalogue.put(connector.clone()));
+        let overridden =
+            |refusal: &&Refusal| !folders.iter().any(|(name, _)| **name == refusal.folder);
         catalogue.refuse(self.built_in.refused().iter().filter(overridden).cloned());
-        let Some(dir) = &self.dir else { return catalogue };
+        let Some(dir) = &self.dir else {
+            return catalogue;
+        };
         if !dir.is_dir() {
             let finding = Finding::of("", "the connectors directory does not exist");
             catalogue.refuse([Refusal::of(&dir.to_string_lossy(), finding)]);
         }
         let current = self.current.load();
         for (name, changed) in folders {
-            let from_disk = current.get(name).filter(|running| matches!(running.folder().source, Source::Disk(_)));
-            let refused: Vec<Refusal> = current.refused().iter().filter(|r| r.folder == **name).cloned().collect();
+            let from_disk = current
+                .get(name)
+                .filter(|running| matches!(running.folder().source, Source::Disk(_)));
+            let refused: Vec<Refusal> = current
+                .refused()
+                .iter()
+                .filter(|r| r.folder == **name)
+                .cloned()
+                .collect();
             match from_disk {
                 Some(running) if !changed => {
                     catalogue.put(running);
@@ -104,15 +129,23 @@ impl Registry {
 
 /// The stamp of every folder of the directory.
 fn stamps(dir: &Path) -> BTreeMap<String, Stamp> {
-    let Ok(entries) = std::fs::read_dir(dir) else { return BTreeMap::new() };
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return BTreeMap::new();
+    };
     let folders = entries.flatten().filter(|entry| entry.path().is_dir());
-    let named = folders.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())));
-    named.filter(|(name, _)| !name.starts_with('.')).map(|(name, path)| (name, stamp(&path))).collect()
+    let named =
+        folders.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())));
+    named
+        .filter(|(name, _)| !name.starts_with('.'))
+        .map(|(name, path)| (name, stamp(&path)))
+        .collect()
 }
 
 /// Only what decides how a connector behaves: fixtures and prose may change.
 fn stamp(folder: &Path) -> Stamp {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Stamp::new() };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Stamp::new();
+    };
     let mut stamp: Stamp = entries
         .flatten()
         .filter_map(|entry| {

@@ -86,7 +86,7 @@ fn merge_lines(older: &[Line], newer: Vec<Line>) -> Vec<Line> {
         let again = places.get(&key).and_then(|place| waiting.remove(place));
         merged.push(match again {
             Some(mut line) => {
-                line.id = old.id.clone();
+                line.id = old.id;
                 revive(&mut line, old);
                 keep_attributes(&mut line.attributes, &old.attributes);
                 line.merge_over(old);
@@ -132,7 +132,7 @@ fn none_of(amount: Amount) -> Amount {
 fn cancelled(line: &Line) -> Line {
     let mut line = line.clone();
     if line.wanted().is_positive() {
-        line.cancelled_quantity = line.quantity.clone();
+        line.cancelled_quantity = line.quantity;
     }
     zero(&mut line.total);
     zero(&mut line.tax);

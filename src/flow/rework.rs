@@ -40,7 +40,7 @@ fn acknowledge(draft: &mut Draft<'_>) {
     if draft.settings.accept == Accept::Auto && pending(&draft.state) && !before {
         let more = json!({ "accept": true });
         let job = jobs::about_order(&draft.ctx, &draft.state.order, "orders.ack", more);
-        draft.jobs.push(job);
+        draft.enqueue(job);
     }
 }
 
@@ -60,7 +60,7 @@ fn cancel_at_channel(draft: &mut Draft<'_>) {
         let partial = draft.state.order.meta.status == OrderStatus::Fulfilled;
         let more = json!({ "reason": "cancelled_by_operator", "partial": partial });
         let job = jobs::about_order(&draft.ctx, &draft.state.order, "orders.cancel", more);
-        draft.jobs.push(job);
+        draft.enqueue(job);
     }
 }
 

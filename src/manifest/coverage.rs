@@ -21,8 +21,16 @@ pub struct Coverage {
 
 /// Headings of the table, in the order of [`Coverage::flags`].
 pub const HEADINGS: [&str; 10] = [
-    "orders by webhook", "orders by poll", "acknowledge", "fulfilment push", "stock", "labels",
-    "tracking", "COD", "pickup points", "returns",
+    "orders by webhook",
+    "orders by poll",
+    "acknowledge",
+    "fulfilment push",
+    "stock",
+    "labels",
+    "tracking",
+    "COD",
+    "pickup points",
+    "returns",
 ];
 
 impl Coverage {
@@ -38,7 +46,10 @@ impl Coverage {
         };
         Self {
             orders_webhook: topic("order"),
-            orders_poll: manifest.operations.get("orders.pull").is_some_and(|pull| pull.poll.is_some()),
+            orders_poll: manifest
+                .operations
+                .get("orders.pull")
+                .is_some_and(|pull| pull.poll.is_some()),
             acknowledge: operation("orders.ack"),
             fulfillment_push: operation("fulfillment.push"),
             stock: operation("stock.push") || operation("stock.pull"),
@@ -53,8 +64,16 @@ impl Coverage {
     /// The same in the order of [`HEADINGS`].
     pub const fn flags(&self) -> [bool; 10] {
         [
-            self.orders_webhook, self.orders_poll, self.acknowledge, self.fulfillment_push,
-            self.stock, self.labels, self.tracking, self.cod, self.points, self.returns,
+            self.orders_webhook,
+            self.orders_poll,
+            self.acknowledge,
+            self.fulfillment_push,
+            self.stock,
+            self.labels,
+            self.tracking,
+            self.cod,
+            self.points,
+            self.returns,
         ]
     }
 }

@@ -16,7 +16,12 @@ fn keys<T: DeserializeOwned>(table: &str) -> Vec<String> {
         Err(error) => error.message().to_owned(),
     };
     assert!(error.starts_with("unknown field `zzz`"), "{error}");
-    error.split('`').skip(3).step_by(2).map(str::to_owned).collect()
+    error
+        .split('`')
+        .skip(3)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The words of an enumeration.
@@ -25,7 +30,12 @@ fn words<T: DeserializeOwned>() -> Vec<String> {
         Ok(_) => panic!("an unknown word must be refused"),
         Err(error) => error.to_string(),
     };
-    error.split('`').skip(3).step_by(2).map(str::to_owned).collect()
+    error
+        .split('`')
+        .skip(3)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The kinds of a tagged enumeration.
@@ -34,7 +44,12 @@ fn kinds<T: DeserializeOwned>() -> Vec<String> {
         Ok(_) => panic!("an unknown kind must be refused"),
         Err(error) => error.message().to_owned(),
     };
-    error.split('`').skip(3).step_by(2).map(str::to_owned).collect()
+    error
+        .split('`')
+        .skip(3)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
 }
 
 #[test]
@@ -72,17 +87,31 @@ fn the_manual_names_every_word_of_the_vocabulary() {
         words::<HashAlgorithm>(),
         words::<SecretVariant>(),
         words::<super::form::FieldType>(),
-        super::lint::OPERATIONS.iter().map(|name| (*name).to_owned()).collect(),
-        super::lint::READ_MAPPINGS.iter().map(|name| (*name).to_owned()).collect(),
+        super::lint::OPERATIONS
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect(),
+        super::lint::READ_MAPPINGS
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect(),
     ];
     let manual = manual();
     // A word is named when it stands alone inside code quotes, or as a heading's table name.
     let code: Vec<&str> = manual.split('`').skip(1).step_by(2).collect();
     let named = |word: &str| {
-        code.iter().any(|text| text.split(|c: char| !c.is_ascii_alphanumeric() && !"_.-".contains(c)).any(|part| part.trim_matches('.') == word))
-            || code.iter().any(|text| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|part| part == word))
+        code.iter().any(|text| {
+            text.split(|c: char| !c.is_ascii_alphanumeric() && !"_.-".contains(c))
+                .any(|part| part.trim_matches('.') == word)
+        }) || code.iter().any(|text| {
+            text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                .any(|part| part == word)
+        })
     };
     let silent: Vec<&String> = all.iter().flatten().filter(|word| !named(word)).collect();
     assert!(all.iter().all(|list| !list.is_empty()), "{all:?}");
-    assert!(silent.is_empty(), "docs/connectors.md does not name {silent:?}");
+    assert!(
+        silent.is_empty(),
+        "docs/connectors.md does not name {silent:?}"
+    );
 }

@@ -18,7 +18,10 @@ impl<'a> Document<'a> {
     /// # Errors
     /// When the text is no TOML.
     pub fn parse(text: &'a str) -> Result<Self, toml::de::Error> {
-        Ok(Self { text, root: DeValue::Table(DeTable::parse(text)?.into_inner()) })
+        Ok(Self {
+            text,
+            root: DeValue::Table(DeTable::parse(text)?.into_inner()),
+        })
     }
 
     /// The text.
@@ -32,7 +35,9 @@ impl<'a> Document<'a> {
         let mut at = &self.root;
         let mut span = 0..0;
         for key in path {
-            let Some((key_span, value)) = step(at, key) else { break };
+            let Some((key_span, value)) = step(at, key) else {
+                break;
+            };
             (span, at) = (key_span, value.get_ref());
         }
         Place::of(self.text, span.start)
@@ -52,19 +57,33 @@ impl<'a> Document<'a> {
 
     /// Where a place (line and column from 1) inside the text at the path stands in the document.
     pub fn inside(&self, path: &[&str], line: usize, column: usize) -> Place {
-        let Some(span) = self.value_span(path) else { return self.place(path) };
+        let Some(span) = self.value_span(path) else {
+            return self.place(path);
+        };
         let raw = self.text.get(span.clone()).unwrap_or("");
         let start = Place::of(self.text, span.start);
         let block = raw.starts_with("'''") || raw.starts_with("\"\"\"");
         if !block {
-            return Place { line: start.line, column: start.column + column };
+            return Place {
+                line: start.line,
+                column: start.column + column,
+            };
         }
         let body = raw.get(3..).unwrap_or("");
         let opens_with_break = body.starts_with('\n') || body.starts_with("\r\n");
         match (opens_with_break, line) {
-            (true, line) => Place { line: start.line + line, column },
-            (false, 1) => Place { line: start.line, column: start.column + 2 + column },
-            (false, line) => Place { line: start.line + line - 1, column },
+            (true, line) => Place {
+                line: start.line + line,
+                column,
+            },
+            (false, 1) => Place {
+                line: start.line,
+                column: start.column + 2 + column,
+            },
+            (false, line) => Place {
+                line: start.line + line - 1,
+                column,
+            },
         }
     }
 
@@ -72,18 +91,29 @@ impl<'a> Document<'a> {
     /// innermost one); for errors that only know their table.
     pub fn key_near(&self, offset: usize, key: &str) -> Option<Place> {
         let mut found = None;
-        search(&self.root, key, &mut |table: Range<usize>, key_span: Range<usize>| {
-            let distance = if table.contains(&offset) { 0 } else { offset.abs_diff(table.start) };
-            if found.as_ref().is_none_or(|(best, _)| distance <= *best) {
-                found = Some((distance, key_span.start));
-            }
-        });
+        search(
+            &self.root,
+            key,
+            &mut |table: Range<usize>, key_span: Range<usize>| {
+                let distance = if table.contains(&offset) {
+                    0
+                } else {
+                    offset.abs_diff(table.start)
+                };
+                if found.as_ref().is_none_or(|(best, _)| distance <= *best) {
+                    found = Some((distance, key_span.start));
+                }
+            },
+        );
         found.map(|(_, start)| Place::of(self.text, start))
     }
 }
 
 /// The value under a key or item number, with the key's span (an item's own for arrays).
-fn step<'v, 'i>(value: &'v DeValue<'i>, key: &str) -> Option<(Range<usize>, &'v Spanned<DeValue<'i>>)> {
+fn step<'v, 'i>(
+    value: &'v DeValue<'i>,
+    key: &str,
+) -> Option<(Range<usize>, &'v Spanned<DeValue<'i>>)> {
     match value {
         DeValue::Table(table) => table
             .iter()
@@ -125,7 +155,10 @@ fn report(
     wanted: &str,
     found: &mut impl FnMut(Range<usize>, Range<usize>),
 ) {
-    for (key, _) in table.iter().filter(|(key, _)| key.get_ref().as_ref() == wanted) {
+    for (key, _) in table
+        .iter()
+        .filter(|(key, _)| key.get_ref().as_ref() == wanted)
+    {
         found(span.clone(), key.span());
     }
 }

@@ -22,7 +22,13 @@ impl Finding {
     /// A finding at a place of a file.
     pub fn at(file: &str, place: Place, message: impl Into<String>) -> Self {
         let Place { line, column } = place;
-        Self { file: file.to_owned(), line, column, message: message.into(), hint: None }
+        Self {
+            file: file.to_owned(),
+            line,
+            column,
+            message: message.into(),
+            hint: None,
+        }
     }
     /// A finding about a file as a whole.
     pub fn of(file: &str, message: impl Into<String>) -> Self {
@@ -38,7 +44,11 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)?;
+        write!(
+            f,
+            "{}:{}:{}: {}",
+            self.file, self.line, self.column, self.message
+        )?;
         match &self.hint {
             Some(hint) => write!(f, " ({hint})"),
             None => Ok(()),

@@ -111,7 +111,11 @@ pub struct Case {
 
 /// Every case of a folder, sorted by name; a broken one is a finding.
 pub fn all(source: &Source) -> Vec<Result<Case, Finding>> {
-    source.dirs("fixtures").into_iter().map(|name| Case::load(source, &name)).collect()
+    source
+        .dirs("fixtures")
+        .into_iter()
+        .map(|name| Case::load(source, &name))
+        .collect()
 }
 
 impl Case {
@@ -144,7 +148,11 @@ impl Case {
             class: read.class,
             settings: read.settings,
             credentials: read.credentials,
-            headers: read.headers.into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect(),
+            headers: read
+                .headers
+                .into_iter()
+                .map(|(name, value)| (name.to_lowercase(), value))
+                .collect(),
             memory: read.memory,
             cursor: read.cursor,
             now: read.now,
@@ -163,8 +171,10 @@ impl Case {
     /// When it cannot be read.
     pub fn bytes(&self, stem: &str) -> Result<Option<Vec<u8>>, Finding> {
         let files = self.source.files(&format!("fixtures/{}", self.name));
-        let Some(name) = files.iter().find(|name| name.strip_prefix(stem).is_some_and(|rest| rest.starts_with('.')))
-        else {
+        let Some(name) = files.iter().find(|name| {
+            name.strip_prefix(stem)
+                .is_some_and(|rest| rest.starts_with('.'))
+        }) else {
             return Ok(None);
         };
         let path = self.path(name);
@@ -179,9 +189,14 @@ impl Case {
     /// # Errors
     /// When it cannot be read or is no JSON.
     pub fn json(&self, stem: &str) -> Result<Option<Value>, Finding> {
-        let Some(bytes) = self.bytes(stem)? else { return Ok(None) };
+        let Some(bytes) = self.bytes(stem)? else {
+            return Ok(None);
+        };
         serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-            let place = super::Place { line: error.line().max(1), column: error.column().max(1) };
+            let place = super::Place {
+                line: error.line().max(1),
+                column: error.column().max(1),
+            };
             Finding::at(&self.path(&format!("{stem}.json")), place, "not valid JSON")
         })
     }

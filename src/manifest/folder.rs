@@ -58,7 +58,9 @@ impl Source {
             Source::BuiltIn(dir) => dir.path(),
             Source::Disk(path) => path.as_path(),
         };
-        path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+        path.file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default()
     }
 
     /// The bytes of a file, by its path inside the folder.
@@ -74,10 +76,14 @@ impl Source {
             Source::Disk(path) => {
                 let file = path.join(relative);
                 match std::fs::metadata(&file) {
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(FileError::Missing),
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                        Err(FileError::Missing)
+                    }
                     Err(error) => Err(FileError::Unreadable(error)),
                     Ok(meta) if meta.len() > FILE_CAP => Err(FileError::TooLarge),
-                    Ok(_) => std::fs::read(&file).map(Cow::Owned).map_err(FileError::Unreadable),
+                    Ok(_) => std::fs::read(&file)
+                        .map(Cow::Owned)
+                        .map_err(FileError::Unreadable),
                 }
             }
         }
@@ -88,7 +94,9 @@ impl Source {
     /// # Errors
     /// A finding when it cannot be read or is no UTF-8.
     pub fn text(&self, relative: &str) -> Result<String, Finding> {
-        let bytes = self.read(relative).map_err(|error| Finding::of(relative, error.to_string()))?;
+        let bytes = self
+            .read(relative)
+            .map_err(|error| Finding::of(relative, error.to_string()))?;
         String::from_utf8(bytes.into_owned()).map_err(|_| Finding::of(relative, "not valid UTF-8"))
     }
 
@@ -105,11 +113,22 @@ impl Source {
     fn entries(&self, relative: &str, dirs: bool) -> Vec<String> {
         let mut names: Vec<String> = match self {
             Source::BuiltIn(dir) => {
-                let inner = if relative.is_empty() { Some(*dir) } else { dir.get_dir(dir.path().join(relative)) };
-                inner.map(|inner| embedded_names(inner, dirs)).unwrap_or_default()
+                let inner = if relative.is_empty() {
+                    Some(*dir)
+                } else {
+                    dir.get_dir(dir.path().join(relative))
+                };
+                inner
+                    .map(|inner| embedded_names(inner, dirs))
+                    .unwrap_or_default()
             }
             Source::Disk(path) => std::fs::read_dir(path.join(relative))
-                .map(|entries| entries.flatten().filter(|e| e.path().is_dir() == dirs).collect::<Vec<_>>())
+                .map(|entries| {
+                    entries
+                        .flatten()
+                        .filter(|e| e.path().is_dir() == dirs)
+                        .collect::<Vec<_>>()
+                })
                 .unwrap_or_default()
                 .iter()
                 .filter_map(|entry| entry.file_name().into_string().ok())
@@ -160,7 +179,9 @@ impl Folder {
         let manifest: Manifest = parse::strict(MANIFEST, &text).map_err(|finding| vec![finding])?;
         let mut findings = Vec::new();
         if manifest.id != id {
-            let place = Document::parse(&text).map(|d| d.place(&["id"])).unwrap_or(super::Place::START);
+            let place = Document::parse(&text)
+                .map(|d| d.place(&["id"]))
+                .unwrap_or(super::Place::START);
             let message = format!("the id `{}` is not the folder's name `{id}`", manifest.id);
             findings.push(Finding::at(MANIFEST, place, message));
         }
@@ -181,7 +202,15 @@ impl Folder {
             return Err(findings);
         }
         let version = version(&text, &programs, &tables);
-        Ok(Self { id, source, manifest, text, programs, tables, version })
+        Ok(Self {
+            id,
+            source,
+            manifest,
+            text,
+            programs,
+            tables,
+            version,
+        })
     }
 
     /// The jq file of a mapping: as `mappings` says, else `<name>.jq`.
@@ -194,7 +223,11 @@ impl Folder {
     }
 }
 
-fn version(text: &str, programs: &BTreeMap<String, String>, tables: &BTreeMap<String, String>) -> String {
+fn version(
+    text: &str,
+    programs: &BTreeMap<String, String>,
+    tables: &BTreeMap<String, String>,
+) -> String {
     let mut hash = Sha256::new();
     let mut part = |name: &str, content: &str| {
         hash.update((name.len() as u64).to_be_bytes());

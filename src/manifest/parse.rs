@@ -8,17 +8,49 @@ use serde::de::DeserializeOwned;
 /// Words of the vocabulary (CONNECTORS.md) that are not built yet: kinds, formats and keys.
 const NOT_BUILT_YET: &[&str] = &[
     // transport
-    "multipart", "soap", "graphql", "csv", "binary", "charset",
+    "multipart",
+    "soap",
+    "graphql",
+    "csv",
+    "binary",
+    "charset",
     // auth
-    "body", "oauth2", "session", "sign", "jwt", "mtls", "all", "native",
+    "body",
+    "oauth2",
+    "session",
+    "sign",
+    "jwt",
+    "mtls",
+    "all",
+    "native",
     // pagination
-    "offset", "next_url", "since_id", "time_window", "journal", "graphql_connection",
-    "list_then_get", "batch",
+    "offset",
+    "next_url",
+    "since_id",
+    "time_window",
+    "journal",
+    "graphql_connection",
+    "list_then_get",
+    "batch",
     // limits, idempotency, jobs
-    "quota", "cost", "spacing", "lanes", "idempotency", "jobs", "compensation",
+    "quota",
+    "cost",
+    "spacing",
+    "lanes",
+    "idempotency",
+    "jobs",
+    "compensation",
     // verify
-    "hash_concat", "rsa", "ecdsa", "ed25519", "key_by_id", "jws", "static_token", "ip_allow",
-    "standard_webhooks", "refetch",
+    "hash_concat",
+    "rsa",
+    "ecdsa",
+    "ed25519",
+    "key_by_id",
+    "jws",
+    "static_token",
+    "ip_allow",
+    "standard_webhooks",
+    "refetch",
 ];
 
 /// Reads a TOML text strictly.
@@ -31,7 +63,9 @@ pub fn strict<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Finding>
 }
 
 fn plain(file: &str, text: &str, error: &toml::de::Error) -> Finding {
-    let place = error.span().map_or(Place::START, |span| Place::of(text, span.start));
+    let place = error
+        .span()
+        .map_or(Place::START, |span| Place::of(text, span.start));
     Finding::at(file, place, error.message())
 }
 
@@ -40,7 +74,9 @@ fn explain(file: &str, document: &Document<'_>, error: &toml::de::Error) -> Find
     let mut finding = plain(file, document.text(), error);
     let message = error.message().to_owned();
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    let Some((word, known)) = quoted.split_first() else { return finding };
+    let Some((word, known)) = quoted.split_first() else {
+        return finding;
+    };
     let offset = error.span().map_or(0, |span| span.start);
     if message.starts_with("unknown field") {
         if let Some(place) = document.key_near(offset, word) {
@@ -75,6 +111,9 @@ fn unknown(what: &str, word: &str, known: &[&str]) -> String {
 /// The first quoted `word` at or after the offset: where a wrong value stands.
 fn word_place(text: &str, offset: usize, word: &str) -> Option<Place> {
     let rest = text.get(offset..)?;
-    let at = [format!("\"{word}\""), format!("'{word}'")].iter().filter_map(|w| rest.find(w)).min()?;
+    let at = [format!("\"{word}\""), format!("'{word}'")]
+        .iter()
+        .filter_map(|w| rest.find(w))
+        .min()?;
     Some(Place::of(text, offset + at))
 }

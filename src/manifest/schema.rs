@@ -10,7 +10,10 @@ pub fn json_schema(manifest: &Manifest) -> Value {
     let settings = group(&manifest.settings, false);
     let credentials = group(&manifest.credentials, true);
     let mut required = Vec::new();
-    for (name, fields) in [("settings", &manifest.settings), ("credentials", &manifest.credentials)] {
+    for (name, fields) in [
+        ("settings", &manifest.settings),
+        ("credentials", &manifest.credentials),
+    ] {
         if fields.values().any(|field| field.required) {
             required.push(name);
         }
@@ -26,10 +29,15 @@ pub fn json_schema(manifest: &Manifest) -> Value {
 }
 
 fn group(fields: &BTreeMap<String, FormField>, secret: bool) -> Value {
-    let properties: Map<String, Value> =
-        fields.iter().map(|(name, field)| (name.clone(), property(field, secret))).collect();
-    let required: Vec<&String> =
-        fields.iter().filter(|(_, field)| field.required).map(|(name, _)| name).collect();
+    let properties: Map<String, Value> = fields
+        .iter()
+        .map(|(name, field)| (name.clone(), property(field, secret)))
+        .collect();
+    let required: Vec<&String> = fields
+        .iter()
+        .filter(|(_, field)| field.required)
+        .map(|(name, _)| name)
+        .collect();
     json!({
         "type": "object",
         "properties": properties,

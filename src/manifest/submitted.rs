@@ -3,9 +3,9 @@
 //! What always holds: messages name the field and the rule, never the value that was entered; what
 //! passes has every default filled in.
 
+use super::finding::did_you_mean;
 use super::form::{FieldType, FormField};
 use super::model::Manifest;
-use super::finding::did_you_mean;
 use regex::Regex;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -24,7 +24,10 @@ pub struct FieldError {
 ///
 /// # Errors
 /// Every field that cannot be taken.
-pub fn settings(manifest: &Manifest, given: &Map<String, Value>) -> Result<Map<String, Value>, Vec<FieldError>> {
+pub fn settings(
+    manifest: &Manifest,
+    given: &Map<String, Value>,
+) -> Result<Map<String, Value>, Vec<FieldError>> {
     check("settings", &manifest.settings, given)
 }
 
@@ -32,7 +35,10 @@ pub fn settings(manifest: &Manifest, given: &Map<String, Value>) -> Result<Map<S
 ///
 /// # Errors
 /// Every field that cannot be taken.
-pub fn credentials(manifest: &Manifest, given: &Map<String, Value>) -> Result<Map<String, Value>, Vec<FieldError>> {
+pub fn credentials(
+    manifest: &Manifest,
+    given: &Map<String, Value>,
+) -> Result<Map<String, Value>, Vec<FieldError>> {
     check("credentials", &manifest.credentials, given)
 }
 
@@ -43,10 +49,17 @@ fn check(
 ) -> Result<Map<String, Value>, Vec<FieldError>> {
     let mut errors = Vec::new();
     let mut taken = Map::new();
-    let mut refuse = |name: &str, message: String| errors.push(FieldError { field: format!("{group}.{name}"), message });
+    let mut refuse = |name: &str, message: String| {
+        errors.push(FieldError {
+            field: format!("{group}.{name}"),
+            message,
+        })
+    };
     for name in given.keys().filter(|name| !fields.contains_key(*name)) {
         let meant = did_you_mean(name, fields.keys().map(String::as_str));
-        let advice = meant.map(|meant| format!(": did you mean `{meant}`?")).unwrap_or_default();
+        let advice = meant
+            .map(|meant| format!(": did you mean `{meant}`?"))
+            .unwrap_or_default();
         refuse(name, format!("unknown field{advice}"));
     }
     for (name, field) in fields {
@@ -61,7 +74,11 @@ fn check(
             (None, None) => {}
         }
     }
-    if errors.is_empty() { Ok(taken) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(taken)
+    } else {
+        Err(errors)
+    }
 }
 
 /// A form sends an empty text for a field that was left empty.
@@ -72,7 +89,9 @@ fn empty(value: &Value) -> bool {
 /// Does the value fit the field?
 pub(super) fn fits(field: &FormField, value: &Value) -> Result<(), String> {
     let text = match (field.kind, value) {
-        (FieldType::Json, _) | (FieldType::Number, Value::Number(_)) | (FieldType::Bool, Value::Bool(_)) => {
+        (FieldType::Json, _)
+        | (FieldType::Number, Value::Number(_))
+        | (FieldType::Bool, Value::Bool(_)) => {
             return Ok(());
         }
         (FieldType::Number, _) => return Err("must be a number".to_owned()),
@@ -92,7 +111,11 @@ pub(super) fn fits(field: &FormField, value: &Value) -> Result<(), String> {
     }
     match &field.pattern {
         Some(pattern) if !whole(pattern).is_ok_and(|regex| regex.is_match(text)) => {
-            let example = field.example.as_ref().map(|e| format!(", such as `{e}`")).unwrap_or_default();
+            let example = field
+                .example
+                .as_ref()
+                .map(|e| format!(", such as `{e}`"))
+                .unwrap_or_default();
             Err(format!("does not have the expected form{example}"))
         }
         _ => Ok(()),

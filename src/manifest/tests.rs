@@ -1,5 +1,10 @@
 //! Strict parsing, lint, form: every error with its place.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
 
 use super::folder::{Folder, MANIFEST, Source};
 use super::*;
@@ -56,37 +61,88 @@ fn the_sample_is_clean() {
 #[test]
 fn an_unknown_key_is_refused_with_place_and_advice() {
     for (old, new, message, needle) in [
-        ("interval = \"60s\"", "intervall = \"60s\"", "unknown key `intervall`: did you mean `interval`?", "intervall"),
-        ("summary =", "sumary =", "unknown key `sumary`: did you mean `summary`?", "sumary"),
-        ("kind = \"bearer\"\ntoken", "kind = \"bearer\"\nwehn = 'true'\ntoken", "unknown key `wehn`", "wehn"),
-        ("encoding = \"hex\"", "encoding = \"hex\"\nprefx = \"x\"", "unknown key `prefx`: did you mean `prefix`?", "prefx"),
-        ("size = 50", "size = 50, limmit = 3", "unknown key `limmit`: did you mean `limit`?", "limmit"),
-        ("[webhooks]", "[webhooks]\nidempotency = 1", "`idempotency` is not built yet", "idempotency"),
+        (
+            "interval = \"60s\"",
+            "intervall = \"60s\"",
+            "unknown key `intervall`: did you mean `interval`?",
+            "intervall",
+        ),
+        (
+            "summary =",
+            "sumary =",
+            "unknown key `sumary`: did you mean `summary`?",
+            "sumary",
+        ),
+        (
+            "kind = \"bearer\"\ntoken",
+            "kind = \"bearer\"\nwehn = 'true'\ntoken",
+            "unknown key `wehn`",
+            "wehn",
+        ),
+        (
+            "encoding = \"hex\"",
+            "encoding = \"hex\"\nprefx = \"x\"",
+            "unknown key `prefx`: did you mean `prefix`?",
+            "prefx",
+        ),
+        (
+            "size = 50",
+            "size = 50, limmit = 3",
+            "unknown key `limmit`: did you mean `limit`?",
+            "limmit",
+        ),
+        (
+            "[webhooks]",
+            "[webhooks]\nidempotency = 1",
+            "`idempotency` is not built yet",
+            "idempotency",
+        ),
     ] {
         let text = sample_with(old, new);
         let finding = parse_error(&text);
         assert_eq!(finding.message, message);
         assert_eq!(finding.line, line_of(&text, needle), "{finding}");
         let line = text.lines().nth(finding.line - 1).unwrap();
-        assert_eq!(line.chars().skip(finding.column - 1).take(needle.len()).collect::<String>(), needle);
+        assert_eq!(
+            line.chars()
+                .skip(finding.column - 1)
+                .take(needle.len())
+                .collect::<String>(),
+            needle
+        );
     }
 }
 
 #[test]
 fn a_kind_of_the_vocabulary_that_nothing_uses_is_not_built_yet() {
     for (old, new, word) in [
-        ("kind = \"bearer\"\ntoken = \"{token}\"", "kind = \"oauth2\"", "oauth2"),
-        ("kind = \"page\", param = \"page\", size = 50", "kind = \"graphql_connection\"", "graphql_connection"),
+        (
+            "kind = \"bearer\"\ntoken = \"{token}\"",
+            "kind = \"oauth2\"",
+            "oauth2",
+        ),
+        (
+            "kind = \"page\", param = \"page\", size = 50",
+            "kind = \"graphql_connection\"",
+            "graphql_connection",
+        ),
         ("kind = \"hmac\"", "kind = \"rsa\"", "rsa"),
         ("[transport]", "[transport]\nformat = \"soap\"", "soap"),
     ] {
         let text = sample_with(old, new);
         let finding = parse_error(&text);
         assert_eq!(finding.message, format!("`{word}` is not built yet"));
-        assert_eq!(finding.line, line_of(&text, &format!("\"{word}\"")), "{finding}");
+        assert_eq!(
+            finding.line,
+            line_of(&text, &format!("\"{word}\"")),
+            "{finding}"
+        );
     }
     let finding = parse_error(&sample_with("kind = \"bearer\"", "kind = \"baerer\""));
-    assert_eq!(finding.message, "unknown value `baerer`: did you mean `bearer`?");
+    assert_eq!(
+        finding.message,
+        "unknown value `baerer`: did you mean `bearer`?"
+    );
 }
 
 #[test]
@@ -104,27 +160,94 @@ fn other_mistakes_have_their_line_too() {
 #[test]
 fn the_lint_names_what_the_types_cannot() {
     let cases: &[(&str, &str, &str)] = &[
-        ("id = \"paperbird\"", "id = \"bluebird\"", "the id `bluebird` is not the folder's name `paperbird`"),
-        ("\"connection.check\"", "\"connection.chekc\"", "unknown operation `connection.chekc`: did you mean `connection.check`?"),
-        ("mapping = \"order\"", "mapping = \"ordr\"", "`ordr` is no mapping of the canonical model: did you mean `order`?"),
-        ("mapping = \"order\"", "mapping = \"cod\"", "the mapping `cod` is not built yet"),
-        ("error = \"error.jq\"", "error = \"erorr.jq\"", "there is no file `erorr.jq`: did you mean `error.jq`?"),
+        (
+            "id = \"paperbird\"",
+            "id = \"bluebird\"",
+            "the id `bluebird` is not the folder's name `paperbird`",
+        ),
+        (
+            "\"connection.check\"",
+            "\"connection.chekc\"",
+            "unknown operation `connection.chekc`: did you mean `connection.check`?",
+        ),
+        (
+            "mapping = \"order\"",
+            "mapping = \"ordr\"",
+            "`ordr` is no mapping of the canonical model: did you mean `order`?",
+        ),
+        (
+            "mapping = \"order\"",
+            "mapping = \"cod\"",
+            "the mapping `cod` is not built yet",
+        ),
+        (
+            "error = \"error.jq\"",
+            "error = \"erorr.jq\"",
+            "there is no file `erorr.jq`: did you mean `error.jq`?",
+        ),
         ("error = \"error.jq\"", "", "this mapping is used nowhere"),
-        ("'\"/api/ping\"'", "'\"/api/ping/\" + .connection.shop_id'", "the setting `shop_id` is not declared"),
-        ("'\"/api/ping\"'", "'\"/api/ping/\" + .connection.token'", "`token` is a credential: secrets appear in auth and verify only"),
-        ("'\"/api/ping\"'", "'.credentials.token'", "secrets appear in auth and verify only"),
-        ("token = \"{token}\"", "token = \"{tokn}\"", "the credential `tokn` is not declared: did you mean `token`?"),
-        ("secret = \"webhook_secret\"", "secret = \"hook_secret\"", "the credential `hook_secret` is not declared"),
-        ("pattern = \"[A-Z]{3}\"", "pattern = \"[A-Z\"", "not a regular expression"),
-        ("example = \"EUR\"", "example = \"euro\"", "the example of `currency` does not have the expected form"),
-        ("Europe/Athens", "Europe/Athen", "`Europe/Athen` is no IANA time zone"),
-        ("ignore = true", "", "says neither how it is read nor that it is ignored"),
-        ("[[errors]]\nstatus = [200]\njq = '.body | type == \"object\" and has(\"error\")'", "[[errors]]", "matches every answer"),
-        ("kind = \"bearer\"\ntoken = \"{token}\"", "kind = \"none\"\nfoo = 1", "unknown key `foo`: kind `none` takes none"),
+        (
+            "'\"/api/ping\"'",
+            "'\"/api/ping/\" + .connection.shop_id'",
+            "the setting `shop_id` is not declared",
+        ),
+        (
+            "'\"/api/ping\"'",
+            "'\"/api/ping/\" + .connection.token'",
+            "`token` is a credential: secrets appear in auth and verify only",
+        ),
+        (
+            "'\"/api/ping\"'",
+            "'.credentials.token'",
+            "secrets appear in auth and verify only",
+        ),
+        (
+            "token = \"{token}\"",
+            "token = \"{tokn}\"",
+            "the credential `tokn` is not declared: did you mean `token`?",
+        ),
+        (
+            "secret = \"webhook_secret\"",
+            "secret = \"hook_secret\"",
+            "the credential `hook_secret` is not declared",
+        ),
+        (
+            "pattern = \"[A-Z]{3}\"",
+            "pattern = \"[A-Z\"",
+            "not a regular expression",
+        ),
+        (
+            "example = \"EUR\"",
+            "example = \"euro\"",
+            "the example of `currency` does not have the expected form",
+        ),
+        (
+            "Europe/Athens",
+            "Europe/Athen",
+            "`Europe/Athen` is no IANA time zone",
+        ),
+        (
+            "ignore = true",
+            "",
+            "says neither how it is read nor that it is ignored",
+        ),
+        (
+            "[[errors]]\nstatus = [200]\njq = '.body | type == \"object\" and has(\"error\")'",
+            "[[errors]]",
+            "matches every answer",
+        ),
+        (
+            "kind = \"bearer\"\ntoken = \"{token}\"",
+            "kind = \"none\"\nfoo = 1",
+            "unknown key `foo`: kind `none` takes none",
+        ),
     ];
     for (old, new, message) in cases {
         let found = findings(&[(MANIFEST, &sample_with(old, new))]);
-        assert!(found.iter().any(|finding| finding.contains(message)), "{message}\n{found:#?}");
+        assert!(
+            found.iter().any(|finding| finding.contains(message)),
+            "{message}\n{found:#?}"
+        );
     }
 }
 
@@ -135,7 +258,12 @@ fn webhooks_without_a_sweep_are_refused() {
     let end = text.find("[webhooks]").unwrap();
     let without = format!("{}{}", &text[..start], &text[end..]);
     let found = findings(&[(MANIFEST, &without)]);
-    assert!(found.iter().any(|finding| finding.contains("without a sweep")), "{found:#?}");
+    assert!(
+        found
+            .iter()
+            .any(|finding| finding.contains("without a sweep")),
+        "{found:#?}"
+    );
 }
 
 #[test]
@@ -146,7 +274,10 @@ fn the_contract_asks_for_examples_readme_and_fixtures() {
     let text = sample_with("example = \"https://shop.paperbird.example\"\n", "");
     std::fs::write(path.join(MANIFEST), &text).unwrap();
     let folder = Folder::load(Source::Disk(path)).unwrap();
-    let found: Vec<String> = lint::contract(&folder).iter().map(Finding::to_string).collect();
+    let found: Vec<String> = lint::contract(&folder)
+        .iter()
+        .map(Finding::to_string)
+        .collect();
     for message in [
         "the field `base_url` has no `example`",
         "README.md:1:1: no such file",
@@ -155,42 +286,78 @@ fn the_contract_asks_for_examples_readme_and_fixtures() {
         "no fixture of kind `mapping` for `error`",
         "no fixture of kind `webhook` with the outcome `refused`",
     ] {
-        assert!(found.iter().any(|finding| finding.contains(message)), "{message}\n{found:#?}");
+        assert!(
+            found.iter().any(|finding| finding.contains(message)),
+            "{message}\n{found:#?}"
+        );
     }
 }
 
 #[test]
 fn settings_in_mappings_are_checked_with_their_line() {
-    let found = findings(&[("error.jq", "# $connection.comment\n{class: \"invalid\", code: $connection.shop_code}\n")]);
-    assert_eq!(found, ["error.jq:2:38: the setting `shop_code` is not declared"]);
+    let found = findings(&[(
+        "error.jq",
+        "# $connection.comment\n{class: \"invalid\", code: $connection.shop_code}\n",
+    )]);
+    assert_eq!(
+        found,
+        ["error.jq:2:38: the setting `shop_code` is not declared"]
+    );
 }
 
 #[test]
 fn submitted_values_are_checked_field_by_field() {
     let manifest: Manifest = parse::strict(MANIFEST, &sample()).unwrap();
     let object = |value: Value| value.as_object().cloned().unwrap();
-    let good = submitted::settings(&manifest, &object(json!({"base_url": "https://a.example"}))).unwrap();
-    assert_eq!(Value::Object(good), json!({"base_url": "https://a.example", "currency": "EUR"}));
-    let bad = submitted::settings(&manifest, &object(json!({"base_url": "ftp://a", "currency": "euro", "curency": "x"})));
-    let bad: Vec<String> = bad.unwrap_err().into_iter().map(|e| format!("{}: {}", e.field, e.message)).collect();
-    assert_eq!(bad, [
-        "settings.curency: unknown field: did you mean `currency`?",
-        "settings.base_url: must be a URL that begins with https:// (or http://)",
-        "settings.currency: does not have the expected form, such as `EUR`",
-    ]);
+    let good =
+        submitted::settings(&manifest, &object(json!({"base_url": "https://a.example"}))).unwrap();
+    assert_eq!(
+        Value::Object(good),
+        json!({"base_url": "https://a.example", "currency": "EUR"})
+    );
+    let bad = submitted::settings(
+        &manifest,
+        &object(json!({"base_url": "ftp://a", "currency": "euro", "curency": "x"})),
+    );
+    let bad: Vec<String> = bad
+        .unwrap_err()
+        .into_iter()
+        .map(|e| format!("{}: {}", e.field, e.message))
+        .collect();
+    assert_eq!(
+        bad,
+        [
+            "settings.curency: unknown field: did you mean `currency`?",
+            "settings.base_url: must be a URL that begins with https:// (or http://)",
+            "settings.currency: does not have the expected form, such as `EUR`",
+        ]
+    );
     let missing = submitted::credentials(&manifest, &object(json!({"token": ""}))).unwrap_err();
     assert_eq!(missing.len(), 2);
     assert!(missing.iter().all(|error| error.message == "is required"));
-    let wrong = submitted::credentials(&manifest, &object(json!({"token": "hunter2hunter2", "webhook_secret": 5}))).unwrap_err();
-    assert!(wrong.iter().all(|error| !error.message.contains("hunter2")), "values never appear: {wrong:?}");
+    let wrong = submitted::credentials(
+        &manifest,
+        &object(json!({"token": "hunter2hunter2", "webhook_secret": 5})),
+    )
+    .unwrap_err();
+    assert!(
+        wrong.iter().all(|error| !error.message.contains("hunter2")),
+        "values never appear: {wrong:?}"
+    );
 }
 
 #[test]
 fn the_form_is_a_json_schema() {
     let manifest: Manifest = parse::strict(MANIFEST, &sample()).unwrap();
     let schema = schema::json_schema(&manifest);
-    assert_eq!(schema["properties"]["settings"]["required"], json!(["base_url"]));
-    assert_eq!(schema["properties"]["settings"]["additionalProperties"], json!(false));
+    assert_eq!(
+        schema["properties"]["settings"]["required"],
+        json!(["base_url"])
+    );
+    assert_eq!(
+        schema["properties"]["settings"]["additionalProperties"],
+        json!(false)
+    );
     let token = &schema["properties"]["credentials"]["properties"]["token"];
     assert_eq!(token["writeOnly"], json!(true));
     assert_eq!(token["pattern"], json!("^(?:pb_[a-z0-9]{8,})$"));

@@ -70,7 +70,11 @@ pub fn texts(manifest: &Manifest) -> Vec<Text<'_>> {
 }
 
 fn transport<'m>(walk: &mut Walk<'m>, manifest: &'m Manifest) {
-    walk.expr(&path(&["transport"]), "base_url", Some(&manifest.transport.base_url));
+    walk.expr(
+        &path(&["transport"]),
+        "base_url",
+        Some(&manifest.transport.base_url),
+    );
     for (name, expr) in &manifest.transport.headers {
         walk.expr(&path(&["transport", "headers"]), name, Some(expr));
     }
@@ -88,9 +92,14 @@ fn auth<'m>(walk: &mut Walk<'m>, manifest: &'m Manifest) {
                 secret("password", password);
             }
             AuthKind::Bearer { token } => secret("token", token),
-            AuthKind::Header { headers } => headers.values().for_each(|text| secret("headers", text)),
+            AuthKind::Header { headers } => {
+                headers.values().for_each(|text| secret("headers", text))
+            }
             AuthKind::Query { params } => params.values().for_each(|text| secret("params", text)),
-            AuthKind::Oauth1 { consumer_key, consumer_secret } => {
+            AuthKind::Oauth1 {
+                consumer_key,
+                consumer_secret,
+            } => {
                 secret("consumer_key", consumer_key);
                 secret("consumer_secret", consumer_secret);
             }
@@ -145,7 +154,9 @@ fn operations<'m>(walk: &mut Walk<'m>, manifest: &'m Manifest) {
 }
 
 fn webhooks<'m>(walk: &mut Walk<'m>, manifest: &'m Manifest) {
-    let Some(webhooks) = &manifest.webhooks else { return };
+    let Some(webhooks) = &manifest.webhooks else {
+        return;
+    };
     if let Topic::Jq(expr) = &webhooks.topic {
         walk.expr(&path(&["webhooks", "topic"]), "jq", Some(expr));
     }
@@ -159,9 +170,15 @@ fn webhooks<'m>(walk: &mut Walk<'m>, manifest: &'m Manifest) {
 /// The paths by which the records of a mapping are cut out of a payload, as its users say: the
 /// operations' steps first, then the topics; each once.
 pub fn records_of<'m>(manifest: &'m Manifest, mapping: &str) -> Vec<&'m str> {
-    let steps = manifest.operations.values().flat_map(|operation| &operation.steps);
+    let steps = manifest
+        .operations
+        .values()
+        .flat_map(|operation| &operation.steps);
     let from_steps = steps.map(|step| (step.mapping.as_deref(), step.records.as_str()));
-    let topics = manifest.webhooks.iter().flat_map(|webhooks| webhooks.topics.values());
+    let topics = manifest
+        .webhooks
+        .iter()
+        .flat_map(|webhooks| webhooks.topics.values());
     let from_topics = topics.map(|rule| (rule.mapping.as_deref(), rule.records.as_str()));
     let mut paths = Vec::new();
     for (name, records) in from_steps.chain(from_topics) {

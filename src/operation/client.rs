@@ -142,6 +142,22 @@ pub struct SendError {
     pub status: Option<u16>,
 }
 
+/// A client for the gateway's own API and for simulators: no guard (the caller names the address, not
+/// a merchant), no redirects, no proxy.
+///
+/// # Errors
+/// When TLS cannot be set up.
+pub fn own_client(timeout: Duration) -> Result<reqwest::Client, ClientError> {
+    // Another part of the process may have installed it already; it is the same one.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(timeout)
+        .no_proxy()
+        .build()
+        .map_err(|error| ClientError(error.to_string()))
+}
+
 /// The client. Cheap to clone; clones share their connections.
 #[derive(Clone)]
 pub struct GuardedClient {

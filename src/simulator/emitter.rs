@@ -86,10 +86,8 @@ impl Emitter {
 }
 
 /// An HTTP client that follows nothing.
-pub(crate) fn client() -> Result<reqwest::Client, reqwest::Error> {
-    // Already installed is as good as installed.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT).build()
+pub(crate) fn client() -> Result<reqwest::Client, crate::operation::client::ClientError> {
+    crate::operation::client::own_client(TIMEOUT)
 }
 
 struct Sender {

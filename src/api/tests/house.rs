@@ -36,7 +36,6 @@ impl Retrier for NoRetrier {
 
 pub struct House {
     pub state: web::Data<AppState>,
-    pub clock: Arc<TestClock>,
     pub store: Arc<dyn Store>,
     _dir: TempDir,
 }
@@ -112,7 +111,6 @@ pub fn house() -> House {
     );
     House {
         state: web::Data::new(state),
-        clock,
         store,
         _dir: dir,
     }

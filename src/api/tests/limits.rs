@@ -1,7 +1,11 @@
 //! Bad input of every sort: a clear problem with a stable code, never a crash.
 
 use super::house::{ADMIN, house, request};
+use crate::api::route::{Access, RouteSpec, get};
+use crate::api::routed;
 use crate::api::routes::ROUTES;
+use actix_web::test::{TestRequest, call_service, init_service};
+use actix_web::{App, web};
 use serde_json::json;
 
 #[actix_web::test]
@@ -141,4 +145,37 @@ async fn probes_answer_without_a_token() {
         .ask("", "GET", "/readyz", None)
         .await
         .refused(503, "not_ready");
+}
+
+static BOOM: RouteSpec = get("/v1/boom", Access::Public, || web::get().to(boom));
+async fn boom() -> &'static str {
+    panic!("the secret of row 7")
+}
+
+#[actix_web::test]
+async fn a_panic_is_an_answer_without_internals() {
+    let house = house();
+    let app = App::new()
+        .app_data(house.state.clone())
+        .service(web::resource("/v1/boom").route(routed(&BOOM)));
+    let app = init_service(app).await;
+    let ask = TestRequest::get().uri("/v1/boom").to_request();
+    let answer = call_service(&app, ask).await;
+    assert_eq!(answer.status(), 500);
+    let body = actix_web::body::to_bytes(answer.into_body()).await.unwrap();
+    let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["code"], "internal");
+    assert!(!body.to_string().contains("row 7"), "{body}");
+}
+
+#[actix_web::test]
+async fn a_process_that_only_works_answers_probes_only() {
+    let mut house = house();
+    let state = std::sync::Arc::into_inner(house.state.into_inner());
+    let mut state = state.unwrap();
+    state.settings.role = "worker".into();
+    house.state = web::Data::new(state);
+    house.ask("", "GET", "/healthz", None).await.is(200);
+    house.ask("", "GET", "/readyz", None).await.is(200);
+    house.get("/v1/orders").await.refused(404, "no_such_route");
 }

@@ -42,10 +42,7 @@ async fn the_same_key_is_done_once_and_answered_alike() {
             .insert_header(("Content-Type", "application/json"))
             .insert_header(("Idempotency-Key", "key-1"))
             .set_payload(format!(" {body}"));
-        house
-            .send(other)
-            .await
-            .refused(422, "idempotency_mismatch");
+        house.send(other).await.refused(422, "idempotency_mismatch");
         assert!(
             ROUTES.iter().any(|r| r.path == path && r.idempotent),
             "{path}"

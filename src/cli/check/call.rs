@@ -2,7 +2,7 @@
 
 use super::diff;
 use crate::canonical::Timestamp;
-use crate::cli::rehearse::{GivenAnswer, Setup, all_steps, one_step, Rehearsal};
+use crate::cli::rehearse::{GivenAnswer, Rehearsal, Setup, all_steps, one_step};
 use crate::connector::Connector;
 use crate::manifest::Finding;
 use crate::manifest::fixture::Case;
@@ -15,8 +15,12 @@ pub(super) fn run(connector: &Connector, case: &Case) -> Result<Vec<Finding>, Fi
     let name = case.operation.as_deref().unwrap_or_default();
     let answers: Vec<GivenAnswer> = match case.json("answers")? {
         None => Vec::new(),
-        Some(given) => serde_json::from_value(given)
-            .map_err(|error| Finding::of(&case.path("answers.json"), format!("not a list of answers: {error}")))?,
+        Some(given) => serde_json::from_value(given).map_err(|error| {
+            Finding::of(
+                &case.path("answers.json"),
+                format!("not a list of answers: {error}"),
+            )
+        })?,
     };
     let setup = Setup {
         settings: case.settings.clone(),
@@ -27,14 +31,16 @@ pub(super) fn run(connector: &Connector, case: &Case) -> Result<Vec<Finding>, Fi
         now: case.now.unwrap_or(Timestamp::UNIX_EPOCH),
     };
     let rehearsal = match &case.step {
-        Some(step) => one_step(connector, name, Some(step), &setup)
-            .map(|requests| Rehearsal { requests, outcome: None }),
+        Some(step) => one_step(connector, name, Some(step), &setup).map(|requests| Rehearsal {
+            requests,
+            outcome: None,
+        }),
         None => all_steps(connector, name, &setup, &answers),
     };
     let rehearsal = rehearsal.map_err(|error| Finding::of(&file, error.to_string()))?;
-    let expected = case.json("expect-request")?.ok_or_else(|| {
-        Finding::of(&file, "there is no expect-request.json beside it")
-    })?;
+    let expected = case
+        .json("expect-request")?
+        .ok_or_else(|| Finding::of(&file, "there is no expect-request.json beside it"))?;
     let mut findings = requests(case, &expected, &rehearsal);
     if let Some(wanted) = &case.class {
         let got = match &rehearsal.outcome {
@@ -42,7 +48,10 @@ pub(super) fn run(connector: &Connector, case: &Case) -> Result<Vec<Finding>, Fi
             Some(outcome) => outcome.class.map_or("ok", |class| class.as_str()),
         };
         if wanted != got {
-            findings.push(Finding::of(&file, format!("the last answer means `{got}`, expected `{wanted}`")));
+            findings.push(Finding::of(
+                &file,
+                format!("the last answer means `{got}`, expected `{wanted}`"),
+            ));
         }
     }
     Ok(findings)
@@ -61,8 +70,17 @@ fn requests(case: &Case, expected: &Value, rehearsal: &Rehearsal) -> Vec<Finding
         }
     }
     if wanted.len() != rehearsal.requests.len() {
-        let steps: Vec<&str> = rehearsal.requests.iter().map(|request| request.step.as_str()).collect();
-        let message = format!("{} requests ({}), expected {}", steps.len(), steps.join(", "), wanted.len());
+        let steps: Vec<&str> = rehearsal
+            .requests
+            .iter()
+            .map(|request| request.step.as_str())
+            .collect();
+        let message = format!(
+            "{} requests ({}), expected {}",
+            steps.len(),
+            steps.join(", "),
+            wanted.len()
+        );
         findings.push(Finding::of(&file, message));
     }
     findings
@@ -71,13 +89,18 @@ fn requests(case: &Case, expected: &Value, rehearsal: &Rehearsal) -> Vec<Finding
 /// What was sent, less the headers that the fixture does not name.
 fn comparable(wanted: &Value, step: &str, request: &Value) -> Value {
     let mut got = json!({"step": step});
-    let (Some(into), Some(from)) = (got.as_object_mut(), request.as_object()) else { return got };
+    let (Some(into), Some(from)) = (got.as_object_mut(), request.as_object()) else {
+        return got;
+    };
     into.extend(from.clone());
     if wanted.get("step").is_none() {
         into.remove("step");
     }
     let named = wanted.get("headers").and_then(Value::as_object);
-    match (named, into.get_mut("headers").and_then(Value::as_object_mut)) {
+    match (
+        named,
+        into.get_mut("headers").and_then(Value::as_object_mut),
+    ) {
         (Some(named), Some(headers)) => headers.retain(|name, _| named.contains_key(name)),
         _ => drop(into.remove("headers")),
     }

@@ -13,7 +13,9 @@ fn compare(expected: &Value, got: &Value, path: &str) -> Option<String> {
         (Value::Object(wanted), Value::Object(found)) => {
             for (key, value) in wanted {
                 let path = format!("{path}.{key}");
-                let Some(inner) = found.get(key) else { return Some(format!("{path} is missing")) };
+                let Some(inner) = found.get(key) else {
+                    return Some(format!("{path} is missing"));
+                };
                 if let Some(difference) = compare(value, inner, &path) {
                     return Some(difference);
                 }
@@ -23,14 +25,21 @@ fn compare(expected: &Value, got: &Value, path: &str) -> Option<String> {
         }
         (Value::Array(wanted), Value::Array(found)) => {
             let items = wanted.iter().zip(found).enumerate();
-            let inner = items.into_iter().find_map(|(i, (a, b))| compare(a, b, &format!("{path}[{i}]")));
+            let inner = items
+                .into_iter()
+                .find_map(|(i, (a, b))| compare(a, b, &format!("{path}[{i}]")));
             inner.or_else(|| {
                 let lengths = (wanted.len(), found.len());
-                (lengths.0 != lengths.1).then(|| format!("{path} has {} items, expected {}", lengths.1, lengths.0))
+                (lengths.0 != lengths.1)
+                    .then(|| format!("{path} has {} items, expected {}", lengths.1, lengths.0))
             })
         }
         _ if expected == got => None,
-        _ => Some(format!("{path} is {}, expected {}", short(got), short(expected))),
+        _ => Some(format!(
+            "{path} is {}, expected {}",
+            short(got),
+            short(expected)
+        )),
     }
 }
 

@@ -13,16 +13,29 @@ pub(super) fn run(connector: &Connector, case: &Case) -> Result<Vec<Finding>, Fi
     let name = case.mapping.as_deref().unwrap_or_default();
     let case_file = case.path("case.toml");
     if connector.mapping(name).is_none() {
-        return Err(Finding::of(&case_file, format!("there is no mapping `{name}`")));
+        return Err(Finding::of(
+            &case_file,
+            format!("there is no mapping `{name}`"),
+        ));
     }
     let Some(body) = case.bytes("input")? else {
-        return Err(Finding::of(&case_file, "there is no input.json or input.xml beside it"));
+        return Err(Finding::of(
+            &case_file,
+            "there is no input.json or input.xml beside it",
+        ));
     };
     let (expected, problem) = (case.json("expect")?, case.json("expect-problem")?);
     if expected.is_none() && problem.is_none() {
-        return Err(Finding::of(&case_file, "there is neither expect.json nor expect-problem.json beside it"));
+        return Err(Finding::of(
+            &case_file,
+            "there is neither expect.json nor expect-problem.json beside it",
+        ));
     }
-    let input = MapInput { settings: case.settings.clone(), headers: case.headers.clone(), records: None };
+    let input = MapInput {
+        settings: case.settings.clone(),
+        headers: case.headers.clone(),
+        records: None,
+    };
     let mapped = map(connector, name, &body, &input);
     let mut findings = Vec::new();
     if let Some(expected) = expected
@@ -33,12 +46,18 @@ pub(super) fn run(connector: &Connector, case: &Case) -> Result<Vec<Finding>, Fi
     match (problem, mapped.failures.first()) {
         (None, None) => {}
         (None, Some(failure)) => {
-            let mut finding = Finding::of(&case_file, format!("the mapping failed: {}", failure.message));
+            let mut finding = Finding::of(
+                &case_file,
+                format!("the mapping failed: {}", failure.message),
+            );
             finding.hint.clone_from(&failure.hint);
             findings.push(finding);
         }
         (Some(_), None) => {
-            findings.push(Finding::of(&case.path("expect-problem.json"), "a problem was expected, the mapping succeeded"));
+            findings.push(Finding::of(
+                &case.path("expect-problem.json"),
+                "a problem was expected, the mapping succeeded",
+            ));
         }
         (Some(wanted), Some(failure)) => {
             let got = serde_json::to_value(failure).unwrap_or_default();

@@ -30,35 +30,59 @@ pub(super) fn run(connector: &Connector, case: &Case) -> Result<Vec<Finding>, Fi
     let Some(webhooks) = &connector.manifest().webhooks else {
         return Err(Finding::of(&file, "the manifest declares no webhooks"));
     };
-    let credentials: BTreeMap<String, SecretString> =
-        case.credentials.iter().map(|(name, value)| (name.clone(), SecretString::from(value.clone()))).collect();
-    let Endpoint::Open(endpoint) = Endpoint::prepare(&connection(connector, case), webhooks, &credentials) else {
+    let credentials: BTreeMap<String, SecretString> = case
+        .credentials
+        .iter()
+        .map(|(name, value)| (name.clone(), SecretString::from(value.clone())))
+        .collect();
+    let Endpoint::Open(endpoint) =
+        Endpoint::prepare(&connection(connector, case), webhooks, &credentials)
+    else {
         return Err(Finding::of(&file, "the hook does not open"));
     };
     let body = Bytes::from(case.bytes("input")?.unwrap_or_default());
     let mut seen = receive(&endpoint, case, body.clone());
     if let (Topic::Jq(expr), Some(_)) = (&webhooks.topic, &seen.topic) {
-        seen.topic = Some(topic_in_body(connector, expr, &body).map_err(|why| Finding::of(&file, why))?);
+        seen.topic =
+            Some(topic_in_body(connector, expr, &body).map_err(|why| Finding::of(&file, why))?);
     }
     let mut findings = Vec::new();
     let wanted = case.outcome.unwrap_or(Outcome::Accepted);
     if seen.outcome != wanted {
         let why = seen.why.map(|why| format!(" ({why})")).unwrap_or_default();
-        findings.push(Finding::of(&file, format!("the webhook was {}{why}, expected {}", word(seen.outcome), word(wanted))));
+        findings.push(Finding::of(
+            &file,
+            format!(
+                "the webhook was {}{why}, expected {}",
+                word(seen.outcome),
+                word(wanted)
+            ),
+        ));
         return Ok(findings);
     }
     if let Some(status) = case.status.filter(|status| *status != seen.status) {
-        findings.push(Finding::of(&file, format!("the reply's status is {}, expected {status}", seen.status)));
+        findings.push(Finding::of(
+            &file,
+            format!("the reply's status is {}, expected {status}", seen.status),
+        ));
     }
     if let (Some(wanted), Some(topic)) = (&case.topic, &seen.topic)
         && wanted != topic
     {
-        findings.push(Finding::of(&file, format!("the topic is `{topic}`, expected `{wanted}`")));
+        findings.push(Finding::of(
+            &file,
+            format!("the topic is `{topic}`, expected `{wanted}`"),
+        ));
     }
     if let Some(topic) = seen.topic.filter(|topic| {
-        !topic.is_empty() && !webhooks.topics.contains_key(topic) && !webhooks.topics.contains_key("default")
+        !topic.is_empty()
+            && !webhooks.topics.contains_key(topic)
+            && !webhooks.topics.contains_key("default")
     }) {
-        findings.push(Finding::of(&file, format!("the manifest does not say what the topic `{topic}` is")));
+        findings.push(Finding::of(
+            &file,
+            format!("the manifest does not say what the topic `{topic}` is"),
+        ));
     }
     Ok(findings)
 }
@@ -67,24 +91,43 @@ pub(super) fn run(connector: &Connector, case: &Case) -> Result<Vec<Finding>, Fi
 fn topic_in_body(connector: &Connector, expr: &str, body: &[u8]) -> Result<String, String> {
     let payload = decode(connector.manifest(), body).map_err(|error| error.to_string())?;
     let program = connector.expr(expr).map_err(|error| error.to_string())?;
-    let topic = program.run_one(payload, &Scope::default()).map_err(|error| format!("topic: {}", error.message()))?;
+    let topic = program
+        .run_one(payload, &Scope::default())
+        .map_err(|error| format!("topic: {}", error.message()))?;
     shape(&topic).map_err(|error| format!("topic: {error}"))
 }
 
 /// The way of a request through intake, but for the store.
 fn receive(endpoint: &OpenEndpoint, case: &Case, body: Bytes) -> Seen {
     let headers: Vec<(String, String)> = case.headers.clone().into_iter().collect();
-    if let Some(challenge) = endpoint.challenges.iter().find(|challenge| challenge.fits(&headers, &body)) {
-        return Seen { outcome: Outcome::Challenge, status: challenge.status, topic: None, why: None };
+    if let Some(challenge) = endpoint
+        .challenges
+        .iter()
+        .find(|challenge| challenge.fits(&headers, &body))
+    {
+        return Seen {
+            outcome: Outcome::Challenge,
+            status: challenge.status,
+            topic: None,
+            why: None,
+        };
     }
     let delivery = Delivery::<Unverified>::new(&headers, body);
     match delivery.verify(&endpoint.verifier) {
-        Err(refusal) => {
-            Seen { outcome: Outcome::Refused, status: 401, topic: None, why: Some(refusal.reason().to_owned()) }
-        }
+        Err(refusal) => Seen {
+            outcome: Outcome::Refused,
+            status: 401,
+            topic: None,
+            why: Some(refusal.reason().to_owned()),
+        },
         Ok(delivery) => {
             let wire = delivery.into_wire(endpoint, case.topic.as_deref(), Timestamp::UNIX_EPOCH);
-            Seen { outcome: Outcome::Accepted, status: endpoint.ack_status, topic: Some(wire.topic), why: None }
+            Seen {
+                outcome: Outcome::Accepted,
+                status: endpoint.ack_status,
+                topic: Some(wire.topic),
+                why: None,
+            }
         }
     }
 }

@@ -36,17 +36,26 @@ pub struct OutputError {
 
 impl OutputError {
     fn new(code: &'static str, path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code, path: path.into(), message: message.into(), hint: None }
+        Self {
+            code,
+            path: path.into(),
+            message: message.into(),
+            hint: None,
+        }
     }
 }
 
 impl From<ShapeError> for OutputError {
     fn from(error: ShapeError) -> Self {
-        let hint = error
-            .message
-            .contains("unknown field")
-            .then_some("the canonical model has no such key: move it to `attributes` or correct its name");
-        Self { code: "output_shape", path: error.path, message: error.message, hint }
+        let hint = error.message.contains("unknown field").then_some(
+            "the canonical model has no such key: move it to `attributes` or correct its name",
+        );
+        Self {
+            code: "output_shape",
+            path: error.path,
+            message: error.message,
+            hint,
+        }
     }
 }
 
@@ -73,9 +82,14 @@ impl Output {
     /// # Errors
     /// What does not fit, with its path.
     pub fn check(mapping: &str, value: &Val) -> Result<Self, OutputError> {
-        if matches!(value, Val::Arr(_)) && mapping != "error" && crate::manifest::lint::READ_MAPPINGS.contains(&mapping) {
-            let mut error = OutputError::new("output_shape", "", "expected an object, found an array");
-            error.hint = Some("a mapping yields one object after the other: write `.[] | …`, not `map(…)`");
+        if matches!(value, Val::Arr(_))
+            && mapping != "error"
+            && crate::manifest::lint::READ_MAPPINGS.contains(&mapping)
+        {
+            let mut error =
+                OutputError::new("output_shape", "", "expected an object, found an array");
+            error.hint =
+                Some("a mapping yields one object after the other: write `.[] | …`, not `map(…)`");
             return Err(error);
         }
         Ok(match mapping {
@@ -107,3 +121,6 @@ impl Output {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

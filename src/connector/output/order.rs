@@ -25,12 +25,22 @@ fn required(facts: &OrderFacts) -> Result<(), OutputError> {
         hint: Some(hint),
         ..OutputError::new("mapping_missing", path, "a value is required")
     };
-    if facts.external_id.text().is_none_or(|id| id.trim().is_empty()) {
-        return Err(missing("external_id".to_owned(), "without the channel's id nothing can be stored: is this an order?"));
+    if facts
+        .external_id
+        .text()
+        .is_none_or(|id| id.trim().is_empty())
+    {
+        return Err(missing(
+            "external_id".to_owned(),
+            "without the channel's id nothing can be stored: is this an order?",
+        ));
     }
     for (index, line) in facts.lines().iter().enumerate() {
         if !matches!(line.quantity, Field::Value(_)) {
-            return Err(missing(format!("lines[{index}].quantity"), "a line without quantity is never guessed to be 1"));
+            return Err(missing(
+                format!("lines[{index}].quantity"),
+                "a line without quantity is never guessed to be 1",
+            ));
         }
     }
     Ok(())

@@ -73,7 +73,11 @@ impl PickupPoint {
         let point: Self = shape(value)?;
         if let Some(index) = point.opening.iter().position(|opening| !opening.sound()) {
             let path = format!("opening[{index}]");
-            return Err(OutputError::new("output_shape", path, "day is 1 to 7, from and to are HH:MM"));
+            return Err(OutputError::new(
+                "output_shape",
+                path,
+                "day is 1 to 7, from and to are HH:MM",
+            ));
         }
         Ok(point)
     }
@@ -87,10 +91,14 @@ impl Opening {
 
 /// `00:00` to `24:00`.
 fn clock(text: &str) -> bool {
-    let Some((hours, minutes)) = text.split_once(':') else { return false };
+    let Some((hours, minutes)) = text.split_once(':') else {
+        return false;
+    };
     let digits = hours.len() == 2 && minutes.len() == 2;
     match (hours.parse::<u8>(), minutes.parse::<u8>()) {
-        (Ok(hours), Ok(minutes)) => digits && (hours < 24 && minutes < 60 || hours == 24 && minutes == 0),
+        (Ok(hours), Ok(minutes)) => {
+            digits && (hours < 24 && minutes < 60 || hours == 24 && minutes == 0)
+        }
         _ => false,
     }
 }

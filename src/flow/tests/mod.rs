@@ -7,13 +7,17 @@
     clippy::panic
 )]
 
+mod channel;
 mod handshake;
 mod holds;
 mod intake;
 mod machine;
 mod overrides;
+mod released;
+mod requests;
 mod ship;
 mod splits;
+mod story;
 
 use super::change::{OrderState, Outcome};
 use super::*;

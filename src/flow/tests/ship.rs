@@ -160,3 +160,13 @@ fn the_channel_is_not_told_before_the_first_scan_where_that_is_set() {
     world.record(paid());
     assert!(world.ship("S1", None).jobs.is_empty());
 }
+
+#[test]
+fn of_orders_that_no_channel_knows_nobody_is_told() {
+    let mut world = World::active();
+    let mapped = serde_json::from_value(paid()).unwrap();
+    let source = crate::canonical::order::Source::Api;
+    let (_, outcome) = super::super::create(&world.ctx(), mapped, source, "desk").unwrap();
+    world.keep(outcome);
+    assert!(world.ship("S1", None).jobs.is_empty());
+}

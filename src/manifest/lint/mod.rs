@@ -25,11 +25,17 @@ struct Lint<'f> {
 
 impl<'f> Lint<'f> {
     fn new(folder: &'f Folder) -> Self {
-        Self { folder, document: Document::parse(&folder.text).ok(), findings: Vec::new() }
+        Self {
+            folder,
+            document: Document::parse(&folder.text).ok(),
+            findings: Vec::new(),
+        }
     }
 
     fn place(&self, path: &[&str]) -> Place {
-        self.document.as_ref().map_or(Place::START, |document| document.place(path))
+        self.document
+            .as_ref()
+            .map_or(Place::START, |document| document.place(path))
     }
 
     /// A finding at a key of the manifest.

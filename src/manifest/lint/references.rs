@@ -13,10 +13,13 @@ use std::sync::LazyLock;
 /// What `.connection` holds beside the settings.
 const ALWAYS_THERE: &[&str] = &["id", "hook_url", "memory", "timezone"];
 
-static SETTING: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"[.$]connection\.([A-Za-z_]\w*)").ok());
-static VARIABLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$connection\.([A-Za-z_]\w*)").ok());
+static SETTING: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"[.$]connection\.([A-Za-z_]\w*)").ok());
+static VARIABLE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\$connection\.([A-Za-z_]\w*)").ok());
 static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"[.$]credentials\b").ok());
-static PLACEHOLDER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{([A-Za-z_]\w*)\}").ok());
+static PLACEHOLDER: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\{([A-Za-z_]\w*)\}").ok());
 
 pub(super) fn check(lint: &mut Lint<'_>) {
     let manifest = &lint.folder.manifest;
@@ -40,7 +43,11 @@ pub(super) fn check(lint: &mut Lint<'_>) {
     for (name, operation) in &manifest.operations {
         for (index, step) in operation.steps.iter().enumerate() {
             for secret in &step.secrets {
-                credential(lint, &["operations", name, "steps", &index.to_string(), "secrets"], secret);
+                credential(
+                    lint,
+                    &["operations", name, "steps", &index.to_string(), "secrets"],
+                    secret,
+                );
                 credentials_used.insert(secret.clone());
             }
         }
@@ -50,8 +57,15 @@ pub(super) fn check(lint: &mut Lint<'_>) {
         credential(lint, &["webhooks", "verify", "secret"], secret);
         credentials_used.insert(secret.clone());
     }
-    for name in manifest.credentials.keys().filter(|name| !credentials_used.contains(*name)) {
-        lint.at(&["credentials", name], format!("the credential `{name}` is used nowhere"));
+    for name in manifest
+        .credentials
+        .keys()
+        .filter(|name| !credentials_used.contains(*name))
+    {
+        lint.at(
+            &["credentials", name],
+            format!("the credential `{name}` is used nowhere"),
+        );
     }
     for (file, source) in &lint.folder.programs {
         if !files_used.contains(file) {
@@ -69,14 +83,19 @@ fn mapping_file(lint: &mut Lint<'_>, text: &Text<'_>, file: &str) {
     }
     let path: Vec<&str> = text.path.iter().map(String::as_str).collect();
     let meant = did_you_mean(file, lint.folder.programs.keys().map(String::as_str));
-    let advice = meant.map(|meant| format!(": did you mean `{meant}`?")).unwrap_or_default();
+    let advice = meant
+        .map(|meant| format!(": did you mean `{meant}`?"))
+        .unwrap_or_default();
     lint.at(&path, format!("there is no file `{file}`{advice}"));
 }
 
 /// An expression names settings that are declared, and no credential.
 fn expression(lint: &mut Lint<'_>, text: &Text<'_>) {
     let path: Vec<&str> = text.path.iter().map(String::as_str).collect();
-    if SECRET.as_ref().is_some_and(|regex| regex.is_match(text.text)) {
+    if SECRET
+        .as_ref()
+        .is_some_and(|regex| regex.is_match(text.text))
+    {
         lint.at(&path, "secrets appear in auth and verify only (a step lists those that its body places under `secrets`)");
     }
     for name in names(&SETTING, text.text) {
@@ -93,8 +112,17 @@ fn program(lint: &mut Lint<'_>, file: &str, source: &str, is_body: bool) {
         let code = line.split('#').next().unwrap_or("");
         for name in names(regex, code) {
             if let Some(message) = undeclared(lint, name) {
-                let column = code.find(name).map_or(1, |at| code.get(..at).unwrap_or("").chars().count() + 1);
-                lint.findings.push(Finding::at(file, Place { line: index + 1, column }, message));
+                let column = code
+                    .find(name)
+                    .map_or(1, |at| code.get(..at).unwrap_or("").chars().count() + 1);
+                lint.findings.push(Finding::at(
+                    file,
+                    Place {
+                        line: index + 1,
+                        column,
+                    },
+                    message,
+                ));
             }
         }
     }
@@ -106,10 +134,14 @@ fn undeclared(lint: &Lint<'_>, name: &str) -> Option<String> {
         return None;
     }
     if manifest.credentials.contains_key(name) {
-        return Some(format!("`{name}` is a credential: secrets appear in auth and verify only"));
+        return Some(format!(
+            "`{name}` is a credential: secrets appear in auth and verify only"
+        ));
     }
     let meant = did_you_mean(name, manifest.settings.keys().map(String::as_str));
-    let advice = meant.map(|meant| format!(": did you mean `{meant}`?")).unwrap_or_default();
+    let advice = meant
+        .map(|meant| format!(": did you mean `{meant}`?"))
+        .unwrap_or_default();
     Some(format!("the setting `{name}` is not declared{advice}"))
 }
 
@@ -125,8 +157,14 @@ fn credential(lint: &mut Lint<'_>, path: &[&str], name: &str) {
     let declared = &lint.folder.manifest.credentials;
     if !declared.contains_key(name) {
         let meant = did_you_mean(name, declared.keys().map(String::as_str));
-        let advice = meant.map(|meant| format!(": did you mean `{meant}`?")).unwrap_or_default();
-        let finding = Finding::at(MANIFEST, lint.place(path), format!("the credential `{name}` is not declared{advice}"));
+        let advice = meant
+            .map(|meant| format!(": did you mean `{meant}`?"))
+            .unwrap_or_default();
+        let finding = Finding::at(
+            MANIFEST,
+            lint.place(path),
+            format!("the credential `{name}` is not declared{advice}"),
+        );
         lint.findings.push(finding);
     }
 }
@@ -135,6 +173,12 @@ fn credential(lint: &mut Lint<'_>, path: &[&str], name: &str) {
 fn names<'t>(regex: &LazyLock<Option<Regex>>, text: &'t str) -> BTreeSet<&'t str> {
     regex
         .as_ref()
-        .map(|regex| regex.captures_iter(text).filter_map(|found| found.get(1)).map(|m| m.as_str()).collect())
+        .map(|regex| {
+            regex
+                .captures_iter(text)
+                .filter_map(|found| found.get(1))
+                .map(|m| m.as_str())
+                .collect()
+        })
         .unwrap_or_default()
 }

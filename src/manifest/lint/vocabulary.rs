@@ -7,11 +7,31 @@ use std::collections::BTreeSet;
 
 /// Every operation there is.
 pub const OPERATIONS: &[&str] = &[
-    "connection.check", "orders.pull", "orders.get", "orders.receive", "orders.ack",
-    "orders.refuse", "orders.cancel", "fulfillment.push", "stock.push", "stock.pull",
-    "catalogue.pull", "returns.pull", "returns.receive", "returns.push", "shipment.create",
-    "shipment.cancel", "label.fetch", "manifest.close", "pickup.book", "points.list",
-    "tracking.pull", "tracking.receive", "cod.pull", "cod.receive", "webhook.register",
+    "connection.check",
+    "orders.pull",
+    "orders.get",
+    "orders.receive",
+    "orders.ack",
+    "orders.refuse",
+    "orders.cancel",
+    "fulfillment.push",
+    "stock.push",
+    "stock.pull",
+    "catalogue.pull",
+    "returns.pull",
+    "returns.receive",
+    "returns.push",
+    "shipment.create",
+    "shipment.cancel",
+    "label.fetch",
+    "manifest.close",
+    "pickup.book",
+    "points.list",
+    "tracking.pull",
+    "tracking.receive",
+    "cod.pull",
+    "cod.receive",
+    "webhook.register",
 ];
 
 /// The mappings that read a provider's payload into the canonical model.
@@ -40,7 +60,11 @@ fn identity(lint: &mut Lint<'_>, manifest: &Manifest) {
     if manifest.id.is_empty() || !manifest.id.chars().all(plain) {
         lint.at(&["id"], "an id is lower-case letters, digits and hyphens");
     }
-    for (key, text) in [("name", &manifest.name), ("summary", &manifest.summary), ("docs", &manifest.docs)] {
+    for (key, text) in [
+        ("name", &manifest.name),
+        ("summary", &manifest.summary),
+        ("docs", &manifest.docs),
+    ] {
         if text.trim().is_empty() {
             lint.at(&[key], format!("`{key}` is empty"));
         }
@@ -48,7 +72,11 @@ fn identity(lint: &mut Lint<'_>, manifest: &Manifest) {
     if let Some(zone) = &manifest.timezone
         && jiff::tz::TimeZone::get(zone).is_err()
     {
-        lint.advise(&["timezone"], format!("`{zone}` is no IANA time zone"), "such as Europe/Athens");
+        lint.advise(
+            &["timezone"],
+            format!("`{zone}` is no IANA time zone"),
+            "such as Europe/Athens",
+        );
     }
 }
 
@@ -57,9 +85,15 @@ fn operation_name(lint: &mut Lint<'_>, name: &str) {
         return;
     }
     let meant = did_you_mean(name, OPERATIONS.iter().copied());
-    let advice = meant.map(|meant| format!(": did you mean `{meant}`?")).unwrap_or_default();
+    let advice = meant
+        .map(|meant| format!(": did you mean `{meant}`?"))
+        .unwrap_or_default();
     let path = ["operations", name];
-    lint.advise(&path, format!("unknown operation `{name}`{advice}"), format!("known: {}", OPERATIONS.join(", ")));
+    lint.advise(
+        &path,
+        format!("unknown operation `{name}`{advice}"),
+        format!("known: {}", OPERATIONS.join(", ")),
+    );
 }
 
 fn steps(lint: &mut Lint<'_>, name: &str, operation: &Operation) {
@@ -75,15 +109,24 @@ fn steps(lint: &mut Lint<'_>, name: &str, operation: &Operation) {
         );
     }
     if operation.poll.is_some() && !name.ends_with(".pull") {
-        lint.at(&["operations", name, "poll"], "only pull operations are polled");
+        lint.at(
+            &["operations", name, "poll"],
+            "only pull operations are polled",
+        );
     }
     if name == "orders.pull" && operation.poll.is_none() {
-        lint.advise(&path, "`orders.pull` has no `poll`", "say interval, overlap, cursor, key and sweep");
+        lint.advise(
+            &path,
+            "`orders.pull` has no `poll`",
+            "say interval, overlap, cursor, key and sweep",
+        );
     }
     let mut seen = BTreeSet::new();
     for (index, step) in operation.steps.iter().enumerate() {
         let index = index.to_string();
-        let at = |key: &'static str| ["operations", name, "steps", index.as_str(), key].map(str::to_owned);
+        let at = |key: &'static str| {
+            ["operations", name, "steps", index.as_str(), key].map(str::to_owned)
+        };
         let mut say = |key: &'static str, message: String| {
             let path = at(key);
             lint.at(&path.each_ref().map(String::as_str), message);
@@ -92,7 +135,10 @@ fn steps(lint: &mut Lint<'_>, name: &str, operation: &Operation) {
             say("name", format!("two steps are called `{}`", step.name));
         }
         if step.body.is_some() && step.body_mapping.is_some() {
-            say("body_mapping", "`body` and `body_mapping` exclude each other".to_owned());
+            say(
+                "body_mapping",
+                "`body` and `body_mapping` exclude each other".to_owned(),
+            );
         }
         if let Some(mapping) = &step.mapping
             && let Some(message) = read_mapping(mapping)
@@ -111,20 +157,37 @@ fn read_mapping(name: &str) -> Option<String> {
         return Some(format!("the mapping `{name}` is not built yet"));
     }
     let meant = did_you_mean(name, READ_MAPPINGS.iter().copied());
-    let advice = meant.map(|meant| format!(": did you mean `{meant}`?")).unwrap_or_default();
-    Some(format!("`{name}` is no mapping of the canonical model{advice}"))
+    let advice = meant
+        .map(|meant| format!(": did you mean `{meant}`?"))
+        .unwrap_or_default();
+    Some(format!(
+        "`{name}` is no mapping of the canonical model{advice}"
+    ))
 }
 
 fn rules(lint: &mut Lint<'_>, manifest: &Manifest) {
     for (index, rule) in manifest.errors.iter().enumerate() {
         let index = index.to_string();
-        let blank = rule.status.is_empty() && rule.header.is_none() && rule.jq.is_none() && rule.text.is_none();
+        let blank = rule.status.is_empty()
+            && rule.header.is_none()
+            && rule.jq.is_none()
+            && rule.text.is_none();
         if blank {
-            lint.at(&["errors", &index], "a rule without a condition matches every answer");
+            lint.at(
+                &["errors", &index],
+                "a rule without a condition matches every answer",
+            );
         }
-        for name in rule.operations.iter().filter(|name| !manifest.operations.contains_key(*name)) {
+        for name in rule
+            .operations
+            .iter()
+            .filter(|name| !manifest.operations.contains_key(*name))
+        {
             let path = ["errors", &index, "operations"];
-            lint.at(&path, format!("the rule names the operation `{name}`, which is not declared"));
+            lint.at(
+                &path,
+                format!("the rule names the operation `{name}`, which is not declared"),
+            );
         }
     }
 }
@@ -132,19 +195,30 @@ fn rules(lint: &mut Lint<'_>, manifest: &Manifest) {
 /// `kind = "none"` takes no keys of its own; serde lets them pass for variants without fields.
 fn plain_none(lint: &mut Lint<'_>, manifest: &Manifest) {
     let mut extra = |path: Vec<String>, allowed: &[&str]| {
-        let Ok(table) = toml::from_str::<toml::Table>(&lint.folder.text) else { return };
-        let root = toml::Value::Table(table);
-        let Some(table) = path.iter().try_fold(&root, |at, key| match key.parse::<usize>() {
-            Ok(index) => at.get(index),
-            Err(_) => at.get(key),
-        }) else {
+        let Ok(table) = toml::from_str::<toml::Table>(&lint.folder.text) else {
             return;
         };
-        let keys: Vec<String> = table.as_table().map(|t| t.keys().cloned().collect()).unwrap_or_default();
+        let root = toml::Value::Table(table);
+        let Some(table) = path
+            .iter()
+            .try_fold(&root, |at, key| match key.parse::<usize>() {
+                Ok(index) => at.get(index),
+                Err(_) => at.get(key),
+            })
+        else {
+            return;
+        };
+        let keys: Vec<String> = table
+            .as_table()
+            .map(|t| t.keys().cloned().collect())
+            .unwrap_or_default();
         for key in keys.iter().filter(|key| !allowed.contains(&key.as_str())) {
             let mut place: Vec<&str> = path.iter().map(String::as_str).collect();
             place.push(key);
-            lint.at(&place, format!("unknown key `{key}`: kind `none` takes none"));
+            lint.at(
+                &place,
+                format!("unknown key `{key}`: kind `none` takes none"),
+            );
         }
     };
     for (index, auth) in manifest.auth.iter().enumerate() {
@@ -155,8 +229,17 @@ fn plain_none(lint: &mut Lint<'_>, manifest: &Manifest) {
     for (name, operation) in &manifest.operations {
         for (index, step) in operation.steps.iter().enumerate() {
             if matches!(step.pagination, Pagination::None) {
-                let path = ["operations", name, "steps", &index.to_string(), "pagination"];
-                extra(path.iter().map(|part| (*part).to_owned()).collect(), &["kind"]);
+                let path = [
+                    "operations",
+                    name,
+                    "steps",
+                    &index.to_string(),
+                    "pagination",
+                ];
+                extra(
+                    path.iter().map(|part| (*part).to_owned()).collect(),
+                    &["kind"],
+                );
             }
         }
     }
@@ -174,7 +257,10 @@ fn topics(lint: &mut Lint<'_>, webhooks: &Webhooks) {
                 format!("topic `{name}` says neither how it is read nor that it is ignored"),
                 "give `mapping` or `ignore = true`",
             ),
-            (Some(_), true) => lint.at(&path, format!("topic `{name}` has a mapping and is ignored")),
+            (Some(_), true) => lint.at(
+                &path,
+                format!("topic `{name}` has a mapping and is ignored"),
+            ),
             (Some(mapping), false) => {
                 if let Some(message) = read_mapping(mapping) {
                     lint.at(&["webhooks", "topics", name, "mapping"], message);
@@ -193,11 +279,21 @@ fn topics(lint: &mut Lint<'_>, webhooks: &Webhooks) {
     for (index, challenge) in webhooks.challenges.iter().enumerate() {
         if challenge.without_header.is_none() && challenge.body.is_none() {
             let path = ["webhooks", "challenges", &index.to_string()];
-            lint.advise(&path, "a challenge is known by its shape", "give `without_header` or `body`");
+            lint.advise(
+                &path,
+                "a challenge is known by its shape",
+                "give `without_header` or `body`",
+            );
         }
         if let Some(Err(error)) = challenge.body.as_deref().map(regex::Regex::new) {
             let path = ["webhooks", "challenges", &index.to_string(), "body"];
-            lint.at(&path, format!("not a regular expression: {}", last_line(&error.to_string())));
+            lint.at(
+                &path,
+                format!(
+                    "not a regular expression: {}",
+                    last_line(&error.to_string())
+                ),
+            );
         }
     }
 }
@@ -209,7 +305,10 @@ pub(super) fn last_line(text: &str) -> &str {
 /// Providers drop webhooks: what a topic brings must also be found by reading.
 fn sweep(lint: &mut Lint<'_>, manifest: &Manifest, webhooks: &Webhooks) {
     for (mapping, operation) in [("order", "orders.pull"), ("tracking", "tracking.pull")] {
-        let topic = webhooks.topics.iter().find(|(_, rule)| rule.mapping.as_deref() == Some(mapping));
+        let topic = webhooks
+            .topics
+            .iter()
+            .find(|(_, rule)| rule.mapping.as_deref() == Some(mapping));
         let Some((topic, _)) = topic else { continue };
         let swept = manifest.operations.get(operation);
         let missing = match operation {

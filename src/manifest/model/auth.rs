@@ -1,0 +1,55 @@
+//! Ways to authenticate. Unknown keys are errors for every kind.
+
+use crate::manifest::scalar::{Expr, SecretTemplate};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One way to authenticate. Its table holds `when` beside the kind and the kind's own keys.
+#[derive(Debug, Clone, Serialize)]
+pub struct Auth {
+    /// jq over `{connection, request: {url}}` → bool; always, when left out.
+    pub when: Option<Expr>,
+    /// The kind, with its own keys.
+    #[serde(flatten)]
+    pub kind: AuthKind,
+}
+impl<'de> Deserialize<'de> for Auth {
+    /// Takes `when` out and leaves the rest to the kind: `flatten` would let unknown keys pass.
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let mut table = toml::Table::deserialize(d)?;
+        let when = match table.remove("when") {
+            None => None,
+            Some(toml::Value::String(expr)) => Some(expr),
+            Some(_) => return Err(D::Error::custom("`when` is a text: a jq expression")),
+        };
+        let kind = AuthKind::deserialize(table).map_err(|e| D::Error::custom(e.message()))?;
+        Ok(Self { when, kind })
+    }
+}
+
+/// The kinds of authentication that folders use so far.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[allow(missing_docs)]
+pub enum AuthKind {
+    None,
+    Basic {
+        username: SecretTemplate,
+        password: SecretTemplate,
+    },
+    Bearer {
+        token: SecretTemplate,
+    },
+    Header {
+        headers: BTreeMap<String, SecretTemplate>,
+    },
+    Query {
+        params: BTreeMap<String, SecretTemplate>,
+    },
+    /// OAuth 1.0a one-legged: consumer key and secret, no token; HMAC-SHA256, parameters in the query.
+    Oauth1 {
+        consumer_key: SecretTemplate,
+        consumer_secret: SecretTemplate,
+    },
+}

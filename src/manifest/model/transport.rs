@@ -1,0 +1,48 @@
+//! How bytes travel.
+
+use crate::manifest::scalar::{Expr, Size, Span};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How bytes travel.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Transport {
+    /// jq over `{connection}` → the base URL, without a slash at its end.
+    pub base_url: Expr,
+    /// The format of bodies both ways.
+    pub format: Format,
+    /// Whole time of one call.
+    pub timeout: Span,
+    /// Largest answer.
+    pub max_body: Size,
+    /// Extra headers: name → jq over the operation context, yielding text or null (left out).
+    pub headers: BTreeMap<String, Expr>,
+    /// Skip bytes before the first `{` or `[` (notices that a server prints before its JSON).
+    pub skip_prelude: bool,
+}
+impl Default for Transport {
+    fn default() -> Self {
+        Self {
+            base_url: ".connection.base_url".into(),
+            format: Format::Json,
+            timeout: Span::secs(30),
+            max_body: Size(16 << 20),
+            headers: BTreeMap::new(),
+            skip_prelude: false,
+        }
+    }
+}
+
+/// A body's format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Format {
+    #[default]
+    Json,
+    Form,
+    Xml,
+    Text,
+    None,
+}
