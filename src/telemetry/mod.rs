@@ -16,6 +16,7 @@ pub const METRICS: &[MetricDoc] = &[
     ("crossdock_intake_total", "webhook requests by result (accepted, refused, challenge, unavailable)"),
     ("crossdock_records_total", "inbox records by disposition"),
     ("crossdock_apply_seconds", "time from arrival to disposition"),
+    ("crossdock_mapping_warnings_total", "warnings of mappings, by connector"),
     ("crossdock_mapping_seconds", "time to map one record"),
     ("crossdock_attempts_total", "provider calls by operation and class (ok when none)"),
     ("crossdock_deliveries_total", "webhook deliveries by result"),

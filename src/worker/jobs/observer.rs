@@ -83,14 +83,14 @@ impl Observer for JobObserver {
             next_at: None,
         };
         self.work.store.start_attempt(&attempt).await.map_err(refused)?;
-        failpoint!("job.after_attempt");
+        crate::failpoint::failpoint!("job.after_attempt");
         let id = attempt.id;
         self.last = Some(attempt);
         Ok(id)
     }
 
     async fn after(&mut self, id: AttemptId, report: Report<'_>) -> Result<(), Refused> {
-        failpoint!("job.before_report");
+        crate::failpoint::failpoint!("job.before_report");
         if let Some(checkpoint) = report.checkpoint {
             self.checkpoint = checkpoint.clone();
         }

@@ -346,7 +346,7 @@ async fn write(work: &Work, job: &Job, result: Settled) {
     if update != ConnectionUpdate::default() {
         change.connection = Some((job.connection_id, update));
     }
-    failpoint!("job.before_result");
+    crate::failpoint::failpoint!("job.before_result");
     for _ in 0..TRIES {
         let written = match work.store.apply(vec![change.clone()]).await {
             Ok(results) => first(results),
