@@ -16,6 +16,7 @@ use crate::canonical::inbox::WireDelivery;
 use crate::canonical::order::Source;
 use crate::canonical::{ConnectionId, Timestamp};
 use crate::clock::{Clock, between};
+use crate::failpoint::failpoint;
 use crate::flow::change::{ChangeSet, ConnectionUpdate};
 use crate::store::query::PendingDelivery;
 use crate::store::{Scope, Store, StoreError};
@@ -28,12 +29,10 @@ use std::time::Duration;
 const BATCH: usize = 256;
 /// How long to wait for a bell before looking anyway.
 const SLOW_POLL: Duration = Duration::from_secs(1);
-/// A delivery alone is tried so often before it becomes a problem.
-const TRIES: u32 = 3;
 /// A connection's `last_received_at` is written at most so often.
 const NOTE_EVERY: Duration = Duration::from_secs(5);
 /// Waits while the store cannot be written.
-const PAUSE: Duration = Duration::from_millis(50);
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// A connection and its merchant as they are now.
@@ -78,7 +77,14 @@ impl Applier {
         clock: Arc<dyn Clock>,
         stop: Stop,
     ) -> Self {
-        Self { store, connectors, pool, clock, stop, noted: Mutex::default() }
+        Self {
+            store,
+            connectors,
+            pool,
+            clock,
+            stop,
+            noted: Mutex::default(),
+        }
     }
 
     /// Applies what is pending and what comes, until it is told to stop.
@@ -130,12 +136,15 @@ impl Applier {
         Ok(done)
     }
 
-    async fn fetch(&self, after: u64) -> Result<Option<Batch>, StoreError> {
+    pub(super) async fn fetch(&self, after: u64) -> Result<Option<Batch>, StoreError> {
         let pending = self.store.pending_deliveries(after, BATCH).await?;
         let Some(last_place) = pending.last().map(|p| p.place) else {
             return Ok(None);
         };
-        let wires = pending.into_iter().map(|PendingDelivery { wire, .. }| wire).collect();
+        let wires = pending
+            .into_iter()
+            .map(|PendingDelivery { wire, .. }| wire)
+            .collect();
         let (items, known) = self.prepare(wires).await?;
         Ok(Some(self.map(items, known, last_place).await))
     }
@@ -162,7 +171,11 @@ impl Applier {
                 known.insert(id, found);
             }
             if let Some((settings, connector)) = shared.get(&id) {
-                items.push(ToMap { wire, settings: settings.clone(), connector: connector.clone() });
+                items.push(ToMap {
+                    wire,
+                    settings: settings.clone(),
+                    connector: connector.clone(),
+                });
             }
         }
         Ok((Arc::new(items), known))
@@ -172,8 +185,14 @@ impl Applier {
         let Some(connection) = self.store.connection(Scope::All, id).await? else {
             return Ok(None);
         };
-        let merchant = self.store.merchant(Scope::All, connection.merchant_id).await?;
-        Ok(merchant.map(|merchant| Known { connection, merchant }))
+        let merchant = self
+            .store
+            .merchant(Scope::All, connection.merchant_id)
+            .await?;
+        Ok(merchant.map(|merchant| Known {
+            connection,
+            merchant,
+        }))
     }
 
     pub(super) async fn map(
@@ -182,15 +201,25 @@ impl Applier {
         known: HashMap<ConnectionId, Known>,
         last_place: u64,
     ) -> Batch {
-        let store = self.store.clone();
-        let mapped = self
-            .pool
-            .map(items.clone(), move |item| mapped::map(item, &|bytes| store.content_hash(bytes)))
-            .await;
-        Batch { items, mapped, known, last_place }
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        let each = move |item: &ToMap| {
+            let started = clock.elapsed();
+            let mapped = mapped::map(item, &|bytes| store.content_hash(bytes));
+            let took = clock.elapsed().saturating_sub(started).as_secs_f64();
+            metrics::histogram!("crossdock_mapping_seconds")
+                .record(took / mapped.records.len().max(1) as f64);
+            mapped
+        };
+        let mapped = self.pool.map(items.clone(), each).await;
+        Batch {
+            items,
+            mapped,
+            known,
+            last_place,
+        }
     }
 
-    async fn write(&self, mut batch: Batch) {
+    pub(super) async fn write(&self, mut batch: Batch) {
         let mut pause = PAUSE;
         loop {
             match self.try_write(batch).await {
@@ -208,13 +237,17 @@ impl Applier {
                     pause = (pause * 2).min(LONGEST_PAUSE);
                     let wires = again.items.iter().map(|item| item.wire.clone()).collect();
                     match self.prepare(wires).await {
-                        Ok((items, known)) => batch = self.map(items, known, again.last_place).await,
-                        Err(_) => batch = Batch {
-                            mapped: Vec::new(),
-                            items: again.items,
-                            known: HashMap::new(),
-                            last_place: again.last_place,
-                        },
+                        Ok((items, known)) => {
+                            batch = self.map(items, known, again.last_place).await
+                        }
+                        Err(_) => {
+                            batch = Batch {
+                                mapped: Vec::new(),
+                                items: again.items,
+                                known: HashMap::new(),
+                                last_place: again.last_place,
+                            }
+                        }
                     }
                 }
             }
@@ -223,15 +256,28 @@ impl Applier {
 
     /// Decides and writes a batch; the deliveries whose change set was refused, in order.
     async fn try_write(&self, batch: Batch) -> Result<Vec<WireDelivery>, Again> {
-        let Batch { items, mapped, known, last_place } = batch;
-        let again = |error| Again { error, items: items.clone(), last_place };
+        let Batch {
+            items,
+            mapped,
+            known,
+            last_place,
+        } = batch;
+        let again = |error| Again {
+            error,
+            items: items.clone(),
+            last_place,
+        };
         if mapped.len() != items.len() {
-            return Err(again(StoreError::Unavailable("what deliveries need could not be read".into())));
+            return Err(again(StoreError::Unavailable(
+                "what deliveries need could not be read".into(),
+            )));
         }
         let mut memory = self.remember(&items, &mapped).await.map_err(again)?;
         let mut changes = Vec::with_capacity(items.len());
         for (item, mapped) in items.iter().zip(mapped) {
-            let Some(known) = known.get(&item.wire.connection_id) else { continue };
+            let Some(known) = known.get(&item.wire.connection_id) else {
+                continue;
+            };
             let setting = Setting {
                 now: self.clock.now(),
                 connection: &known.connection,
@@ -244,9 +290,9 @@ impl Applier {
                 tokio::task::yield_now().await;
             }
         }
-        failpoint!("worker.before_apply");
+        crate::failpoint::failpoint!("worker.before_apply");
         let results = self.store.apply(changes).await.map_err(again)?;
-        failpoint!("worker.after_apply");
+        crate::failpoint::failpoint!("worker.after_apply");
         let mut failed = Vec::new();
         for (item, result) in items.iter().zip(results) {
             if let Err(error) = result {
@@ -258,7 +304,11 @@ impl Applier {
     }
 
     /// Reads what the decisions of a batch need.
-    pub(super) async fn remember(&self, items: &[ToMap], mapped: &[Option<Mapped>]) -> Result<Memory, StoreError> {
+    pub(super) async fn remember(
+        &self,
+        items: &[ToMap],
+        mapped: &[Option<Mapped>],
+    ) -> Result<Memory, StoreError> {
         let mut memory = Memory::default();
         let mut polled: HashMap<ConnectionId, Vec<String>> = HashMap::new();
         for (item, mapped) in items.iter().zip(mapped) {
@@ -273,7 +323,8 @@ impl Applier {
             for record in &mapped.records {
                 if let Content::Orders(orders) = &record.content {
                     for order in orders {
-                        memory.expect((id, order.external_id.text().unwrap_or_default().to_owned()));
+                        memory
+                            .expect((id, order.external_id.text().unwrap_or_default().to_owned()));
                     }
                 }
                 if let (Source::Poll, Some(external_id)) = (item.wire.source, &record.external_id) {
@@ -287,7 +338,10 @@ impl Applier {
             memory.load(subject, state);
         }
         for (id, external_ids) in polled {
-            let hashes = self.store.content_hashes(id, "order", &external_ids).await?;
+            let hashes = self
+                .store
+                .content_hashes(id, "order", &external_ids)
+                .await?;
             for (external_id, hash) in external_ids.into_iter().zip(hashes) {
                 if let Some(hash) = hash {
                     memory.remember_hash((id, external_id), hash);
@@ -297,7 +351,7 @@ impl Applier {
         Ok(memory)
     }
 
-    fn decide(
+    pub(super) fn decide(
         &self,
         setting: Setting<'_>,
         wire: &WireDelivery,
@@ -309,7 +363,8 @@ impl Applier {
             return decide::poison(setting, wire, &Failure::internal("mapping"));
         };
         if mapped.warnings > 0 {
-            metrics::counter!("crossdock_mapping_warnings_total", "connector" => setting.connection.connector.clone())
+            let connector = setting.connection.connector.clone();
+            metrics::counter!("crossdock_mapping_warnings_total", "connector" => connector)
                 .increment(mapped.warnings as u64);
         }
         let change = decide::delivery(setting, wire, mapped, memory);
@@ -318,7 +373,9 @@ impl Applier {
     }
 
     fn count(&self, now: Timestamp, wire: &WireDelivery, change: &ChangeSet) {
-        let Some(result) = &change.delivery else { return };
+        let Some(result) = &change.delivery else {
+            return;
+        };
         for record in &result.records {
             metrics::counter!("crossdock_records_total", "disposition" => record.disposition.as_str())
                 .increment(1);
@@ -328,7 +385,7 @@ impl Applier {
     }
 
     /// Notes that the provider calls us, not for every delivery.
-    fn note_received(&self, wire: &WireDelivery, change: &mut ChangeSet) {
+    pub(super) fn note_received(&self, wire: &WireDelivery, change: &mut ChangeSet) {
         if wire.source != Source::Webhook {
             return;
         }
@@ -343,65 +400,12 @@ impl Applier {
         update.health.insert("last_received_at".to_owned(), at);
         change.connection = Some((wire.connection_id, update));
     }
-
-    /// One delivery by itself, after its batch was refused a part; in the end a problem.
-    async fn alone(&self, wire: WireDelivery) {
-        let (mut last, mut tries) = (String::new(), 0);
-        while tries < TRIES {
-            match self.once(&wire).await {
-                Ok(()) => return,
-                // Nobody's fault: it waits, and no try is spent.
-                Err(StoreError::Unavailable(_)) => {
-                    if self.stop.pause(PAUSE).await {
-                        return;
-                    }
-                }
-                Err(error) => {
-                    last = error.to_string();
-                    tries += 1;
-                }
-            }
-        }
-        tracing::error!(delivery = %wire.id, connection = %wire.connection_id, error = %last, "a delivery cannot be applied and becomes a problem");
-        if let Err(error) = self.give_up(&wire).await {
-            // It stays pending and is tried again at the next full look.
-            tracing::error!(delivery = %wire.id, %error, "and the problem cannot be written");
-        }
-    }
-
-    async fn once(&self, wire: &WireDelivery) -> Result<(), StoreError> {
-        let (items, known) = self.prepare(vec![wire.clone()]).await?;
-        let batch = self.map(items, known, 0).await;
-        let Batch { items, mapped, known, .. } = batch;
-        let mut memory = self.remember(&items, &mapped).await?;
-        let (Some(known), Some(mapped)) = (known.get(&wire.connection_id), mapped.into_iter().next()) else {
-            return Err(StoreError::NotFound("its connection".into()));
-        };
-        let setting = Setting {
-            now: self.clock.now(),
-            connection: &known.connection,
-            merchant: &known.merchant,
-        };
-        let change = self.decide(setting, wire, mapped, &mut memory);
-        first(self.store.apply(vec![change]).await?)
-    }
-
-    async fn give_up(&self, wire: &WireDelivery) -> Result<(), StoreError> {
-        let Some(known) = self.known(wire.connection_id).await? else {
-            return Err(StoreError::NotFound("its connection".into()));
-        };
-        let setting = Setting {
-            now: self.clock.now(),
-            connection: &known.connection,
-            merchant: &known.merchant,
-        };
-        let change = decide::poison(setting, wire, &Failure::internal("storing"));
-        first(self.store.apply(vec![change]).await?)
-    }
 }
 
 /// The result of one change set.
-pub(super) fn first(results: Vec<Result<crate::store::Applied, StoreError>>) -> Result<(), StoreError> {
+pub(super) fn first(
+    results: Vec<Result<crate::store::Applied, StoreError>>,
+) -> Result<(), StoreError> {
     match results.into_iter().next() {
         Some(result) => result.map(drop),
         None => Err(StoreError::Corrupt("the store answered nothing".into())),

@@ -7,6 +7,7 @@
 //! What always holds: every loop ends promptly when told to stop and loses nothing by it; a panic
 //! in one loop restarts that loop and no other; each loop may find everything done already.
 
+mod alone;
 pub mod apply;
 pub mod connectors;
 mod decide;
@@ -118,15 +119,37 @@ impl Worker {
     /// Starts every loop on the current tokio runtime.
     pub fn start(self: &Arc<Self>) -> WorkerHandle {
         let (applier, settler) = (self.applier.clone(), self.settler.clone());
-        let (watcher, poller, runner) = (self.watcher.clone(), self.poller.clone(), self.runner.clone());
+        let (watcher, poller, runner) = (
+            self.watcher.clone(),
+            self.poller.clone(),
+            self.runner.clone(),
+        );
         let loops = vec![
-            supervise("apply", self.stop.clone(), move || { let it = applier.clone(); async move { it.run().await } }),
-            supervise("poll", self.stop.clone(), move || { let it = poller.clone(); async move { it.run().await } }),
-            supervise("jobs", self.stop.clone(), move || { let it = runner.clone(); async move { it.run().await } }),
-            supervise("clocks", self.stop.clone(), move || { let it = settler.clone(); async move { it.run().await } }),
-            supervise("watch", self.stop.clone(), move || { let it = watcher.clone(); async move { it.run().await } }),
+            supervise("apply", self.stop.clone(), move || {
+                let it = applier.clone();
+                async move { it.run().await }
+            }),
+            supervise("poll", self.stop.clone(), move || {
+                let it = poller.clone();
+                async move { it.run().await }
+            }),
+            supervise("jobs", self.stop.clone(), move || {
+                let it = runner.clone();
+                async move { it.run().await }
+            }),
+            supervise("clocks", self.stop.clone(), move || {
+                let it = settler.clone();
+                async move { it.run().await }
+            }),
+            supervise("watch", self.stop.clone(), move || {
+                let it = watcher.clone();
+                async move { it.run().await }
+            }),
         ];
-        WorkerHandle { worker: self.clone(), loops }
+        WorkerHandle {
+            worker: self.clone(),
+            loops,
+        }
     }
 
     /// Does again what a problem stands for. For `POST /v1/problems/{id}/retry`.
@@ -173,7 +196,9 @@ where
         loop {
             match tokio::spawn(make()).await {
                 Ok(()) => return,
-                Err(error) => tracing::error!(name, %error, "a loop ended by a panic and is started again"),
+                Err(error) => {
+                    tracing::error!(name, %error, "a loop ended by a panic and is started again")
+                }
             }
             if stop.pause(REST).await {
                 return;

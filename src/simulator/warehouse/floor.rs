@@ -17,7 +17,7 @@ impl Floor {
     /// Takes a fulfillment order on and ships it.
     pub(super) async fn work(&self, id: &str) {
         let number = one_more(&self.begun);
-        let nth = |every: u64| every > 0 && number % every == 0;
+        let nth = |every: u64| every > 0 && number.is_multiple_of(every);
         tokio::time::sleep(self.options.accept_after).await;
         if nth(self.options.reject_every) {
             let body = |order: &Value| json!({"revision": revision(order), "reason": "other", "note": "Simulated: turned down"});

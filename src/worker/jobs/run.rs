@@ -10,6 +10,7 @@ use crate::canonical::connection::{Connection, ConnectionState};
 use crate::canonical::job::{Attempt, Job, JobState};
 use crate::canonical::problem::Class;
 use crate::canonical::{AttemptId, ProblemId, Timestamp};
+use crate::failpoint::failpoint;
 use crate::flow::change::{ChangeSet, ConnectionUpdate, JobResult, NewProblem, ResolveProblems};
 use crate::operation::call::{changes, interrupted};
 use crate::operation::{Call, Checkpoint, Ended, Outcome, RunError, Stopped};
@@ -29,6 +30,8 @@ pub const CHECK: &str = "connection.check";
 /// A result is written so often before the lease is left to run out.
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(250);
+/// How long answers are waited for when the node stops.
+const GRACE: Duration = Duration::from_secs(8);
 
 /// What becomes of the job, and everything that is written with it.
 struct Settled {
@@ -64,7 +67,10 @@ impl Settled {
             duration_ms: Some(0),
             next_at: None,
         };
-        Self { attempt: Some(attempt), ..Self::of(verdict, job) }
+        Self {
+            attempt: Some(attempt),
+            ..Self::of(verdict, job)
+        }
     }
 }
 
@@ -74,14 +80,21 @@ pub async fn run(work: &Arc<Work>, job: Job) {
     match run_once(work, &job).await {
         Ok(result) => write(work, &job, result).await,
         // Nothing is known to be wrong with the job: its lease runs out and it is taken up again.
-        Err(error) => tracing::warn!(job = %id, %error, "a job could not be run; it is taken up again"),
+        Err(error) => {
+            tracing::warn!(job = %id, %error, "a job could not be run; it is taken up again")
+        }
     }
 }
 
 async fn run_once(work: &Arc<Work>, job: &Job) -> Result<Settled, StoreError> {
     let now = work.clock.now();
     let Some(connection) = work.store.connection(Scope::All, job.connection_id).await? else {
-        return Ok(Settled::noted(Verdict::done(), job, now, "the connection does not exist"));
+        return Ok(Settled::noted(
+            Verdict::done(),
+            job,
+            now,
+            "the connection does not exist",
+        ));
     };
     let Some(connector) = work.connector(&connection) else {
         return Ok(folder_missing(job));
@@ -118,9 +131,9 @@ fn barred(connection: &Connection, kind: &str, changes: bool) -> Option<&'static
         _ if kind == CHECK => None,
         ConnectionState::Paused => Some("the connection is paused"),
         ConnectionState::Suspended => Some("the connection is suspended"),
-        ConnectionState::Observing if changes => {
-            Some("the connection only observes: nothing is changed at the provider before it is activated")
-        }
+        ConnectionState::Observing if changes => Some(
+            "the connection only observes: nothing is changed at the provider before it is activated",
+        ),
         ConnectionState::Observing | ConnectionState::Active => None,
     }
 }
@@ -140,7 +153,12 @@ enum Resume {
 }
 
 /// Judges an attempt that was cut off, and closes its row.
-async fn resume(work: &Work, job: &Job, connector: &Loaded, cut_off: &Attempt) -> Result<Resume, StoreError> {
+async fn resume(
+    work: &Work,
+    job: &Job,
+    connector: &Loaded,
+    cut_off: &Attempt,
+) -> Result<Resume, StoreError> {
     let manifest = connector.provider.manifest();
     let (outcome, repeat) = interrupted(manifest, &job.kind, &cut_off.step);
     let mut closed = cut_off.clone();
@@ -150,7 +168,12 @@ async fn resume(work: &Work, job: &Job, connector: &Loaded, cut_off: &Attempt) -
     if outcome.class == Some(Class::Transient) {
         return Ok(Resume::GoOn);
     }
-    let stopped = Stopped { outcome, step: cut_off.step.clone(), repeat, checkpoint: Checkpoint::default() };
+    let stopped = Stopped {
+        outcome,
+        step: cut_off.step.clone(),
+        repeat,
+        checkpoint: Checkpoint::default(),
+    };
     let verdict = judge(work, job, connector, &stopped);
     Ok(match verdict.state {
         // The lease that ran out was wait enough: look now.
@@ -202,12 +225,24 @@ async fn call(
         limits: None,
         send_until: job.lease_until.unwrap_or_else(|| work.clock.now()),
     };
-    let ended = match work.engine.run(&run, &mut observer).await {
+    let ended = tokio::select! {
+        ended = work.engine.run(&run, &mut observer) => ended,
+        () = grace_over(work) => return put_back(work, job, observer),
+    };
+    let ended = match ended {
         Ok(ended) => ended,
-        Err(RunError::Refused(refused)) => return Err(StoreError::Unavailable(refused.to_string())),
+        Err(RunError::Refused(_)) if work.stop.is_set() => return put_back(work, job, observer),
+        Err(RunError::Refused(refused)) => {
+            return Err(StoreError::Unavailable(refused.to_string()));
+        }
         Err(error @ RunError::UnknownOperation(_)) => {
             let now = work.clock.now();
-            return Ok(Settled::noted(Verdict::done(), job, now, &error.to_string()));
+            return Ok(Settled::noted(
+                Verdict::done(),
+                job,
+                now,
+                &error.to_string(),
+            ));
         }
     };
     let mut result = Settled::of(Verdict::done(), job);
@@ -215,33 +250,72 @@ async fn call(
         Ended::Finished(finished) => {
             if let Some(pull) = &mut observer.pull {
                 pull.finish(!finished.more).await?;
-                result.update.health.insert("last_poll_at".to_owned(), json!(work.clock.now()));
+                result
+                    .update
+                    .health
+                    .insert("last_poll_at".to_owned(), json!(work.clock.now()));
             }
             if finished.more {
-                result.verdict = Verdict { restart: true, ..Verdict::later(work.clock.now()) };
+                result.verdict = Verdict {
+                    restart: true,
+                    ..Verdict::later(work.clock.now())
+                };
             }
             remember(finished.memory_update, &mut result.update);
             if job.kind == REGISTER {
-                result.update.memory.insert(REGISTERED_AT.to_owned(), json!(work.clock.now()));
+                result
+                    .update
+                    .memory
+                    .insert(REGISTERED_AT.to_owned(), json!(work.clock.now()));
             }
             result.checkpoint = observer.checkpoint;
             checked(work, job, &Outcome::ok(None), &mut result);
         }
         Ended::Stopped(stopped) => {
             result.verdict = judge(work, job, &connector, &stopped);
-            result.attempt = observer.last.take().map(|last| Attempt { next_at: result.verdict.run_at, ..last });
+            result.attempt = observer.last.take().map(|last| Attempt {
+                next_at: result.verdict.run_at,
+                ..last
+            });
             checked(work, job, &stopped.outcome, &mut result);
             result.checkpoint = stopped.checkpoint;
         }
     }
     if result.verdict.state == JobState::Done {
-        result.resolve.push(ResolveProblems { subject: job.id.to_string(), code: None });
+        result.resolve.push(ResolveProblems {
+            subject: job.id.to_string(),
+            code: None,
+        });
     }
-    if let Some(reason) = result.verdict.suspend.take().filter(|_| suspends(&connection)) {
+    if let Some(reason) = result
+        .verdict
+        .suspend
+        .take()
+        .filter(|_| suspends(&connection))
+    {
         result.update.suspend = Some(reason);
     }
     work.note_circuit(&connection, &mut result.update);
     Ok(result)
+}
+
+/// Returns when the node stops and has waited long enough for the answer.
+async fn grace_over(work: &Work) {
+    work.stop.wait().await;
+    tokio::time::sleep(GRACE).await;
+}
+
+/// The node stops: the job is free at once, unless a call of it is under way and its outcome
+/// unknown; then its lease runs out and the attempt is judged.
+fn put_back(work: &Work, job: &Job, observer: JobObserver) -> Result<Settled, StoreError> {
+    if observer.last.as_ref().is_some_and(unfinished) {
+        return Err(StoreError::Unavailable(
+            "the node stops before the answer came".to_owned(),
+        ));
+    }
+    let mut settled = Settled::of(Verdict::later(work.clock.now()), job);
+    settled.checkpoint = observer.checkpoint;
+    Ok(settled)
 }
 
 /// The health that a check shows. One that is tried again says nothing yet.
@@ -249,12 +323,22 @@ fn checked(work: &Work, job: &Job, outcome: &Outcome, result: &mut Settled) {
     if job.kind != CHECK || result.verdict.state == JobState::Ready {
         return;
     }
-    let message = if outcome.is_ok() { "the provider answers" } else { outcome.message.as_str() };
+    let message = if outcome.is_ok() {
+        "the provider answers"
+    } else {
+        outcome.message.as_str()
+    };
     let check = json!({ "ok": outcome.is_ok(), "message": message });
     result.update.health.insert("check".to_owned(), check);
-    result.update.health.insert("last_check_at".to_owned(), json!(work.clock.now()));
+    result
+        .update
+        .health
+        .insert("last_check_at".to_owned(), json!(work.clock.now()));
     if outcome.is_ok() {
-        result.resolve.push(ResolveProblems { subject: job.connection_id.to_string(), code: None });
+        result.resolve.push(ResolveProblems {
+            subject: job.connection_id.to_string(),
+            code: None,
+        });
     } else {
         // A check has answered, whatever the answer is: nothing of it waits. What is wrong is the
         // connection's, and a later check that succeeds resolves it.
@@ -272,7 +356,12 @@ async fn pull(
     connection: &Connection,
     connector: &Loaded,
 ) -> Result<Option<(PullPages, Value)>, StoreError> {
-    let rule = connector.provider.manifest().operations.get(&job.kind).and_then(|o| o.poll.clone());
+    let rule = connector
+        .provider
+        .manifest()
+        .operations
+        .get(&job.kind)
+        .and_then(|o| o.poll.clone());
     let (Some(rule), true) = (rule, job.kind == ORDERS_PULL) else {
         return Ok(None);
     };
@@ -300,12 +389,28 @@ fn folder_missing(job: &Job) -> Settled {
         detail: json!({ "operation": job.kind, "order_id": job.order_id }),
         hint: Some("Put the folder right; the job then goes on by itself.".to_owned()),
     };
-    Settled::of(Verdict { problem: Some(problem), ..Verdict::parked() }, job)
+    Settled::of(
+        Verdict {
+            problem: Some(problem),
+            ..Verdict::parked()
+        },
+        job,
+    )
 }
 
 async fn write(work: &Work, job: &Job, result: Settled) {
-    let Settled { verdict, checkpoint, attempt, update, resolve } = result;
-    let checkpoint = if verdict.restart { Checkpoint::default() } else { checkpoint };
+    let Settled {
+        verdict,
+        checkpoint,
+        attempt,
+        update,
+        resolve,
+    } = result;
+    let checkpoint = if verdict.restart {
+        Checkpoint::default()
+    } else {
+        checkpoint
+    };
     let mut change = ChangeSet::of(job.merchant_id);
     change.job = Some(JobResult {
         job_id: job.id,
@@ -322,7 +427,7 @@ async fn write(work: &Work, job: &Job, result: Settled) {
     if update != ConnectionUpdate::default() {
         change.connection = Some((job.connection_id, update));
     }
-    failpoint!("job.before_result");
+    crate::failpoint::failpoint!("job.before_result");
     for _ in 0..TRIES {
         let written = match work.store.apply(vec![change.clone()]).await {
             Ok(results) => first(results),

@@ -16,7 +16,9 @@ use crate::canonical::{AttemptId, ConnectionId, ProblemId, Timestamp};
 use crate::clock::{after, before, between};
 use crate::flow::change::{ChangeSet, ConnectionUpdate, NewProblem, ResolveProblems};
 use crate::manifest::model::Poll;
-use crate::operation::{Call, Checkpoint, Ended, Observer, Page, PageUse, PlannedRequest, Refused, Report, Stopped};
+use crate::operation::{
+    Call, Checkpoint, Ended, Observer, Page, PageUse, PlannedRequest, Refused, Report, Stopped,
+};
 use crate::store::{CursorWrite, Scope, StoreError};
 use async_trait::async_trait;
 use pages::{CURSOR, PullPages};
@@ -66,7 +68,10 @@ pub struct Poller {
 impl Poller {
     /// A poller of all connections.
     pub fn new(work: Arc<Work>) -> Self {
-        Self { work, plans: Mutex::default() }
+        Self {
+            work,
+            plans: Mutex::default(),
+        }
     }
 
     /// Polls until told to stop.
@@ -97,7 +102,9 @@ impl Poller {
         let connections = self.work.store.connections(Scope::All).await?;
         self.forget_all_but(&connections);
         for connection in connections {
-            let Some(rule) = self.rule(&connection) else { continue };
+            let Some(rule) = self.rule(&connection) else {
+                continue;
+            };
             let plan = self.plan(&connection, &rule, now).await?;
             if plan.running || tasks.len() >= AT_ONCE {
                 continue;
@@ -107,7 +114,13 @@ impl Poller {
                 next = next.min(plan.poll).min(plan.sweep);
                 continue;
             }
-            self.set(connection.id, Plan { running: true, ..plan });
+            self.set(
+                connection.id,
+                Plan {
+                    running: true,
+                    ..plan
+                },
+            );
             let poller = self.clone();
             tasks.spawn(async move { poller.turn(connection, rule, sweep).await });
         }
@@ -115,23 +128,43 @@ impl Poller {
     }
 
     fn rule(&self, connection: &Connection) -> Option<Poll> {
-        if !matches!(connection.state, ConnectionState::Active | ConnectionState::Observing) {
+        if !matches!(
+            connection.state,
+            ConnectionState::Active | ConnectionState::Observing
+        ) {
             return None;
         }
         let connector = self.work.connector(connection)?;
-        connector.provider.manifest().operations.get(ORDERS_PULL)?.poll.clone()
+        connector
+            .provider
+            .manifest()
+            .operations
+            .get(ORDERS_PULL)?
+            .poll
+            .clone()
     }
 
-    async fn plan(&self, connection: &Connection, rule: &Poll, now: Timestamp) -> Result<Plan, StoreError> {
+    async fn plan(
+        &self,
+        connection: &Connection,
+        rule: &Poll,
+        now: Timestamp,
+    ) -> Result<Plan, StoreError> {
         if let Some(plan) = self.plans().get(&connection.id) {
             return Ok(*plan);
         }
         if let Some(until) = connection.health.frozen_until.filter(|until| *until > now) {
             self.work.engine.limiter.freeze_until(connection.id, until);
         }
-        let swept = self.work.store.cursor(connection.id, &sweep_cursor()).await?;
+        let swept = self
+            .work
+            .store
+            .cursor(connection.id, &sweep_cursor())
+            .await?;
         let swept: Option<Timestamp> = swept.and_then(|text| text.parse().ok());
-        let due = |last: Option<Timestamp>, every: Duration| last.map_or(now, |last| after(last, every).min(after(now, every)));
+        let due = |last: Option<Timestamp>, every: Duration| {
+            last.map_or(now, |last| after(last, every).min(after(now, every)))
+        };
         let plan = Plan {
             poll: due(connection.health.last_poll_at, rule.interval.0),
             // The first poll reads further back than any sweep.
@@ -148,20 +181,32 @@ impl Poller {
             Ok(polled) => polled,
             Err(error) => {
                 tracing::warn!(connection = %id, %error, "a poll could not be stored");
-                Polled { failed: Some(Class::Transient), ..Polled::default() }
+                Polled {
+                    failed: Some(Class::Transient),
+                    ..Polled::default()
+                }
             }
         };
         let now = self.work.clock.now();
-        let jitter = rule.interval.0.mul_f64(rand::rng().random_range(0.0..=rule.jitter.clamp(0.0, 1.0)));
+        let jitter = rule
+            .interval
+            .0
+            .mul_f64(rand::rng().random_range(0.0..=rule.jitter.clamp(0.0, 1.0)));
         let mut plans = self.plans();
-        let Some(plan) = plans.get_mut(&id) else { return };
+        let Some(plan) = plans.get_mut(&id) else {
+            return;
+        };
         plan.running = false;
         plan.poll = match polled.more {
             true => now,
             false => after(now, rule.interval.0 + jitter),
         };
         if sweep {
-            let pause = if polled.failed.is_none() { rule.sweep_interval.0 } else { rule.interval.0 };
+            let pause = if polled.failed.is_none() {
+                rule.sweep_interval.0
+            } else {
+                rule.interval.0
+            };
             plan.sweep = after(now, pause);
         }
     }
@@ -172,8 +217,12 @@ impl Poller {
     /// When the store cannot take the result; pages that were stored stay.
     pub async fn poll(&self, connection: &Connection, sweep: bool) -> Result<Polled, StoreError> {
         let work = &self.work;
-        let Some(connector) = work.connector(connection) else { return Ok(Polled::default()) };
-        let Some(rule) = self.rule(connection) else { return Ok(Polled::default()) };
+        let Some(connector) = work.connector(connection) else {
+            return Ok(Polled::default());
+        };
+        let Some(rule) = self.rule(connection) else {
+            return Ok(Polled::default());
+        };
         let started = work.clock.now();
         let (stored, since) = since(work, connection.id, &rule, sweep, started).await?;
         let pages = PullPages::new(
@@ -185,7 +234,11 @@ impl Poller {
             sweep,
             stored,
         );
-        let mut observer = PollObserver { pages, asked_at: started, frozen_until: None };
+        let mut observer = PollObserver {
+            pages,
+            asked_at: started,
+            frozen_until: None,
+        };
         let credentials = work.store.credentials(connection.id).await?;
         let hook_url = work.hook_url(connection.id);
         let call = Call {
@@ -206,16 +259,28 @@ impl Poller {
             Ok(ended) => ended,
             Err(error) => return Err(StoreError::Unavailable(error.to_string())),
         };
-        let mut polled = Polled { read: observer.pages.read, fresh: observer.pages.fresh, ..Polled::default() };
+        let mut polled = Polled {
+            read: observer.pages.read,
+            fresh: observer.pages.fresh,
+            ..Polled::default()
+        };
         let mut change = ChangeSet::of(connection.merchant_id);
-        let mut update = ConnectionUpdate { freeze_until: observer.frozen_until, ..ConnectionUpdate::default() };
-        update.health.insert("last_poll_at".to_owned(), json!(started));
+        let mut update = ConnectionUpdate {
+            freeze_until: observer.frozen_until,
+            ..ConnectionUpdate::default()
+        };
+        update
+            .health
+            .insert("last_poll_at".to_owned(), json!(started));
         match ended {
             Ended::Finished(finished) => {
                 polled.more = finished.more;
                 observer.pages.finish(!finished.more).await?;
                 remember(finished.memory_update, &mut update);
-                change.resolve.push(ResolveProblems { subject: connection.id.to_string(), code: None });
+                change.resolve.push(ResolveProblems {
+                    subject: connection.id.to_string(),
+                    code: None,
+                });
                 if sweep {
                     self.swept(connection.id, started).await?;
                 }
@@ -226,19 +291,34 @@ impl Poller {
             }
         }
         work.note_circuit(connection, &mut update);
-        log(connection, sweep, &polled, between(started, work.clock.now()));
+        log(
+            connection,
+            sweep,
+            &polled,
+            between(started, work.clock.now()),
+        );
         change.connection = Some((connection.id, update));
         first(work.store.apply(vec![change]).await?)?;
         Ok(polled)
     }
 
     async fn swept(&self, id: ConnectionId, at: Timestamp) -> Result<(), StoreError> {
-        let cursor = CursorWrite { connection_id: id, name: sweep_cursor(), value: at.to_string() };
+        let cursor = CursorWrite {
+            connection_id: id,
+            name: sweep_cursor(),
+            value: at.to_string(),
+        };
         self.work.store.append_inbox(Vec::new(), Some(cursor)).await
     }
 
     /// Tells people of a failure that does not pass by itself.
-    fn failed(&self, connection: &Connection, stopped: &Stopped, change: &mut ChangeSet, update: &mut ConnectionUpdate) {
+    fn failed(
+        &self,
+        connection: &Connection,
+        stopped: &Stopped,
+        change: &mut ChangeSet,
+        update: &mut ConnectionUpdate,
+    ) {
         let outcome = &stopped.outcome;
         let Some(class) = outcome.class else { return };
         let failures = self.work.engine.circuits.get(connection.id).failures_in_row;
@@ -288,8 +368,12 @@ fn sweep_cursor() -> String {
 
 const fn hint(class: Class) -> &'static str {
     match class {
-        Class::AuthBroken | Class::AuthExpired => "Enter working credentials for the connection and resume it.",
-        Class::BrokenContract => "The answer does not fit the connector's folder: mend it. Polling goes on.",
+        Class::AuthBroken | Class::AuthExpired => {
+            "Enter working credentials for the connection and resume it."
+        }
+        Class::BrokenContract => {
+            "The answer does not fit the connector's folder: mend it. Polling goes on."
+        }
         _ => "Check the connection's address and the provider's state. Polling goes on.",
     }
 }
@@ -305,7 +389,11 @@ pub async fn since(
     sweep: bool,
     now: Timestamp,
 ) -> Result<(Option<Timestamp>, Value), StoreError> {
-    let stored: Option<Timestamp> = work.store.cursor(id, CURSOR).await?.and_then(|text| text.parse().ok());
+    let stored: Option<Timestamp> = work
+        .store
+        .cursor(id, CURSOR)
+        .await?
+        .and_then(|text| text.parse().ok());
     let from = match stored {
         _ if sweep => before(now, rule.sweep_depth.0),
         Some(cursor) => before(cursor, rule.overlap.0),
@@ -318,7 +406,8 @@ pub async fn since(
 
 fn log(connection: &Connection, sweep: bool, polled: &Polled, took: Duration) {
     let class = polled.failed.map_or("ok", Class::as_str);
-    metrics::counter!("crossdock_attempts_total", "operation" => ORDERS_PULL, "class" => class).increment(1);
+    metrics::counter!("crossdock_attempts_total", "operation" => ORDERS_PULL, "class" => class)
+        .increment(1);
     tracing::info!(
         connection = %connection.id, sweep, read = polled.read, fresh = polled.fresh, class,
         duration_ms = took.as_millis(), "polled"
