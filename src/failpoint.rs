@@ -11,6 +11,12 @@ pub const ALL: &[&str] = &[
     "append.after_commit",
     "apply.before_commit",
     "apply.after_commit",
+    "worker.before_apply",
+    "worker.after_apply",
+    "poll.after_page",
+    "job.after_attempt",
+    "job.before_report",
+    "job.before_result",
 ];
 
 /// Marks a kill point: `failpoint!("append.before_commit")`.

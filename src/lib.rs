@@ -10,7 +10,6 @@ pub mod cli;
 pub mod clock;
 pub mod connector;
 pub mod egress;
-#[macro_use]
 pub mod failpoint;
 pub mod flow;
 pub mod ingress;

@@ -19,7 +19,7 @@ def moment($utc; $local): [$utc, $local | nonblank | if . != null and startswith
 
 # What refunds take back: of which item, how many, how much. Money given back on a line without taking pieces
 # back touches the payment only, so it is not here.
-def taken_back: [.[]? | {goods: true, item: .line_items[]?}, {goods: false, item: (.shipping_lines[]?, .fee_lines[]?)}
+def taken_back: [.[]? | (.line_items[]? | {goods: true, item: .}), ((.shipping_lines[]?, .fee_lines[]?) | {goods: false, item: .})
   | .goods as $goods | .item | {of: (metas._refunded_item_id | id), quantity: (.quantity // 0 | size),
       total: (.total | tax // "0" | size), tax: (.total_tax | tax // "0" | size)}
   | select(.of != null and ($goods | not) or money_cmp(.quantity; "0") > 0)];
@@ -71,7 +71,7 @@ def fee($payment_title; $currency; $back; $void): (.name | text) as $name | ($na
 
 def region($country): text | if . == null or $country == null or . == $country then .
   elif test("^[A-Z]{1,3}$") then "\($country)-\(.)" elif test("^\($country)[0-9]+$") then "\($country)-\(.[2:])" else . end;
-def filled: objects | select(del(.country, .state, .email, .phone) | is_empty_address | not);
+def filled: objects | select(del(.country, .state, .email, .phone) | blank | not);
 def address($phone; $email): (.country | text | . // "" | country // text) as $country | ((.phone | text) // $phone) as $raw
   | {name: join_name(.first_name | text; .last_name | text), company: (.company | text), line1: (.address_1 | text), line2: (.address_2 | text),
      postal_code: (.postcode | text), city: (.city | text), region: (.state | region($country)), country: $country,
@@ -79,11 +79,11 @@ def address($phone; $email): (.country | text | . // "" | country // text) as $c
 
 # Pickup points: plugins keep them in metas of the order or of its shipping line, as an id or as JSON.
 def point_words: "(locker|terminal|parcel_?(machine|shop|point)|pick_?up_?point|service_?point|packetery_point|paczkomat|pudo|(econt|speedy)_office|(^|_)pp)";
-def points($extra): [to_entries[] | (.key | ascii_downcase) as $k | .key as $key
+def points($extra): if $extra == [] and (keys_unsorted | join(" ") | ascii_downcase | test(point_words) | not) then [] else [to_entries[] | (.key | ascii_downcase) as $k | .key as $key
   | select(($k | test("\(point_words)(_?(id|code|key|number|data|details|info|meta))?$") and (test("stripe|payment|reader|pos_") | not)) or any($extra[]; . == $key))
   | (.value | if type == "string" and startswith("{") then (try parse_json catch null) else . end)
   | if type == "object" then {key: $k, id: first_of(.id, .code, .locker_id, .point_id, .pickup_point_id | id), name: first_of(.name, .title | text), own: false}
-    else {key: $k, id: id, name: null, own: any($extra[]; . == $key)} end | select(.id != null and .id != "no")];
+    else {key: $k, id: id, name: null, own: any($extra[]; . == $key)} end | select(.id != null and .id != "no")] end;
 def carrier_word: [lower | capture("(^|[^a-z])(?<n>omniva|venipak|econt|speedy|box.?now|smartpost|itella|lp.?express|unisend|latvijas.pasts|packet|inpost|paczkomat|sameday|easybox|geniki|postnord|(dpd|gls|dhl|ups|usps|acs|elta|fedex)([^a-z]|$))").n
   | gsub("[^a-z]"; "") | {smartpost: "itella", packet: "packeta", paczkomat: "inpost", easybox: "sameday"}[.] // .][0];
 def delivery($m; $digital): [.shipping_lines[]?] as $all | $all[0] as $ship | ($all | map(metas) | add // {}) as $sm
@@ -112,8 +112,9 @@ def payment($currency; $refunded; $state): "\(.payment_method | lower) \(.paymen
   | {method: $method, method_code: (.payment_method | text), method_title: (.payment_method_title | text), status: $status,
      cod_amount: (if $method == "cod" and $status == "unpaid" and $state != "cancelled" and money_cmp($left; "0") > 0 then money($left; $currency) else null end)};
 
-def state($slug): (($connection.status_map // {} | if type == "string" then parse_json else . end)[$slug]) // code("statuses"; $slug).state // "unknown"
-  | if $slug == "refunded" and (.date_completed_gmt // .date_completed) != null then "fulfilled" else . end;
+def state($slug): (.date_completed_gmt // .date_completed) as $completed | (($connection.status_map // {} | if type == "string" then parse_json else . end)[$slug]) // code("statuses"; $slug).state // "unknown"
+  # What was completed before it was refunded has left the shop: nothing is left to cancel.
+  | if $slug == "refunded" and $completed != null then "fulfilled" else . end;
 
 def rounding($parts; $total; $tax; $currency): if $tax == null then null else
   (if $total | contains(".") then "0.01" else "1" end) as $unit | money_mul($unit; $parts | length) as $limit

@@ -1,6 +1,7 @@
 //! What a PATCH changes of a connection, and what follows from a new state. Pure but for the clock.
 
-use super::connections::{Change, WANTED, WantedState, first_jobs, job};
+use super::connection_write::{Change, first_jobs, job};
+use super::connections::WantedState;
 use super::connectors::{credentials, named, settings};
 use super::gate::Call;
 use super::problem::Problem;
@@ -105,7 +106,7 @@ pub fn patched(
             .jobs
             .extend(job(manifest, &before, "connection.check", call.now()));
     }
-    if change.connection.as_ref() == Some(&before) && secrets.is_none() {
+    if change.connection.as_ref() == Some(&before) && secrets.is_none() && change.wanted.is_none() {
         return Ok(None);
     }
     change.detail = json!({
@@ -162,19 +163,11 @@ pub fn to_state(
 ) -> Result<Change, Problem> {
     let from = connection.state;
     connection.state = wanted.into();
-    if wanted != WantedState::Paused {
-        connection.memory.insert(WANTED.into(), json!(wanted));
-    }
     if wanted == WantedState::Active && connection.release_from.is_none() {
         connection.release_from = Some(call.now());
     }
     let resumed = wanted != WantedState::Paused
         && matches!(from, ConnectionState::Paused | ConnectionState::Suspended);
-    if resumed {
-        connection.health.suspended_reason = None;
-        connection.health.failures_in_row = 0;
-        connection.health.circuit_open_until = None;
-    }
     let jobs = if connection.state != from && wanted != WantedState::Paused {
         first_jobs(manifest, &connection, call.now())
     } else {
@@ -184,6 +177,7 @@ pub fn to_state(
         connection: Some(connection),
         jobs,
         resumed,
+        wanted: Some(wanted).filter(|wanted| *wanted != WantedState::Paused),
         ..Change::default()
     })
 }

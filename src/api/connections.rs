@@ -7,6 +7,7 @@
 use super::body::Body;
 use super::change::{Stop, audit, until_settled};
 use super::connection_change::{ConnectionPatch, patched};
+use super::connection_write::{Change, WANTED, first_jobs, job, write};
 use super::connectors::{credentials, named, settings};
 use super::gate::Call;
 use super::idempotency::{Ticket, once};
@@ -15,18 +16,12 @@ use super::reply::{self, Answer, Reply};
 use super::text::{name, object_size};
 use super::view::ConnectionView;
 use crate::canonical::connection::{Connection, ConnectionState, Health, Owner};
-use crate::canonical::event::EventType;
-use crate::canonical::event::NewEvent;
-use crate::canonical::job::NewJob;
-use crate::canonical::{ConnectionId, EventId, MerchantId, Timestamp};
+use crate::canonical::{ConnectionId, MerchantId, Timestamp};
 use crate::flow::change::ChangeSet;
 use crate::manifest::model::Manifest;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
-
-/// Where a connection goes back to when it is resumed: what a person last wanted of it.
-pub const WANTED: &str = "wanted_state";
 
 /// The states that a person may set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
@@ -158,38 +153,6 @@ fn built(call: &Call, manifest: &Manifest, new: &NewConnection) -> Result<Connec
     })
 }
 
-/// The check, and (only where it may change the provider) the registration of webhooks.
-pub fn first_jobs(manifest: &Manifest, connection: &Connection, now: Timestamp) -> Vec<NewJob> {
-    let mut kinds = vec!["connection.check"];
-    if connection.state == ConnectionState::Active {
-        kinds.push("webhook.register");
-    }
-    let jobs = kinds.into_iter();
-    jobs.filter_map(|kind| job(manifest, connection, kind, now))
-        .collect()
-}
-
-/// A job of a connection, where its connector has that operation.
-pub fn job(
-    manifest: &Manifest,
-    connection: &Connection,
-    kind: &str,
-    now: Timestamp,
-) -> Option<NewJob> {
-    let operation = manifest.operations.get(kind)?;
-    Some(NewJob {
-        merchant_id: connection.merchant_id,
-        kind: kind.to_owned(),
-        connection_id: connection.id,
-        order_id: None,
-        lane: operation.lane,
-        key: format!("{kind}/{}", connection.id),
-        ordering_key: connection.id.to_string(),
-        run_at: now,
-        input: json!({}),
-    })
-}
-
 /// `GET /v1/connections`.
 pub async fn list(call: Call) -> Answer {
     let merchant_id: Option<MerchantId> = call.params.parse("merchant_id")?;
@@ -251,56 +214,6 @@ where
         &connection,
         &call.state.settings.public_url,
     ))
-}
-
-/// A changed connection and what follows from it.
-#[derive(Default)]
-pub struct Change {
-    /// As it shall be; `version` is the one that was read.
-    pub connection: Option<Connection>,
-    /// New credentials, merged by name.
-    pub credentials: Option<std::collections::BTreeMap<String, secrecy::SecretString>>,
-    /// What follows.
-    pub jobs: Vec<NewJob>,
-    /// Appends `connection.resumed` and unparks its work.
-    pub resumed: bool,
-    /// For the audit log.
-    pub detail: Value,
-}
-
-async fn write(call: &Call, action: &str, next: Change) -> Result<(), Stop> {
-    let Some(mut connection) = next.connection else {
-        return Ok(());
-    };
-    let now = call.now();
-    connection.updated_at = now;
-    let mut change = ChangeSet::of(connection.merchant_id);
-    change.jobs = next.jobs;
-    if next.resumed {
-        change.events.push(resumed(&connection, call));
-    }
-    let audit = audit(call, action, &connection.id.to_string(), next.detail);
-    let store = &call.state.store;
-    store
-        .update_connection(&connection, next.credentials.as_ref(), change, audit)
-        .await?;
-    if next.resumed {
-        store.unpark_jobs(connection.id, None, now).await?;
-    }
-    Ok(())
-}
-
-fn resumed(connection: &Connection, call: &Call) -> NewEvent {
-    NewEvent {
-        id: EventId::new(),
-        kind: EventType::ConnectionResumed,
-        at: call.now(),
-        merchant_id: connection.merchant_id,
-        order_id: None,
-        subject: connection.id.to_string(),
-        snapshots: Vec::new(),
-        extra: json!({"connection": connection}),
-    }
 }
 
 /// `PATCH /v1/connections/{id}`.

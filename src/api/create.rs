@@ -12,7 +12,7 @@ use crate::canonical::connection::{Connection, ConnectionState};
 use crate::canonical::order::Source;
 use crate::canonical::{ConnectionId, MappedOrder};
 use crate::flow::change::{ChangeSet, OrderState};
-use crate::flow::{FlowContext, create};
+use crate::flow::{FlowContext, FlowError, create};
 use crate::store::Scope;
 use serde::Deserialize;
 use serde_json::json;
@@ -66,7 +66,7 @@ pub async fn create_order(call: &Call, ticket: &Ticket, new: NewOrder) -> Result
         Origin::Api => Source::Api,
     };
     let actor = &call.principal.name;
-    let (state, outcome) = create(&ctx, new.order, source, actor).map_err(refused_new)?;
+    let (state, outcome) = create(&ctx, new.order, source, actor).map_err(refused)?;
     let reply = Reply::created("/v1/orders", &OrderView::of(&state))?;
     let mut change = ChangeSet::of(connection.merchant_id);
     change.take(outcome);
@@ -77,6 +77,18 @@ pub async fn create_order(call: &Call, ticket: &Ticket, new: NewOrder) -> Result
     change.idempotency = ticket.for_change(&reply);
     apply(call, change).await?;
     Ok(reply)
+}
+
+/// Flow's paths begin at the order; the body's one level above.
+fn refused(error: FlowError) -> Problem {
+    let mut problem = refused_new(error);
+    for field in &mut problem.fields {
+        field.path = format!("order.{}", field.path);
+    }
+    match problem.fields.is_empty() {
+        true => problem,
+        false => Problem::fields(problem.fields),
+    }
 }
 
 async fn connection(call: &Call, id: ConnectionId) -> Result<Connection, Problem> {

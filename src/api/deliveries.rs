@@ -56,7 +56,8 @@ pub async fn list(call: Call) -> Answer {
         event_id: call.params.parse("event_id")?,
     };
     let (scope, page) = (call.principal.scope(), call.params.page()?);
-    reply::list(&call.state.store.deliveries(scope, filter, page).await?)
+    let found = call.state.store.deliveries(scope, filter, page).await;
+    reply::list(&call.page_of(found)?)
 }
 
 /// `GET /v1/deliveries/{id}`.

@@ -37,11 +37,12 @@ pub async fn list(call: Call) -> Answer {
         order_id: call.params.parse("order_id")?,
     };
     let (scope, page) = (call.principal.scope(), call.params.page()?);
-    let page = call
+    let found = call
         .state
         .store
         .fulfillment_orders(scope, filter, page)
-        .await?;
+        .await;
+    let page = call.page_of(found)?;
     Ok(reply::raw_list(page.data.iter(), page.next.as_deref()))
 }
 

@@ -9,6 +9,7 @@ use super::auth::Principal;
 use super::params::Params;
 use super::problem::{Code, Problem};
 use super::route::{Access, RouteSpec};
+use crate::store::StoreError;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -69,6 +70,20 @@ impl Call {
             .iter()
             .find(|(given, _)| given == name)
             .map_or("", |(_, value)| value.as_str())
+    }
+    /// A page that was read; a cursor that the store does not know is the caller's fault.
+    ///
+    /// # Errors
+    /// `invalid_parameter` for the cursor, else the store's.
+    pub fn page_of<T>(&self, found: Result<T, StoreError>) -> Result<T, Problem> {
+        found.map_err(|error| match error {
+            StoreError::NotFound(_) if self.params.text("after").is_some() => Problem::new(
+                Code::InvalidParameter,
+                "`after` is not a cursor of this list",
+            )
+            .field("after", "the `next` of the page before is wanted"),
+            other => other.into(),
+        })
     }
     /// Now, by the application's clock.
     pub fn now(&self) -> crate::canonical::Timestamp {

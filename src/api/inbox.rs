@@ -3,9 +3,9 @@
 use super::gate::Call;
 use super::problem::Problem;
 use super::reply::{self, Answer};
-use crate::canonical::InboxId;
 use crate::canonical::inbox::{Disposition, InboxRecord};
-use crate::store::query::{InboxFilter, LedgerFilter};
+use crate::canonical::{InboxId, RawId};
+use crate::store::query::{InboxFilter, LedgerFilter, PageRequest};
 use actix_web::HttpResponse;
 use actix_web::http::header;
 
@@ -17,17 +17,45 @@ pub async fn list(call: Call) -> Answer {
         external_id: call.params.text("external_id").map(str::to_owned),
     };
     let (scope, page) = (call.principal.scope(), call.params.page()?);
-    reply::list(&call.state.store.inbox(scope, filter, page).await?)
+    let found = call.state.store.inbox(scope, filter, page).await;
+    reply::list(&call.page_of(found)?)
 }
 
 async fn record(call: &Call) -> Result<InboxRecord, Problem> {
     let id: InboxId = call.id("id", "inbox record")?;
-    let found = call
-        .state
-        .store
-        .inbox_record(call.principal.scope(), id)
-        .await?;
+    let (scope, store) = (call.principal.scope(), &call.state.store);
+    let found = match store.inbox_record(scope, id).await? {
+        Some(record) => Some(record),
+        None => pending(call, id).await?,
+    };
     found.ok_or_else(|| Problem::not_found("inbox record"))
+}
+
+/// A delivery without a disposition is listed as a record under the delivery's own UUID.
+async fn pending(call: &Call, id: InboxId) -> Result<Option<InboxRecord>, Problem> {
+    let (scope, store) = (call.principal.scope(), &call.state.store);
+    let Some(wire) = store.delivery(RawId::from_uuid(id.uuid())).await? else {
+        return Ok(None);
+    };
+    let filter = InboxFilter {
+        connection_id: Some(wire.connection_id),
+        disposition: Some(Disposition::Pending),
+        external_id: None,
+    };
+    let mut page = PageRequest {
+        limit: 500,
+        after: None,
+    };
+    loop {
+        let found = store.inbox(scope, filter.clone(), page.clone()).await?;
+        if let Some(record) = found.data.into_iter().find(|record| record.id == id) {
+            return Ok(Some(record));
+        }
+        match found.next {
+            Some(after) => page.after = Some(after),
+            None => return Ok(None),
+        }
+    }
 }
 
 /// `GET /v1/inbox/{id}`.

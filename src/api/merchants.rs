@@ -6,6 +6,7 @@ use super::gate::Call;
 use super::idempotency::once;
 use super::problem::Problem;
 use super::reply::{self, Answer, Reply};
+use super::rules;
 use super::text::{name, object_size};
 use crate::canonical::MerchantId;
 use crate::canonical::connection::Merchant;
@@ -54,6 +55,10 @@ fn merchant(new: NewMerchant, call: &Call) -> Result<Merchant, Problem> {
         ));
     }
     object_size("settings", &new.settings)?;
+    let unfit = rules::check("settings", &new.settings);
+    if !unfit.is_empty() {
+        return Err(Problem::fields(unfit));
+    }
     Ok(Merchant {
         id: MerchantId::new(),
         name: name("name", &new.name)?,
@@ -66,7 +71,8 @@ fn merchant(new: NewMerchant, call: &Call) -> Result<Merchant, Problem> {
 /// `GET /v1/merchants`.
 pub async fn list(call: Call) -> Answer {
     let (scope, page) = (call.principal.scope(), call.params.page()?);
-    reply::list(&call.state.store.merchants(scope, page).await?)
+    let found = call.state.store.merchants(scope, page).await;
+    reply::list(&call.page_of(found)?)
 }
 
 /// `GET /v1/merchants/{id}`.

@@ -9,6 +9,7 @@ pub mod body;
 mod change;
 mod command;
 mod connection_change;
+mod connection_write;
 mod connections;
 mod connectors;
 mod create;

@@ -29,7 +29,7 @@ pub async fn list(call: Call) -> Answer {
         q: call.params.text("q").map(str::to_owned),
     };
     let (scope, page) = (call.principal.scope(), call.params.page()?);
-    let page = call.state.store.orders(scope, filter, page).await?;
+    let page = call.page_of(call.state.store.orders(scope, filter, page).await)?;
     Ok(reply::raw_list(page.data.iter(), page.next.as_deref()))
 }
 

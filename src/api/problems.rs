@@ -46,7 +46,8 @@ pub async fn list(call: Call) -> Answer {
         subject: call.params.text("subject").map(str::to_owned),
     };
     let (scope, page) = (call.principal.scope(), call.params.page()?);
-    reply::list(&call.state.store.problems(scope, filter, page).await?)
+    let found = call.state.store.problems(scope, filter, page).await;
+    reply::list(&call.page_of(found)?)
 }
 
 async fn problem(call: &Call) -> Result<Trouble, Problem> {
@@ -93,7 +94,8 @@ pub async fn jobs(call: Call) -> Answer {
         order_id: call.params.parse("order_id")?,
         state: call.params.word::<JobState>("state")?,
     };
-    reply::list(&call.state.store.jobs(filter, call.params.page()?).await?)
+    let found = call.state.store.jobs(filter, call.params.page()?).await;
+    reply::list(&call.page_of(found)?)
 }
 
 /// `POST /v1/jobs/{id}/retry`: a parked or dead job runs again.

@@ -119,12 +119,7 @@ pub async fn revoke(call: Call) -> Answer {
 
 /// `GET /v1/audit`.
 pub async fn audit(call: Call) -> Answer {
-    let page = call.params.page()?;
-    reply::list(
-        &call
-            .state
-            .store
-            .audit(call.params.text("subject"), page)
-            .await?,
-    )
+    let (subject, page) = (call.params.text("subject"), call.params.page()?);
+    let found = call.state.store.audit(subject, page).await;
+    reply::list(&call.page_of(found)?)
 }

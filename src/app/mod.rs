@@ -3,6 +3,7 @@
 //! What always holds: nothing listens before the store is open and migrated; on shutdown the HTTP
 //! side stops taking, then the worker and egress finish what is under way, then the store closes.
 
+pub mod demo;
 pub mod secrets;
 
 use crate::api::{self, ApiSettings, AppState};
@@ -17,15 +18,15 @@ use crate::ingress::IngressState;
 use crate::ingress::state::{ConnectorLookup, Now, Webhooked};
 use crate::api::problem::{Code, Problem};
 use crate::api::problems::{Retried, Retrier};
+use crate::operation::Engine;
+use crate::operation::circuit::Circuits;
+use crate::operation::limit::Limiter;
 use crate::operation::client::{ClientConfig, GuardedClient};
 use crate::settings::{Role, Settings};
 use crate::store::query::{TokenRow, TokenScope};
 use crate::store::{Scope, Store, StoreError, StoreOptions};
-use crate::worker::connectors::{Connectors, Folders};
-use crate::worker::apply::Applier;
-use crate::worker::pool::MappingPool;
 use crate::worker::remap::RetryError;
-use crate::worker::stop::{Stop, Stopper};
+use crate::worker::{Worker, WorkerDeps, WorkerHandle};
 use actix_web::web;
 use secrecy::SecretString;
 use serde_json::json;
@@ -54,8 +55,7 @@ pub struct App {
     state: web::Data<AppState>,
     server: actix_web::dev::ServerHandle,
     running: tokio::task::JoinHandle<std::io::Result<()>>,
-    stopper: Stopper,
-    applying: Option<tokio::task::JoinHandle<()>>,
+    working: Option<WorkerHandle>,
     egress: Option<Egress>,
     store: Arc<dyn Store>,
 }
@@ -73,17 +73,22 @@ impl App {
         let made_admin_token = ensure_admin(&store, settings, clock.now()).await?;
         let registry = Arc::new(Registry::load(settings.connectors_dir.clone()));
         let refused_connectors = report_refused(&registry);
-        let connectors: Arc<dyn Connectors> = Arc::new(Folders::new(registry.clone()));
         let client = http_client(settings)?;
         let ingress = Arc::new(IngressState::new(store.clone(), lookup(&registry), now_of(&clock)));
         ingress.warm().await?;
         let works = settings.role != Role::Api;
-        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        let pool = Arc::new(MappingPool::new(cores).map_err(|error| AppError::Start(error.to_string()))?);
-        let (stopper, stop) = Stopper::new();
-        let applier = Arc::new(Applier::new(store.clone(), connectors, pool, clock.clone(), stop));
-        let retrier = Arc::new(Retrying(applier.clone()));
-        let applying = works.then(|| tokio::spawn(async move { applier.run().await }));
+        let worker = Worker::new(WorkerDeps {
+            store: store.clone(),
+            registry: registry.clone(),
+            ingress: ingress.clone(),
+            clock: clock.clone(),
+            engine: engine(&client, &clock),
+            public_url: Some(settings.public_url()),
+            mapping_threads: 0,
+        })
+        .map_err(|error| AppError::Start(error.to_string()))?;
+        let retrier = Arc::new(Retrying(worker.clone()));
+        let working = works.then(|| worker.start());
         let egress = works.then(|| {
             Egress::start(EgressDeps {
                 store: store.clone(),
@@ -103,7 +108,7 @@ impl App {
         let addr = addresses.first().copied().unwrap_or(settings.listen);
         let handle = server.handle();
         let running = tokio::spawn(server);
-        Ok(Self { addr, made_admin_token, refused_connectors, state, server: handle, running, stopper, applying, egress, store })
+        Ok(Self { addr, made_admin_token, refused_connectors, state, server: handle, running, working, egress, store })
     }
 
     /// Drains and closes, in order.
@@ -113,9 +118,8 @@ impl App {
         if let Err(error) = self.running.await {
             tracing::error!(%error, "the HTTP server ended badly");
         }
-        self.stopper.stop();
-        if let Some(applying) = self.applying {
-            drop(applying.await);
+        if let Some(working) = self.working {
+            working.stop().await;
         }
         if let Some(egress) = self.egress {
             egress.stop().await;
@@ -163,6 +167,15 @@ fn http_client(settings: &Settings) -> Result<GuardedClient, AppError> {
     GuardedClient::new(config).map_err(|error| AppError::Start(error.to_string()))
 }
 
+fn engine(client: &GuardedClient, clock: &Arc<dyn Clock>) -> Engine {
+    Engine {
+        client: client.clone(),
+        limiter: Arc::new(Limiter::new(clock.clone())),
+        circuits: Arc::new(Circuits::default()),
+        clock: clock.clone(),
+    }
+}
+
 fn lookup(registry: &Arc<Registry>) -> ConnectorLookup {
     let registry = registry.clone();
     Box::new(move |id: &str| match registry.get(id) {
@@ -180,7 +193,7 @@ fn now_of(clock: &Arc<dyn Clock>) -> Now {
 }
 
 /// The worker's retry, as the API wants it.
-struct Retrying(Arc<Applier>);
+struct Retrying(Arc<Worker>);
 
 #[async_trait::async_trait]
 impl Retrier for Retrying {

@@ -37,9 +37,9 @@ fn runtime() -> tokio::runtime::Runtime {
         .expect("an async runtime")
 }
 
-async fn serve(settings: Settings, demo: bool, streams: &mut Streams<'_>) -> Result<(), String> {
+async fn serve(mut settings: Settings, demo: bool, streams: &mut Streams<'_>) -> Result<(), String> {
     if demo {
-        return Err("later".into());
+        crate::app::demo::prepare(&mut settings).map_err(|error| error.to_string())?;
     }
     // Before anything else, so that a signal during the start is not lost.
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
@@ -48,11 +48,22 @@ async fn serve(settings: Settings, demo: bool, streams: &mut Streams<'_>) -> Res
         .await
         .map_err(|error| format!("cannot start: {error}"))?;
     announce(&settings, &app, demo, streams);
+    let demo = if demo {
+        Some(crate::app::demo::start(&settings, app.addr).await.map_err(|error| format!("the demo: {error}"))?)
+    } else {
+        None
+    };
+    if let Some(demo) = &demo {
+        streams.print(&demo.announcement());
+    }
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
     tracing::info!("stopping");
+    if let Some(demo) = demo {
+        demo.stop().await;
+    }
     app.stop().await;
     Ok(())
 }

@@ -251,7 +251,7 @@ fn give_up(draft: &mut Draft<'_>, missing: &[ShippedLine]) {
     let mut job = jobs::about_order(&draft.ctx, &draft.state.order, "orders.cancel", more);
     // One job a shortage: a second shortage of the same order is another wish.
     job.key = format!("{}:short:{}", job.key, draft.state.order.meta.version);
-    draft.jobs.push(job);
+    draft.enqueue(job);
 }
 
 /// Quantities by line, summed, each above zero and not more than remains.

@@ -6,7 +6,8 @@
 use super::change::{OrderState, Outcome};
 use super::draft::Draft;
 use super::error::FlowError;
-use super::intake::{About, check_totals, missing, new_state};
+use super::findings::check_totals;
+use super::intake::{About, missing, new_state};
 use super::{FlowContext, merge, totals};
 use crate::canonical::order::{ChannelState, Source, Totals};
 use crate::canonical::{Field, MappedOrder, OrderId};

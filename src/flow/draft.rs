@@ -13,6 +13,7 @@ use crate::canonical::fulfillment::{
 };
 use crate::canonical::inbox::Disposition;
 use crate::canonical::job::NewJob;
+use crate::canonical::order::Source;
 use crate::canonical::{Field, FulfillmentOrderId, LineId, Quantity, Timestamp};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -68,6 +69,13 @@ impl<'a> Draft<'a> {
             resolve: Vec::new(),
             notes: Notes::default(),
             targets: HashMap::new(),
+        }
+    }
+    /// Puts a job for the order's channel beside the decision. Orders that people or programs gave
+    /// us are unknown to any channel: nobody is there to be told or asked.
+    pub fn enqueue(&mut self, job: NewJob) {
+        if !matches!(self.state.order.meta.source, Source::Api | Source::Phone) {
+            self.jobs.push(job);
         }
     }
     pub const fn now(&self) -> Timestamp {

@@ -225,28 +225,40 @@ pub(super) fn expected(order: &Order, part: &FulfillmentOrder) -> Option<Timesta
         .max()
 }
 
+/// Ends the parts that the warehouse has not accepted and of which nothing is wanted any more.
+pub(super) fn end_idle(draft: &mut Draft<'_>) {
+    let alive = release::fate(&draft.state) == Fate::Alive;
+    let idle: Vec<FulfillmentOrderId> = {
+        let parts = draft.state.fulfillment_orders.iter();
+        parts
+            .filter(|part| mutable(part) && !(alive && remains(part)))
+            .map(|part| part.id)
+            .collect()
+    };
+    for id in idle {
+        let shipped = any_shipped(&draft.state, id);
+        let parts = &mut draft.state.fulfillment_orders;
+        if let Some(part) = parts.iter_mut().find(|part| part.id == id) {
+            end(part, shipped);
+        }
+    }
+}
+
 /// Brings every part that the warehouse has not accepted in line with the order.
 pub(super) fn align(draft: &mut Draft<'_>) {
-    let alive = release::fate(&draft.state) == Fate::Alive;
     let mut parts = std::mem::take(&mut draft.state.fulfillment_orders);
     // Whom the cash belongs to is asked of the parts as they are, one after the other.
     for place in 0..parts.len() {
         draft.state.fulfillment_orders.clone_from(&parts);
         if let Some(part) = parts.get_mut(place).filter(|part| mutable(part)) {
-            align_one(draft, part, alive);
+            align_one(draft, part);
         }
     }
     draft.state.fulfillment_orders = parts;
 }
 
-fn align_one(draft: &Draft<'_>, part: &mut FulfillmentOrder, alive: bool) {
-    let shipped = any_shipped(&draft.state, part.id);
-    part.lines
-        .retain(|line| line.quantity.is_positive() || part.status == FulfillmentStatus::Cancelled);
-    if !alive || !remains(part) {
-        end(part, shipped);
-        return;
-    }
+fn align_one(draft: &Draft<'_>, part: &mut FulfillmentOrder) {
+    part.lines.retain(|line| line.quantity.is_positive());
     let order = &draft.state.order;
     for line in &mut part.lines {
         refresh_line(order, line);

@@ -3,23 +3,19 @@
 //! What always holds: an older record changes nothing; one that says what is known already makes
 //! no version and no event; nothing that a shape does not tell is lost.
 
-use super::change::{NewProblem, OrderState, Outcome, ResolveProblems};
+use super::change::{NewProblem, OrderState, Outcome};
 use super::draft::Draft;
 use super::error::FlowError;
-use super::operator::{self, CONFLICT};
-use super::rules::holds;
+use super::findings::{check_totals, conflict, drift};
+use super::operator;
 use super::{
     FlowContext, RecordMeta, fulfillment, jobs, merge, overrides, paths, revision, totals,
 };
-use crate::canonical::hold::{Clears, Hold, HoldReason};
 use crate::canonical::inbox::Disposition;
 use crate::canonical::order::{ChannelState, OrderStatus, Source};
-use crate::canonical::problem::Class;
 use crate::canonical::{
-    Field, HoldId, InboxId, MappedOrder, Order, OrderFacts, OrderId, OrderMeta, ProblemId,
-    Timestamp,
+    Field, InboxId, MappedOrder, Order, OrderFacts, OrderId, OrderMeta, Timestamp,
 };
-use serde_json::json;
 use std::cmp::Ordering;
 
 /// Decides on one record: what becomes of it, and of the order that it is about (`state`: what is
@@ -211,6 +207,10 @@ fn known(
 /// very same revision that were read before are not missing. True when they are.
 fn soften(stored: &OrderFacts, mapped: &mut MappedOrder, equal: bool) -> bool {
     if !mapped.details_missing.or_default() {
+        if mapped.lines.is_absent() {
+            // A shape without lines cannot tell that their details are known.
+            mapped.details_missing = Field::Absent;
+        }
         return false;
     }
     mapped.lines = Field::Absent;
@@ -230,7 +230,7 @@ fn wants_details(mapped: &MappedOrder, meta: &RecordMeta<'_>) -> bool {
 fn ask_for_details(draft: &mut Draft<'_>) {
     let order = &draft.state.order;
     let job = jobs::orders_get(&draft.ctx, Some(order.meta.id), jobs::external_id(order));
-    draft.jobs.push(job);
+    draft.enqueue(job);
 }
 
 /// The stored facts without the operator's corrections.
@@ -249,9 +249,6 @@ fn newer_facts(base: &OrderFacts, mapped: MappedOrder) -> Result<(OrderFacts, bo
     let mut newer = merge::merge(Some(base), mapped)?;
     let (was, is) = (base.channel_state(), newer.channel_state());
     let cancelled = ChannelState::Cancelled;
-    if is == cancelled && !told_lines {
-        merge::cancel_whole(&mut newer);
-    }
     let reread = was == cancelled && is != cancelled && !told_lines;
     if reread {
         newer.details_missing = Field::Value(true);
@@ -323,90 +320,4 @@ fn echo(draft: &Draft<'_>, newer: &OrderFacts, keys: &[&str]) -> bool {
         && meta.status == OrderStatus::Cancelled
         && overrides::is_cancelled(&meta.overrides);
     of_shipment || of_cancel
-}
-
-/// The channel changed what an operator corrected: someone chooses, and nothing leaves before.
-fn conflict(draft: &mut Draft<'_>, path: &str) {
-    let now = draft.now();
-    let meta = &mut draft.state.order.meta;
-    let there = meta
-        .holds
-        .iter()
-        .any(|hold| hold.reason == HoldReason::Conflict && hold.detail.as_deref() == Some(path));
-    if !there {
-        meta.holds.push(Hold {
-            id: HoldId::new(),
-            reason: HoldReason::Conflict,
-            detail: Some(path.to_owned()),
-            placed_by: holds::GATEWAY.to_owned(),
-            placed_at: now,
-            clears: Clears::Person,
-        });
-    }
-    draft.problems.push(NewProblem {
-        id: ProblemId::new(),
-        class: Class::Conflict,
-        code: CONFLICT.to_owned(),
-        subject: meta.id.to_string(),
-        connection_id: Some(meta.connection_id),
-        message: format!("the channel changed {path}, which an operator had corrected"),
-        detail: json!({ "path": path }),
-        hint: Some("choose whose value counts".to_owned()),
-    });
-}
-
-/// Computes our sums and reports what does not add up, once for as long as it lasts.
-pub(super) fn check_totals(draft: &mut Draft<'_>) -> Result<(), FlowError> {
-    const CODE: &str = "totals_mismatch";
-    let mut found = totals::complete(&mut draft.state.order.facts)?;
-    if draft.state.order.facts.details_missing.or_default() {
-        // What is not read yet cannot add up.
-        found.clear();
-    }
-    let meta = &draft.state.order.meta;
-    let subject = meta.id.to_string();
-    let before = match &draft.before {
-        Some(before) => totals::complete(&mut before.order.facts.clone())?,
-        None => Vec::new(),
-    };
-    if found.is_empty() && !before.is_empty() {
-        draft.resolve.push(ResolveProblems {
-            subject,
-            code: Some(CODE.to_owned()),
-        });
-    } else if found != before {
-        let differences: Vec<_> = found
-            .iter()
-            .map(|mismatch| json!({ "of": mismatch.compared, "difference": mismatch.difference }))
-            .collect();
-        draft.problems.push(NewProblem {
-            id: ProblemId::new(),
-            class: Class::TotalsMismatch,
-            code: CODE.to_owned(),
-            subject,
-            connection_id: Some(meta.connection_id),
-            message: "lines and charges do not add up to what the channel states".to_owned(),
-            detail: json!({ "differences": differences }),
-            hint: None,
-        });
-    }
-    Ok(())
-}
-
-/// A status that the connector's table does not know: work goes on, and it is counted.
-fn drift(ctx: &FlowContext<'_>, mapped: &MappedOrder) -> Option<NewProblem> {
-    if mapped.channel_state.value() != Some(&ChannelState::Unknown) {
-        return None;
-    }
-    let raw = mapped.channel_status.text().unwrap_or("(none)");
-    Some(NewProblem {
-        id: ProblemId::new(),
-        class: Class::Drift,
-        code: "unknown_channel_state".to_owned(),
-        subject: format!("channel_status:{raw}"),
-        connection_id: Some(ctx.connection.id),
-        message: "the channel uses a status that the connector does not know".to_owned(),
-        detail: json!({ "channel_status": raw }),
-        hint: Some("add it to the connector's table of statuses".to_owned()),
-    })
 }

@@ -2,11 +2,14 @@
 //!
 //! What always holds: a key that the shape does not tell keeps what is stored; a line keeps our
 //! id, its place and everything that a newer revision does not tell; a line that a full list no
-//! longer has stays, wholly cancelled, so that the warehouse sees what is gone.
+//! longer has stays, wholly cancelled, so that the warehouse sees what is gone; of an order that
+//! is cancelled as a whole every line is, and nothing is owed.
 
 use super::error::FlowError;
 use crate::canonical::line::Line;
-use crate::canonical::{Amount, Field, LineId, MappedOrder, Merge, Money, OrderFacts};
+use crate::canonical::order::ChannelState;
+use crate::canonical::{Amount, Field, LineId, MappedOrder, Merge, Money, OrderFacts, Quantity};
+use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 
@@ -28,6 +31,9 @@ pub(super) fn merge(
     if let Some(older) = older {
         keep_attributes(&mut newer.attributes, &older.attributes);
         newer.merge_over(older);
+    }
+    if newer.channel_state() == ChannelState::Cancelled {
+        cancel_whole(&mut newer);
     }
     check_lines(&newer)?;
     Ok(newer)
@@ -80,7 +86,8 @@ fn merge_lines(older: &[Line], newer: Vec<Line>) -> Vec<Line> {
         let again = places.get(&key).and_then(|place| waiting.remove(place));
         merged.push(match again {
             Some(mut line) => {
-                line.id = old.id.clone();
+                line.id = old.id;
+                revive(&mut line, old);
                 keep_attributes(&mut line.attributes, &old.attributes);
                 line.merge_over(old);
                 line
@@ -95,19 +102,37 @@ fn merge_lines(older: &[Line], newer: Vec<Line>) -> Vec<Line> {
     merged
 }
 
+/// A line that was gone and is owed again is wanted again, also where the shape tells nothing of
+/// cancelled quantities: that it was gone may have been our own conclusion.
+fn revive(line: &mut Line, old: &Line) {
+    let gone = old.quantity.or_default().is_positive() && !old.wanted().is_positive();
+    let owed = line
+        .total
+        .value()
+        .is_some_and(|total| !total.amount.is_zero());
+    if gone && owed && line.cancelled_quantity.is_absent() {
+        line.cancelled_quantity = Field::Value(Quantity::ZERO);
+    }
+}
+
 fn zero(money: &mut Field<Money>) {
     if let Some(money) = money.value_mut()
         && !money.amount.is_zero()
     {
-        money.amount = Amount::ZERO;
+        money.amount = none_of(money.amount);
     }
 }
 
+/// Nothing, in the same scale ("0.00").
+fn none_of(amount: Amount) -> Amount {
+    Amount::new(Decimal::new(0, amount.decimal().scale()))
+}
+
 /// The line, wholly cancelled: nothing of it is owed or shipped any more.
-pub(super) fn cancelled(line: &Line) -> Line {
+fn cancelled(line: &Line) -> Line {
     let mut line = line.clone();
     if line.wanted().is_positive() {
-        line.cancelled_quantity = line.quantity.clone();
+        line.cancelled_quantity = line.quantity;
     }
     zero(&mut line.total);
     zero(&mut line.tax);
@@ -116,14 +141,17 @@ pub(super) fn cancelled(line: &Line) -> Line {
 }
 
 /// The order, cancelled as a whole: every line gone, nothing owed.
-pub(super) fn cancel_whole(facts: &mut OrderFacts) {
+fn cancel_whole(facts: &mut OrderFacts) {
     if let Some(lines) = facts.lines.value_mut() {
         for line in lines {
             *line = cancelled(line);
         }
     }
-    if let Some(charges) = facts.charges.value_mut() {
-        charges.clear();
+    for charge in facts.charges.value_mut().into_iter().flatten() {
+        charge.total.amount = none_of(charge.total.amount);
+        if let Some(tax) = &mut charge.tax {
+            tax.amount = none_of(tax.amount);
+        }
     }
     if let Some(totals) = facts.totals.value_mut() {
         zero(&mut totals.total);

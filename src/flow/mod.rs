@@ -17,6 +17,7 @@ mod answer;
 mod create;
 mod draft;
 mod events;
+mod findings;
 mod fulfillment;
 mod handshake;
 mod intake;

@@ -269,7 +269,7 @@ pub(super) fn accept_order(draft: &mut Draft<'_>) -> Result<(), FlowError> {
     must_be_pending(draft)?;
     let more = json!({ "accept": true });
     let job = jobs::about_order(&draft.ctx, &draft.state.order, "orders.ack", more);
-    draft.jobs.push(job);
+    draft.enqueue(job);
     Ok(())
 }
 
@@ -289,6 +289,6 @@ pub(super) fn refuse_order(draft: &mut Draft<'_>, reason: &str) -> Result<(), Fl
     }
     let more = json!({ "accept": false, "reason": reason });
     let job = jobs::about_order(&draft.ctx, &draft.state.order, "orders.refuse", more);
-    draft.jobs.push(job);
+    draft.enqueue(job);
     Ok(())
 }

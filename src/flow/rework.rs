@@ -15,6 +15,7 @@ use serde_json::json;
 /// Parts, holds, requests, status, and the jobs that follow.
 pub(super) fn rework(draft: &mut Draft<'_>) {
     allocate::allocate(draft);
+    fulfillment::end_idle(draft);
     holds::reconcile(draft);
     if !draft.state.order.meta.released && release::barred(draft).is_none() {
         draft.state.order.meta.released = true;
@@ -39,7 +40,7 @@ fn acknowledge(draft: &mut Draft<'_>) {
     if draft.settings.accept == Accept::Auto && pending(&draft.state) && !before {
         let more = json!({ "accept": true });
         let job = jobs::about_order(&draft.ctx, &draft.state.order, "orders.ack", more);
-        draft.jobs.push(job);
+        draft.enqueue(job);
     }
 }
 
@@ -59,7 +60,7 @@ fn cancel_at_channel(draft: &mut Draft<'_>) {
         let partial = draft.state.order.meta.status == OrderStatus::Fulfilled;
         let more = json!({ "reason": "cancelled_by_operator", "partial": partial });
         let job = jobs::about_order(&draft.ctx, &draft.state.order, "orders.cancel", more);
-        draft.jobs.push(job);
+        draft.enqueue(job);
     }
 }
 

@@ -84,6 +84,8 @@ impl FlowSettings {
     /// Reads them.
     pub fn read(ctx: &FlowContext<'_>) -> Self {
         let minutes = typed::<i64>(ctx, "edit_window_minutes").unwrap_or(0);
+        let cut_off =
+            typed::<String>(ctx, "cut_off").and_then(|text| Time::strptime("%H:%M", text).ok());
         Self {
             location: typed::<String>(ctx, "location")
                 .filter(|name| !name.is_empty())
@@ -98,9 +100,11 @@ impl FlowSettings {
             bundles: typed(ctx, "bundles").unwrap_or_default(),
             on_short: typed(ctx, "on_short").unwrap_or_default(),
             fulfillment_push: typed(ctx, "fulfillment_push").unwrap_or_default(),
-            cut_off: typed::<String>(ctx, "cut_off")
-                .and_then(|text| Time::strptime("%H:%M", text).ok()),
-            timezone: TimeZone::get(&ctx.merchant.timezone).unwrap_or(TimeZone::UTC),
+            cut_off,
+            timezone: match cut_off {
+                Some(_) => TimeZone::get(&ctx.merchant.timezone).unwrap_or(TimeZone::UTC),
+                None => TimeZone::UTC,
+            },
             priority: typed(ctx, "priority").unwrap_or(0),
         }
     }

@@ -217,5 +217,5 @@ fn tell(draft: &mut Draft<'_>, id: ShipmentId) {
     };
     let complete = complete(&draft.state);
     let job = jobs::fulfillment_push(&draft.ctx, &draft.state, shipment, complete);
-    draft.jobs.push(job);
+    draft.enqueue(job);
 }

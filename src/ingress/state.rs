@@ -7,6 +7,8 @@
 use super::endpoint::Endpoint;
 use super::refused::RefusedCounters;
 use crate::canonical::{ConnectionId, Timestamp};
+use crate::clock::Clock;
+use crate::connector::Registry;
 use crate::manifest::model::Webhooks;
 use crate::store::{Scope, Store, StoreError};
 use arc_swap::ArcSwap;
@@ -15,6 +17,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
+/// How often refusals are written.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// So many of these later other nodes' changes are looked for.
+const REFRESH_ROUNDS: u32 = 15;
 /// How long an id that leads nowhere is remembered. Short: another node may create it.
 const UNKNOWN_FOR: Duration = Duration::from_secs(5);
 /// How many such ids are remembered.
@@ -70,6 +76,34 @@ impl IngressState {
             endpoints: ArcSwap::default(),
             writing: Mutex::default(),
             reads: Semaphore::new(READS_AT_ONCE),
+        }
+    }
+
+    /// A state over the connector folders and the clock.
+    pub fn over(store: Arc<dyn Store>, registry: Arc<Registry>, clock: Arc<dyn Clock>) -> Self {
+        let lookup = move |id: &str| match registry.get(id) {
+            None => Webhooked::Broken,
+            Some(connector) => match &connector.manifest().webhooks {
+                Some(webhooks) => Webhooked::Yes(Arc::new(webhooks.clone())),
+                None => Webhooked::No,
+            },
+        };
+        Self::new(store, Box::new(lookup), Box::new(move || clock.now()))
+    }
+
+    /// Writes counters and looks for what other nodes changed, for ever. Spawn it beside the HTTP
+    /// server; end it by dropping its task and a last [`RefusedCounters::flush`].
+    pub async fn maintain(&self) {
+        let mut rounds: u32 = 0;
+        loop {
+            tokio::time::sleep(FLUSH_EVERY).await;
+            self.refused.flush(self.store.as_ref(), self.now()).await;
+            rounds = rounds.wrapping_add(1);
+            if rounds.is_multiple_of(REFRESH_ROUNDS)
+                && let Err(error) = self.refresh().await
+            {
+                tracing::warn!(%error, "connections could not be looked through for changes");
+            }
         }
     }
 

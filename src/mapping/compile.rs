@@ -7,7 +7,7 @@ use super::quick::Prepared;
 use super::{CompileError, Scope, Val, prelude, syntax, visit};
 use jaq_core::load::parse::{Def, Term};
 use jaq_core::load::{Arena, File, Loader};
-use jaq_core::{Compiler, Filter};
+use jaq_core::{Bind, Compiler, Filter, Native};
 use std::collections::HashSet;
 
 /// The name under which the program itself is compiled.
@@ -80,7 +80,7 @@ pub(super) fn compile(
     defs.push(Def {
         name: MAIN,
         args: Vec::new(),
-        body: lowering.term(body),
+        body: lowering.main(body),
     });
     let quicks = lowering.finish();
 
@@ -93,14 +93,8 @@ pub(super) fn compile(
             },
         )
         .map_err(|_| internal("the program does not load".to_owned()))?;
-    let mut funs: Vec<_> = prelude::functions()
-        .filter(|(name, ..)| called.contains(*name) || name.starts_with('!'))
-        .collect();
-    for (index, (name, prepared)) in quicks.iter().enumerate() {
-        let (args, run) = quick_fun(index, prepared.closures)
-            .ok_or_else(|| internal("too many expressions".to_owned()))?;
-        funs.push((*name, args, run));
-    }
+    let funs =
+        functions(&called, &quicks).ok_or_else(|| internal("too many expressions".to_owned()))?;
     let filter = Compiler::default()
         .with_funs(funs)
         .with_global_vars(VARIABLES)
@@ -118,6 +112,24 @@ pub(super) fn compile(
         })?;
     let quicks = quicks.into_iter().map(|(_, prepared)| prepared).collect();
     Ok(Compiled { filter, quicks })
+}
+
+/// A function with its name and arguments, as jq's compiler takes it.
+type Function<'s> = (&'s str, Box<[Bind]>, Native<Engine>);
+
+/// The functions that a program may call.
+fn functions<'s>(
+    called: &HashSet<String>,
+    quicks: &[(&'s str, Prepared)],
+) -> Option<Vec<Function<'s>>> {
+    let mut functions: Vec<_> = prelude::functions()
+        .filter(|(name, ..)| called.contains(*name) || name.starts_with('!'))
+        .collect();
+    for (index, (name, prepared)) in quicks.iter().enumerate() {
+        let (args, run) = quick_fun(index, prepared.closures)?;
+        functions.push((*name, args, run));
+    }
+    Some(functions)
 }
 
 /// The definitions that a program needs, in order, and every name that it or they call. Definitions call only earlier ones.

@@ -146,25 +146,7 @@ impl Exactness {
                     })
             }
             Term::Neg(inner) => self.term(inner),
-            Term::BinOp(left, op, right) => match op {
-                BinaryOp::Comma => false,
-                // The path on the left may fan out; the output is one.
-                BinaryOp::Update => true,
-                BinaryOp::Assign | BinaryOp::UpdateMath(_) | BinaryOp::UpdateAlt => {
-                    self.term(right)
-                }
-                BinaryOp::Pipe(Some(pattern)) => {
-                    let mut keys_exact = true;
-                    visit::pattern_keys(pattern, &mut |key| keys_exact &= self.term(key));
-                    keys_exact && self.term(left) && self.term(right)
-                }
-                BinaryOp::Pipe(None)
-                | BinaryOp::Alt
-                | BinaryOp::Or
-                | BinaryOp::And
-                | BinaryOp::Math(_)
-                | BinaryOp::Cmp(_) => self.term(left) && self.term(right),
-            },
+            Term::BinOp(left, op, right) => self.binary(left, op, right),
             Term::Fold(kind, _, _, args) => {
                 *kind == "reduce" && args.iter().all(|arg| self.term(arg))
             }
@@ -190,6 +172,26 @@ impl Exactness {
                             }
                     })
             }
+        }
+    }
+
+    fn binary(&self, left: &Term<&str>, op: &BinaryOp<&str>, right: &Term<&str>) -> bool {
+        match op {
+            BinaryOp::Comma => false,
+            // The path on the left may fan out; the output is one.
+            BinaryOp::Update => true,
+            BinaryOp::Assign | BinaryOp::UpdateMath(_) | BinaryOp::UpdateAlt => self.term(right),
+            BinaryOp::Pipe(Some(pattern)) => {
+                let mut keys_exact = true;
+                visit::pattern_keys(pattern, &mut |key| keys_exact &= self.term(key));
+                keys_exact && self.term(left) && self.term(right)
+            }
+            BinaryOp::Pipe(None)
+            | BinaryOp::Alt
+            | BinaryOp::Or
+            | BinaryOp::And
+            | BinaryOp::Math(_)
+            | BinaryOp::Cmp(_) => self.term(left) && self.term(right),
         }
     }
 

@@ -11,15 +11,21 @@
 mod compile;
 mod engine;
 mod error;
+mod evaluate;
 mod exact;
+mod iteration;
 mod library;
 mod lint;
 mod lower;
+mod misfit;
 mod natives;
 mod path;
+mod precompile;
 mod prelude;
 mod program;
 mod quick;
+#[cfg(test)]
+mod quick_tests;
 pub mod read;
 mod shape;
 #[cfg(test)]
@@ -35,10 +41,11 @@ mod write;
 pub use error::{CompileError, MapError};
 pub use jaq_json::Val;
 pub use library::Library;
+pub use misfit::ShapeError;
 pub use path::{Path, PathError, SelectError, raw_items, select};
 pub use program::{Drift, Notes, Program, Scope, Yield};
 pub use read::{Limits, ReadError};
-pub use shape::{ShapeError, shape};
+pub use shape::shape;
 pub use write::{to_json, to_xml};
 
 /// Any serializable value as the mapping's value; numbers keep the digits that their JSON text has.

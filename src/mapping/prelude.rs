@@ -1,8 +1,10 @@
 //! jq's own definitions and functions, less what a mapping must not have: the outside world, endless loops, lenient readers.
 
 use super::engine::{Engine, native_funs};
+use super::natives;
 use jaq_core::load::parse::Def;
 use jaq_core::native::Fun;
+use std::collections::HashSet;
 use std::sync::OnceLock;
 
 /// What is left out of jq, with the advice that the lint gives. (Name, advice.)
@@ -41,8 +43,8 @@ pub(crate) const FORBIDDEN: &[(&str, &str)] = &[
 /// Functions of jq's interpreter that are left out silently, because only forbidden definitions use them.
 const HIDDEN: &[&str] = &["debug_empty", "stderr_empty"];
 
-/// jq's definitions that our native functions replace, or that the compiler replaces by constants.
-const REPLACED: &[&str] = &["null", "true", "false", "tonumber", "type", "not"];
+/// jq's definitions that the compiler replaces by constants.
+const CONSTANTS: [&str; 3] = ["null", "true", "false"];
 
 /// Is the function one that mappings must not call with that many arguments? Then the advice.
 pub(crate) fn forbidden(name: &str, arity: usize) -> Option<&'static str> {
@@ -64,9 +66,12 @@ pub(crate) fn definitions() -> &'static [Def<&'static str>] {
         let all = jaq_core::defs()
             .chain(jaq_std::defs())
             .chain(jaq_json::defs());
-        all.filter(|def| !REPLACED.contains(&def.name) || !def.args.is_empty())
-            .filter(|def| FORBIDDEN.iter().all(|(name, _)| *name != def.name))
-            .collect()
+        // Ours hide jq's of the same name.
+        all.filter(|def| {
+            !CONSTANTS.contains(&def.name) && natives::find(def.name, def.args.len()).is_none()
+        })
+        .filter(|def| FORBIDDEN.iter().all(|(name, _)| *name != def.name))
+        .collect()
     })
 }
 
@@ -82,14 +87,14 @@ pub(crate) fn functions() -> impl Iterator<Item = Fun<Engine>> {
 }
 
 /// Name and arity of everything that a mapping may call without defining it.
-pub(crate) fn names() -> &'static [(&'static str, usize)] {
-    static NAMES: OnceLock<Vec<(&'static str, usize)>> = OnceLock::new();
+pub(crate) fn names() -> &'static HashSet<(&'static str, usize)> {
+    static NAMES: OnceLock<HashSet<(&'static str, usize)>> = OnceLock::new();
     NAMES.get_or_init(|| {
-        let constants = [("null", 0), ("true", 0), ("false", 0), ("empty", 0)];
+        let constants = CONSTANTS.into_iter().map(|name| (name, 0));
         let defined = definitions().iter().map(|def| (def.name, def.args.len()));
-        let native = functions()
-            .map(|(name, args, _)| (name, args.len()))
-            .filter(|(name, _)| !name.starts_with('!'));
-        constants.into_iter().chain(defined).chain(native).collect()
+        let native = functions().map(|(name, args, _)| (name, args.len()));
+        let all = constants.chain(defined).chain(native);
+        all.filter(|(name, arity)| !name.starts_with('!') && forbidden(name, *arity).is_none())
+            .collect()
     })
 }

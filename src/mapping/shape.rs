@@ -3,130 +3,18 @@
 //! Always holds: the error names the place (`lines[2].total.amount`) and never repeats a text value, which may be personal data.
 //! Decimals reach `serde_json::Number` with the digits they were read with.
 
+use super::misfit::{Misfit, ShapeError, Step};
 use super::read::NUMBER_TOKEN;
-use super::{Val, error::capped, error::kind, value};
+use super::{Val, error::kind, value};
 use jaq_json::Num;
 use serde::de::value::{MapAccessDeserializer, MapDeserializer};
 use serde::de::{
     self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, Unexpected, Visitor,
 };
-use std::fmt;
-
-/// Where and why a value does not fit a type.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}{message}", if path.is_empty() { String::new() } else { format!("{path}: ") })]
-pub struct ShapeError {
-    /// `lines[2].total.amount`; empty for the value itself.
-    pub path: String,
-    /// What does not fit.
-    pub message: String,
-}
 
 /// Reads `value` as a `T`, strictly: what `T` does not know or misses is an error with its path.
 pub fn shape<T: DeserializeOwned>(value: &Val) -> Result<T, ShapeError> {
     T::deserialize(Shape(value)).map_err(|misfit| misfit.into_shape_error())
-}
-
-/// The error on its way out, collecting the path from the inside.
-#[derive(Debug)]
-struct Misfit {
-    message: String,
-    /// Innermost step first.
-    steps: Vec<Step>,
-}
-
-#[derive(Debug)]
-enum Step {
-    Key(String),
-    Index(usize),
-}
-
-impl Misfit {
-    fn new(message: String) -> Self {
-        Self {
-            message,
-            steps: Vec::new(),
-        }
-    }
-
-    fn within(mut self, step: Step) -> Self {
-        self.steps.push(step);
-        self
-    }
-
-    fn into_shape_error(self) -> ShapeError {
-        let mut path = String::new();
-        for step in self.steps.into_iter().rev() {
-            match step {
-                Step::Key(key) if path.is_empty() => path = key,
-                Step::Key(key) => path.push_str(&format!(".{key}")),
-                Step::Index(index) => path.push_str(&format!("[{index}]")),
-            }
-        }
-        ShapeError {
-            path: capped(&path),
-            message: capped(&self.message),
-        }
-    }
-}
-
-impl fmt::Display for Misfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Misfit {}
-
-impl de::Error for Misfit {
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::new(message.to_string())
-    }
-
-    fn invalid_type(found: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::new(format!(
-            "expected {expected}, found {}",
-            without_content(found)
-        ))
-    }
-
-    fn invalid_value(found: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::new(format!(
-            "expected {expected}, found another value of {}",
-            without_content(found)
-        ))
-    }
-
-    fn unknown_variant(found: &str, expected: &'static [&'static str]) -> Self {
-        // A code may be shown, a sentence may be personal data.
-        let code = found.len() <= 32
-            && found
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
-        let found = if code {
-            format!("`{found}`")
-        } else {
-            "a text".to_owned()
-        };
-        Self::new(format!(
-            "expected one of {}, found {found}",
-            expected.join(", ")
-        ))
-    }
-}
-
-fn without_content(found: Unexpected<'_>) -> &'static str {
-    match found {
-        Unexpected::Bool(_) => "a boolean",
-        Unexpected::Unsigned(_) | Unexpected::Signed(_) => "a number",
-        Unexpected::Float(_) => "a decimal number",
-        Unexpected::Char(_) | Unexpected::Str(_) => "a string",
-        Unexpected::Bytes(_) => "bytes",
-        Unexpected::Unit | Unexpected::Option => "null",
-        Unexpected::Seq | Unexpected::TupleVariant => "an array",
-        Unexpected::Map | Unexpected::StructVariant => "an object",
-        _ => "something else",
-    }
 }
 
 /// One value being read.

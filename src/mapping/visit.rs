@@ -96,6 +96,18 @@ pub(super) fn calls<'s>(term: &Term<&'s str>, note: &mut dyn FnMut(&'s str)) {
     children(term, &mut |child| calls(child, note));
 }
 
+/// Does the term read one of the variables, at any depth?
+pub(super) fn mentions(term: &Term<&str>, names: &[&str]) -> bool {
+    if let Term::Var(name) = term
+        && names.contains(name)
+    {
+        return true;
+    }
+    let mut found = false;
+    children(term, &mut |child| found = found || mentions(child, names));
+    found
+}
+
 /// The constant text of a term, if it is one.
 pub(super) fn constant_text(term: &Term<&str>) -> Option<String> {
     let Term::Str(None, parts) = term else {

@@ -105,7 +105,7 @@ impl Judge<'_> {
             // The status stands although its body cannot be read.
             (Sent::Answered, _) => match error.status {
                 Some(status) if status >= 400 => self.class_of(status, false, false),
-                _ => Class::BrokenContract,
+                _ => self.unusable(),
             },
         };
         Outcome {
@@ -117,6 +117,15 @@ impl Judge<'_> {
     const fn unknown_outcome(&self) -> Class {
         if self.repeatable {
             Class::Transient
+        } else {
+            Class::Ambiguous
+        }
+    }
+
+    /// A success whose answer cannot be read: the call has happened.
+    const fn unusable(&self) -> Class {
+        if self.repeatable {
+            Class::BrokenContract
         } else {
             Class::Ambiguous
         }
@@ -198,7 +207,7 @@ impl Judge<'_> {
             };
             return Outcome {
                 status: Some(status),
-                ..Outcome::failed(Class::BrokenContract, fault.0, &fault.1)
+                ..Outcome::failed(self.unusable(), fault.0, &fault.1)
             };
         }
         let html = decoded.fault == Some(Fault::Html);

@@ -57,11 +57,17 @@ pub fn place(
             },
             Err(_) => Ok(value),
         },
-        Val::Arr(items) => items.iter().map(|item| place(item.clone(), names, credentials, used)).collect(),
+        Val::Arr(items) => items
+            .iter()
+            .map(|item| place(item.clone(), names, credentials, used))
+            .collect(),
         Val::Obj(map) => {
             let mut placed = Map::default();
             for (name, member) in map.iter() {
-                placed.insert(name.clone(), place(member.clone(), names, credentials, used)?);
+                placed.insert(
+                    name.clone(),
+                    place(member.clone(), names, credentials, used)?,
+                );
             }
             Ok(Val::obj(placed))
         }
@@ -81,9 +87,14 @@ fn place_text(
     let mut found = false;
     while let Some((before, tail)) = rest.split_once('{') {
         placed.push_str(before);
-        match tail.split_once('}').filter(|(name, _)| names.iter().any(|known| known == name)) {
+        match tail
+            .split_once('}')
+            .filter(|(name, _)| names.iter().any(|known| known == name))
+        {
             Some((name, behind)) => {
-                let secret = credentials.get(name).ok_or_else(|| TemplateError::Missing(name.to_owned()))?;
+                let secret = credentials
+                    .get(name)
+                    .ok_or_else(|| TemplateError::Missing(name.to_owned()))?;
                 placed.push_str(secret.expose_secret());
                 used.insert(name.to_owned());
                 (rest, found) = (behind, true);
@@ -128,11 +139,22 @@ mod tests {
     fn a_body_gets_only_the_secrets_that_the_step_names() {
         let mut used = BTreeSet::new();
         let body = json!({"secret": "{secret}", "list": ["a {secret} {key} {", 1], "key": "{key}", "{secret}": null});
-        let placed = place(value::from_json(&body), &["secret".into()], &credentials(), &mut used).unwrap();
+        let placed = place(
+            value::from_json(&body),
+            &["secret".into()],
+            &credentials(),
+            &mut used,
+        )
+        .unwrap();
         let expected = json!({"secret": "s&2", "list": ["a s&2 {key} {", 1], "key": "{key}", "{secret}": null});
         assert_eq!(value::to_json(&placed), expected);
         assert_eq!(used, BTreeSet::from(["secret".to_owned()]));
-        let missing = place(value::text("{token}"), &["token".into()], &credentials(), &mut used);
+        let missing = place(
+            value::text("{token}"),
+            &["token".into()],
+            &credentials(),
+            &mut used,
+        );
         assert_eq!(missing.unwrap_err(), TemplateError::Missing("token".into()));
     }
 }

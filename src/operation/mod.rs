@@ -11,7 +11,9 @@
 //! written its attempt; a lost answer is never taken for a failure where it may be a success;
 //! secrets are seen by `auth` and `credentials` only.
 
+mod answer;
 pub mod auth;
+pub mod call;
 pub mod circuit;
 pub mod classify;
 pub mod client;
@@ -19,20 +21,30 @@ mod connected;
 pub mod credentials;
 pub mod decode;
 pub mod encode;
+pub mod engine;
 pub mod guard;
 pub mod join;
 pub mod lanes;
 pub mod limit;
+pub mod observer;
+pub mod paging;
 pub mod planned;
 pub mod provider;
+pub mod render;
 pub mod request;
 pub mod retry;
 pub mod retry_after;
+pub mod run;
 pub(crate) mod value;
 
+pub use call::{Call, Ended, Finished, RunError, Stopped};
+pub use circuit::Circuits;
 pub use classify::{Judge, Outcome};
 pub use client::{Answer, ClientConfig, GuardedClient, SendError, SendLimits, Sent};
 pub use credentials::Credentials;
+pub use engine::Engine;
+pub use limit::Limiter;
+pub use observer::{Checkpoint, Observer, Page, PageUse, Refused, Report};
 pub use planned::PlannedRequest;
 pub use provider::{Account, Provider};
 

@@ -85,19 +85,27 @@ struct Plan<'a> {
     context: &'a Val,
 }
 
-/// Builds the request of a step. `target` is an absolute URL that takes the place of path and
-/// query (the `next` link of a list).
+/// What paging adds to a step's own words.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// An absolute URL that takes the place of path and query (the `next` link of a list).
+    pub target: Option<String>,
+    /// A query parameter that is added where the step does not state it itself.
+    pub param: Option<(String, String)>,
+}
+
+/// Builds the request of a step.
 pub fn plan(
     provider: &dyn Provider,
     step: &Step,
     context: &Val,
     credentials: &Credentials,
     signing: &Signing,
-    target: Option<&str>,
+    turn: &Turn,
 ) -> Result<PlannedRequest, PlanError> {
     let plan = Plan { provider, context };
     let mut used = BTreeSet::new();
-    let url = plan.url(step, target)?;
+    let url = plan.url(step, turn)?;
     let (format, body) = plan.body(step, credentials, &mut used)?;
     let headers = plan.headers(step, format, !body.is_empty())?;
     let mut request = PlannedRequest::new(method(step.method), url, headers, body);
@@ -166,16 +174,12 @@ impl Plan<'_> {
         as_str(&value).map(str::to_owned).ok_or_else(wrong)
     }
 
-    fn url(
-        &self,
-        step: &Step,
-        target: Option<&str>,
-    ) -> Result<Url, PlanError> {
+    fn url(&self, step: &Step, turn: &Turn) -> Result<Url, PlanError> {
         let base = join::base(&self.text(
             "transport.base_url",
             &self.provider.manifest().transport.base_url,
         )?)?;
-        if let Some(target) = target {
+        if let Some(target) = &turn.target {
             return Ok(join::join(&base, target)?);
         }
         let mut url = join::join(&base, &self.text("path", &step.path)?)?;
@@ -188,6 +192,11 @@ impl Plan<'_> {
                     .iter()
                     .map(|(name, value)| (name.as_str(), value.as_str())),
             );
+        }
+        if let Some((name, value)) = &turn.param
+            && !url.query_pairs().any(|(stated, _)| stated == name.as_str())
+        {
+            join::append(&mut url, [(name.as_str(), value.as_str())]);
         }
         Ok(url)
     }
@@ -235,12 +244,7 @@ impl Plan<'_> {
         }
     }
 
-    fn headers(
-        &self,
-        step: &Step,
-        format: Format,
-        has_body: bool,
-    ) -> Result<HeaderMap, PlanError> {
+    fn headers(&self, step: &Step, format: Format, has_body: bool) -> Result<HeaderMap, PlanError> {
         let transport = &self.provider.manifest().transport;
         let mut headers = HeaderMap::new();
         headers.insert(

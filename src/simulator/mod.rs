@@ -5,7 +5,7 @@
 //! - [`routes`] reads the data, [`engine`] runs it (one thread owns the state, so two requests never interleave),
 //! - [`auth`] proves callers by the manifest's own `auth`, [`server`] speaks HTTP, [`faults`] breaks things on demand,
 //! - [`emitter`] sends webhooks, signed by the manifest's own `verify`, over real HTTP,
-//! - `warehouse` is a WMS that receives signed deliveries and answers by the API.
+//! - [`warehouse`] is a WMS that receives signed deliveries and answers by the API.
 //!
 //! What always holds: no simulator invents a call that its provider does not have, except below `/_sim/`; nothing here runs in
 //! a gateway that serves real shops.
@@ -16,6 +16,9 @@ mod engine;
 pub mod faults;
 pub mod routes;
 mod server;
+#[cfg(test)]
+mod tests;
+pub mod warehouse;
 
 use crate::manifest::folder::Folder;
 use serde_json::{Map, Value};

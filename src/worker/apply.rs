@@ -16,6 +16,7 @@ use crate::canonical::inbox::WireDelivery;
 use crate::canonical::order::Source;
 use crate::canonical::{ConnectionId, Timestamp};
 use crate::clock::{Clock, between};
+use crate::failpoint::failpoint;
 use crate::flow::change::{ChangeSet, ConnectionUpdate};
 use crate::store::query::PendingDelivery;
 use crate::store::{Scope, Store, StoreError};
@@ -244,7 +245,9 @@ impl Applier {
                 tokio::task::yield_now().await;
             }
         }
+        failpoint!("worker.before_apply");
         let results = self.store.apply(changes).await.map_err(again)?;
+        failpoint!("worker.after_apply");
         let mut failed = Vec::new();
         for (item, result) in items.iter().zip(results) {
             if let Err(error) = result {

@@ -1,8 +1,6 @@
 //! What the worker needs of the loaded connector folders.
 
-use crate::connector::{Connector, Registry};
-use crate::manifest::model::Manifest;
-use crate::mapping::{MapError, Scope, Val, Yield};
+use crate::connector::Registry;
 use crate::operation::Provider;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,7 +46,7 @@ impl Connectors for Folders {
     fn get(&self, id: &str) -> Option<Loaded> {
         let connector = self.registry.get(id)?;
         let version = connector.version().into();
-        Some(Loaded { provider: Arc::new(Plugged(connector)), version })
+        Some(Loaded { provider: connector, version })
     }
 
     fn reload_if_changed(&self) -> Vec<String> {
@@ -60,24 +58,5 @@ impl Connectors for Folders {
         let changed = changed.map(|(id, _)| id.clone()).collect();
         *known = now;
         changed
-    }
-}
-
-/// A folder's connector as the call engine sees it.
-struct Plugged(Arc<Connector>);
-
-impl Provider for Plugged {
-    fn manifest(&self) -> &Manifest {
-        self.0.manifest()
-    }
-    fn eval(&self, expression: &str, context: &Val) -> Result<Val, MapError> {
-        let program = self.0.expr(expression).map_err(MapError::Compile)?;
-        program.run_one(context.clone(), &Scope::default())
-    }
-    fn map(&self, mapping: &str, input: Val, scope: &Scope) -> Result<Yield, MapError> {
-        match self.0.mapping(mapping) {
-            Some(program) => program.run(input, scope),
-            None => Err(MapError::Failed(format!("the folder has no mapping `{mapping}`"))),
-        }
     }
 }

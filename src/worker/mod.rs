@@ -1,16 +1,191 @@
-//! Everything that runs by itself: applying deliveries, polling, jobs, clocks.
+//! Everything that runs by itself: deliveries are applied, connections polled, jobs run, clocks
+//! looked at, changes followed up.
+//!
+//! Read in this order: [`apply`] with [`mapped`] and `decide` (from bytes to change sets),
+//! [`remap`] (records tried again), [`poll`], [`jobs`], [`settle`] and [`watch`].
+//!
+//! What always holds: every loop ends promptly when told to stop and loses nothing by it; a panic
+//! in one loop restarts that loop and no other; each loop may find everything done already.
 
 pub mod apply;
 pub mod connectors;
 mod decide;
-pub mod mapped;
 pub mod jobs;
+pub mod mapped;
 mod memory;
+pub mod poll;
 pub mod pool;
 pub mod reading;
 pub mod remap;
 pub mod settle;
 pub mod stop;
+pub mod watch;
+pub mod work;
+
+use crate::canonical::ProblemId;
+use crate::clock::Clock;
+use crate::connector::Registry;
+use crate::ingress::IngressState;
+use crate::operation::Engine;
+use crate::store::{Scope, Store};
+use apply::Applier;
+use connectors::Folders;
+use jobs::JobRunner;
+use poll::Poller;
+use pool::MappingPool;
+use remap::{Retried, RetryError};
+use settle::Settler;
+use std::sync::Arc;
+use std::time::Duration;
+use stop::{Stop, Stopper};
+use tokio::task::JoinHandle;
+use watch::Watcher;
+use work::Work;
+
+/// What a worker is made of.
+pub struct WorkerDeps {
+    /// Everything durable.
+    pub store: Arc<dyn Store>,
+    /// The connector folders.
+    pub registry: Arc<Registry>,
+    /// Its endpoints are forgotten when a connection or a folder changes.
+    pub ingress: Arc<IngressState>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Calls providers.
+    pub engine: Engine,
+    /// The address at which providers reach us, without a slash at its end; without it no webhooks
+    /// are registered by themselves.
+    pub public_url: Option<String>,
+    /// Threads that map; as many as there are cores when 0.
+    pub mapping_threads: usize,
+}
+
+/// The parts, ready to be started. Also what the API needs where nothing runs by itself.
+pub struct Worker {
+    applier: Arc<Applier>,
+    settler: Arc<Settler>,
+    watcher: Arc<Watcher>,
+    poller: Arc<Poller>,
+    runner: Arc<JobRunner>,
+    stop: Stop,
+    stopper: Stopper,
+}
+
+impl Worker {
+    /// Puts the parts together; nothing runs yet but the mapping threads.
+    ///
+    /// # Errors
+    /// When the system gives no threads.
+    pub fn new(deps: WorkerDeps) -> std::io::Result<Arc<Self>> {
+        let threads = match deps.mapping_threads {
+            0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+            n => n,
+        };
+        let (stopper, stop) = Stopper::new();
+        let pool = Arc::new(MappingPool::new(threads)?);
+        let folders = Arc::new(Folders::new(deps.registry));
+        let work = Arc::new(Work {
+            store: deps.store.clone(),
+            connectors: folders.clone(),
+            pool: pool.clone(),
+            clock: deps.clock.clone(),
+            engine: deps.engine,
+            stop: stop.clone(),
+            owner: format!("node-{}", uuid::Uuid::now_v7().simple()),
+            public_url: deps.public_url,
+        });
+        let applier = Arc::new(Applier::new(
+            deps.store.clone(),
+            folders,
+            pool,
+            deps.clock.clone(),
+            stop.clone(),
+        ));
+        let settler = Arc::new(Settler::new(deps.store, deps.clock, stop.clone()));
+        let watcher = Watcher::new(work.clone(), applier.clone(), settler.clone(), deps.ingress);
+        Ok(Arc::new(Self {
+            applier,
+            settler,
+            watcher: Arc::new(watcher),
+            poller: Arc::new(Poller::new(work.clone())),
+            runner: Arc::new(JobRunner::new(work)),
+            stop,
+            stopper,
+        }))
+    }
+
+    /// Starts every loop on the current tokio runtime.
+    pub fn start(self: &Arc<Self>) -> WorkerHandle {
+        let (applier, settler) = (self.applier.clone(), self.settler.clone());
+        let (watcher, poller, runner) = (self.watcher.clone(), self.poller.clone(), self.runner.clone());
+        let loops = vec![
+            supervise("apply", self.stop.clone(), move || { let it = applier.clone(); async move { it.run().await } }),
+            supervise("poll", self.stop.clone(), move || { let it = poller.clone(); async move { it.run().await } }),
+            supervise("jobs", self.stop.clone(), move || { let it = runner.clone(); async move { it.run().await } }),
+            supervise("clocks", self.stop.clone(), move || { let it = settler.clone(); async move { it.run().await } }),
+            supervise("watch", self.stop.clone(), move || { let it = watcher.clone(); async move { it.run().await } }),
+        ];
+        WorkerHandle { worker: self.clone(), loops }
+    }
+
+    /// Does again what a problem stands for. For `POST /v1/problems/{id}/retry`.
+    ///
+    /// # Errors
+    /// [`RetryError`].
+    pub async fn retry_problem(&self, scope: Scope, id: ProblemId) -> Result<Retried, RetryError> {
+        self.applier.retry_problem(scope, id).await
+    }
+
+    /// A connection was created or changed just now: follow it up at once, not at the next look.
+    pub fn connection_changed(&self) {
+        self.watcher.nudge();
+    }
+}
+
+/// A worker that runs.
+pub struct WorkerHandle {
+    worker: Arc<Worker>,
+    loops: Vec<JoinHandle<()>>,
+}
+
+impl WorkerHandle {
+    /// The worker itself.
+    pub fn worker(&self) -> &Arc<Worker> {
+        &self.worker
+    }
+
+    /// Ends every loop: what is under way is written, nothing new is taken.
+    pub async fn stop(self) {
+        self.worker.stopper.stop();
+        for task in self.loops {
+            // Panics were told of by the supervision.
+            let _ = task.await;
+        }
+    }
+}
+
+/// How long a loop that panicked rests before it goes on.
+const REST: Duration = Duration::from_secs(1);
+
+/// Runs a loop until it ends by itself; after a panic it is started again.
+fn supervise<F, R>(name: &'static str, stop: Stop, make: F) -> JoinHandle<()>
+where
+    F: Fn() -> R + Send + 'static,
+    R: Future<Output = ()> + Send + 'static,
+{
+    tokio::spawn(async move {
+        loop {
+            match tokio::spawn(make()).await {
+                Ok(()) => return,
+                Err(error) => tracing::error!(name, %error, "a loop ended by a panic and is started again"),
+            }
+            if stop.pause(REST).await {
+                return;
+            }
+        }
+    })
+}
 
 #[cfg(test)]
 pub(crate) mod tests;

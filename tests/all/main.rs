@@ -10,5 +10,7 @@
 
 mod architecture;
 mod conformance;
+mod index_rows;
 mod listen;
+mod simulated_shop;
 mod support;

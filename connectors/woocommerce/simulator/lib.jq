@@ -1,6 +1,7 @@
 # WooCommerce as its callers see it. State: {next, made, orders, refunds, notes, trackings, fulfillments, webhooks}, each by order
 # id. A step takes the whole input and gives it back changed; `.hooks` collects what is to be sent, `.response` the answer.
 
+def one_from($list): . as $x | any($list[]; . == $x);
 def gmt: .now[:19];
 def site_time: .now | time_text("%Y-%m-%dT%H:%M:%S"; "Europe/Riga");
 def done: {state, response: (.response // {status: 200}), webhooks: (.hooks // [])};
@@ -17,7 +18,7 @@ def hook($topic; $body): .hooks = (.hooks // []) + [{topic: $topic, body: $body}
 def store($topic; $order): gmt as $gmt | site_time as $site | ($order + {date_modified: $site, date_modified_gmt: $gmt}) as $order
   | keep("orders"; $order.id | tostring; $order) | hook($topic; $order);
 def fields: (.request.query._fields // "") as $fields | if $fields == "" then . else
-  ($fields | split(",")) as $names | .response.body |= (if type == "array" then map(with_entries(select(.key | IN($names[])))) else with_entries(select(.key | IN($names[]))) end) end;
+  ($fields | split(",")) as $names | .response.body |= (if type == "array" then map(with_entries(select(.key | one_from($names)))) else with_entries(select(.key | one_from($names))) end) end;
 
 # --- calls
 def page($all): .request.query as $q | ($q.per_page // "10" | tonumber) as $size | ($q.page // "1" | tonumber) as $page | ($all | length) as $count
@@ -31,20 +32,20 @@ def orders_list: .request.query as $q | bound("modified_after") as $after | boun
   | ($q.status // "any" | split(",")) as $statuses | [($q.include // "") | split(",")[] | select(. != "")] as $include
   | [.state.orders[] | select(($after == null or .date_modified_gmt > $after) and ($before == null or .date_modified_gmt < $before)
       and ($made_after == null or .date_created_gmt > $made_after) and ($made_before == null or .date_created_gmt < $made_before)
-      and ($include == [] or (.id | tostring | IN($include[])))
-      and (if $statuses == ["any"] then .status | IN("trash", "checkout-draft", "auto-draft") | not else .status | IN($statuses[]) end))]
+      and ($include == [] or (.id | tostring | one_from($include)))
+      and (if $statuses == ["any"] then .status | one_from(["trash", "checkout-draft", "auto-draft"]) | not else .status | one_from($statuses) end))]
   | sort_by(if $q.orderby == "modified" then [.date_modified_gmt, .id] elif $q.orderby == "id" then [.id] else [.date_created_gmt, .id] end)
   | (if ($q.order // "desc") == "desc" then reverse else . end) as $found | $found;
 def orders_page: orders_list as $found | page($found) | fields;
 def status_change($order; $to): gmt as $gmt | site_time as $site
   | $order + {status: $to} + (if ($to == "completed") and $order.date_completed_gmt == null then {date_completed: $site, date_completed_gmt: $gmt} else {} end)
-  + (if ($to | IN("processing", "completed")) and $order.date_paid_gmt == null and ($order.payment_method != "cod" or $to == "completed") then {date_paid: $site, date_paid_gmt: $gmt} else {} end);
+  + (if ($to | one_from(["processing", "completed"])) and $order.date_paid_gmt == null and ($order.payment_method != "cod" or $to == "completed") then {date_paid: $site, date_paid_gmt: $gmt} else {} end);
 def order_put: for_order(.request.params.id as $id | .request.body as $body | known($id) as $old
   | ($body.status // $old.status) as $status
-  | if $status | IN("pending", "processing", "on-hold", "completed", "cancelled", "refunded", "failed", "trash") | not then
+  | if $status | one_from(["pending", "processing", "on-hold", "completed", "cancelled", "refunded", "failed", "trash"]) | not then
       .response = {status: 400, body: {code: "rest_invalid_param", message: "Invalid parameter(s): status", data: {status: 400, params: {status: "status is not one of the known statuses."}}}}
     else status_change($old; $status) as $new
-    | store("order.updated"; $new + ($body | with_entries(select(.key | IN("billing", "shipping", "customer_note", "transaction_id", "meta_data"))))) | answer(200; known($id)) end);
+    | store("order.updated"; $new + ($body | with_entries(select(.key | one_from(["billing", "shipping", "customer_note", "transaction_id", "meta_data"]))))) | answer(200; known($id)) end);
 def order_delete: for_order(.request.params.id as $id | known($id) as $old
   | if .request.query.force == "true" then .state.orders |= del(.[$id]) else keep("orders"; $id; $old + {status: "trash"}) end
   | hook("order.deleted"; {id: $old.id}) | answer(200; $old + {status: "trash"}));
@@ -88,7 +89,7 @@ def hook_post: fresh | .state.next as $id | gmt as $gmt | .request.body as $b
           secret: ($b.secret // "unset"), failures: 0, date_created_gmt: $gmt, date_modified_gmt: $gmt} as $hook | hook_saved($hook) | answer(201; $hook | public_hook) end;
 def hook_put: .request as $r | .state.webhooks[$r.params.id] as $old
   | if $old == null then refuse(404; "woocommerce_rest_shop_webhook_invalid_id"; "Invalid ID.")
-    else ($old + ($r.body | with_entries(select(.key | IN("name", "status", "topic", "delivery_url", "secret")))) + {failures: 0}) as $new | hook_saved($new) | answer(200; $new | public_hook) end;
+    else ($old + ($r.body | with_entries(select(.key | one_from(["name", "status", "topic", "delivery_url", "secret"])))) + {failures: 0}) as $new | hook_saved($new) | answer(200; $new | public_hook) end;
 def hook_delete: .request.params.id as $id | .state.webhooks[$id] as $old | .state.webhooks |= del(.[$id]) | answer(200; $old | public_hook);
 def targets: .topic as $topic | [.state.webhooks[] | select(.topic == $topic and .status == "active") | {url: .delivery_url, secret, id}];
 def hook_headers: (.topic | split(".")) as $parts | {"User-Agent": "WooCommerce/11.0.1 Hookshot (WordPress/7.1)", "X-WC-Webhook-Source": "http://shop.simulated/", "X-WC-Webhook-Topic": .topic,
@@ -114,7 +115,7 @@ def goods: [{id: 11, v: 0, n: "Mug &amp; saucer", sku: "MUG-1", p: 990, m: []}, 
   {id: 15, v: 0, n: "Розово масло 5 мл", sku: "ROSE-5", p: 3490, m: []}, {id: 16, v: 0, n: "Lebkuchen, 6 Stück", sku: "LEBK-6", p: 649, m: []}, {id: 17, v: 0, n: "Gift box", sku: "", p: 1500, m: [["Message", "Daudz laimes!"]]}];
 def taxed($cents; $rate): (($cents * $rate + (100 + $rate) / 2) / (100 + $rate) | floor) as $tax | {net: minor_to_major($cents - $tax; 2), tax: minor_to_major($tax; 2), cents: $cents, t: $tax};
 def tax_rate: {GR: 24, LV: 21, BG: 20, DE: 19}[.];
-def random($salt): (.seed * 7919 + .state.made * 104729 + $salt * 1299709) as $x | ($x * $x + $x) % 1000003 | if . < 0 then 0 - . else . end;
+def random($salt): (.seed % 100003 * 7919 + .state.made * 104729 + $salt * 1299709) as $x | ($x * $x + $x) % 1000003 | if . < 0 then 0 - . else . end;
 def pick($list; $salt): $list[random($salt) % ($list | length)];
 def ways($k): {GR: ["stripe", "cod", "bacs"], LV: ["stripe", "cod", "stripe"], BG: ["cod", "cod", "stripe"], DE: ["stripe", "bacs", "stripe"]}[$k];
 def make: .state.made = .state.made + 1 | fresh | .state.next as $id | gmt as $gmt | site_time as $site | pick(people; 1) as $who | ($who.k | tax_rate) as $rate
@@ -139,7 +140,7 @@ def make: .state.made = .state.made + 1 | fresh | .state.next as $id | gmt as $g
   as $order | store("order.created"; $order);
 
 # --- what happens to orders by themselves, and on request
-def recent($statuses): [([.state.orders[]] | .[-30:])[] | select(.status | IN($statuses[]))];
+def recent($statuses): [([.state.orders[]] | .[-30:])[] | select(.status | one_from($statuses))];
 def one_of($list; $salt): if $list == [] then null else pick($list; $salt) end;
 def edit($id; $change): known($id) as $old | store("order.updated"; $old + ($change // {shipping: ($old.shipping + {address_2: "c/o neighbour, floor \(.state.made % 9 + 1)"}), customer_note: "Please leave it with the neighbour"}));
 def set_status($id; $to): known($id) as $old | status_change($old; $to) as $new | store("order.updated"; $new);

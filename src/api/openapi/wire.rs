@@ -122,7 +122,7 @@ fn connection() -> Value {
     let health = object(json!({
         "last_received_at": at, "last_poll_at": at, "last_check_at": at,
         "check": nullable(object(json!({"ok": {"type": "boolean"}, "message": text()}))),
-        "failures_in_row": count(), "circuit_open_until": at, "suspended_reason": nullable(text()),
+        "failures_in_row": count(), "circuit_open_until": at, "frozen_until": at, "suspended_reason": nullable(text()),
         "found_by_sweep": count(),
     }));
     object(json!({

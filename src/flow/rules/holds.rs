@@ -288,7 +288,9 @@ fn totals(settings: &FlowSettings, order: &Order) -> Option<Cause> {
         return None;
     }
     let found = super::super::totals::complete(&mut order.facts.clone()).ok()?;
-    let total = found.iter().find(|mismatch| mismatch.compared == Compared::Total)?;
+    let total = found
+        .iter()
+        .find(|mismatch| mismatch.compared == Compared::Total)?;
     let detail = format!(
         "lines and charges differ from the total by {}",
         total.difference.amount

@@ -2,48 +2,167 @@
 use super::*;
 use crate::canonical::connection::ConnectionState;
 
-/// (settings, changes, hold or none)
+/// Settings, changes to the order, and the hold that comes of them.
+type Case = (Value, Vec<(&'static str, Value)>, Option<HoldReason>);
+
 #[test]
 fn every_visible_cause_holds_and_nothing_else() {
     let unpaid = json!({"method": "prepaid", "status": "unpaid"});
     let gone = json!(null);
     let big = json!({"method": "cod", "status": "unpaid", "cod_amount": eur("28.00")});
     use HoldReason as R;
-    let cases: Vec<(Value, Vec<(&str, Value)>, Option<R>)> = vec![
+    let cases: Vec<Case> = vec![
         (json!({}), vec![], None),
-        (json!({}), vec![("payment", unpaid.clone())], Some(R::AwaitingPayment)),
-        (json!({}), vec![("payment", gone.clone())], Some(R::AwaitingPayment)),
-        (json!({}), vec![("payment.status", json!("authorized"))], None),
-        (json!({}), vec![("payment.status", json!("refunded"))], Some(R::AwaitingPayment)),
-        (json!({}), vec![("payment", json!({"method": "on_account"}))], None),
+        (
+            json!({}),
+            vec![("payment", unpaid.clone())],
+            Some(R::AwaitingPayment),
+        ),
+        (
+            json!({}),
+            vec![("payment", gone.clone())],
+            Some(R::AwaitingPayment),
+        ),
+        (
+            json!({}),
+            vec![("payment.status", json!("authorized"))],
+            None,
+        ),
+        (
+            json!({}),
+            vec![("payment.status", json!("refunded"))],
+            Some(R::AwaitingPayment),
+        ),
+        (
+            json!({}),
+            vec![("payment", json!({"method": "on_account"}))],
+            None,
+        ),
         (json!({}), vec![("payment", big.clone())], None),
-        (json!({"cod_limit": "20"}), vec![("payment", big.clone())], Some(R::CodLimit)),
-        (json!({"cod_limit": "28.00"}), vec![("payment", big.clone())], None),
-        (json!({"cod_currencies": ["BGN"]}), vec![("payment", big.clone())], Some(R::CodCurrency)),
-        (json!({}), vec![("payment", big), ("totals.total", eur("27.00"))], Some(R::TotalsMismatch)),
-        (json!({"hold_totals_mismatch": true}), vec![("totals.total", eur("27.00"))], Some(R::TotalsMismatch)),
-        (json!({}), vec![("channel_state", json!("pending_payment"))], Some(R::AwaitingPayment)),
-        (json!({}), vec![("channel_state", json!("on_hold"))], Some(R::MerchantRequest)),
-        (json!({}), vec![("acceptance", json!({"state": "pending"}))], Some(R::AwaitingAcceptance)),
-        (json!({}), vec![("acceptance", json!({"state": "accepted"}))], None),
-        (json!({}), vec![("details_missing", json!(true))], Some(R::AwaitingDetails)),
-        (json!({}), vec![("ship_to", gone.clone())], Some(R::IncorrectAddress)),
-        (json!({}), vec![("ship_to.city", json!(" "))], Some(R::IncorrectAddress)),
-        (json!({}), vec![("ship_to.country", gone.clone())], Some(R::IncorrectAddress)),
-        (json!({}), vec![("ship_to.line1", gone.clone())], Some(R::IncorrectAddress)),
-        (json!({}), vec![("ship_to.line1", gone.clone()), ("ship_to.street", json!("ul."))], None),
-        (json!({}), vec![("ship_to", gone.clone()), ("kind", json!("quick"))], Some(R::IncompleteQuickOrder)),
-        (json!({}), vec![("ship_to", gone.clone()), ("delivery.mode", json!("collect"))], None),
-        (json!({}), vec![("delivery.mode", json!("pickup_point"))], Some(R::PickupPointInvalid)),
-        (json!({}), vec![("delivery", json!({"mode": "pickup_point", "pickup_point": {"id": "77"}}))], None),
+        (
+            json!({"cod_limit": "20"}),
+            vec![("payment", big.clone())],
+            Some(R::CodLimit),
+        ),
+        (
+            json!({"cod_limit": "28.00"}),
+            vec![("payment", big.clone())],
+            None,
+        ),
+        (
+            json!({"cod_currencies": ["BGN"]}),
+            vec![("payment", big.clone())],
+            Some(R::CodCurrency),
+        ),
+        (
+            json!({}),
+            vec![("payment", big), ("totals.total", eur("27.00"))],
+            Some(R::TotalsMismatch),
+        ),
+        (
+            json!({"hold_totals_mismatch": true}),
+            vec![("totals.total", eur("27.00"))],
+            Some(R::TotalsMismatch),
+        ),
+        (
+            json!({}),
+            vec![("channel_state", json!("pending_payment"))],
+            Some(R::AwaitingPayment),
+        ),
+        (
+            json!({}),
+            vec![("channel_state", json!("on_hold"))],
+            Some(R::MerchantRequest),
+        ),
+        (
+            json!({}),
+            vec![("acceptance", json!({"state": "pending"}))],
+            Some(R::AwaitingAcceptance),
+        ),
+        (
+            json!({}),
+            vec![("acceptance", json!({"state": "accepted"}))],
+            None,
+        ),
+        (
+            json!({}),
+            vec![("details_missing", json!(true))],
+            Some(R::AwaitingDetails),
+        ),
+        (
+            json!({}),
+            vec![("ship_to", gone.clone())],
+            Some(R::IncorrectAddress),
+        ),
+        (
+            json!({}),
+            vec![("ship_to.city", json!(" "))],
+            Some(R::IncorrectAddress),
+        ),
+        (
+            json!({}),
+            vec![("ship_to.country", gone.clone())],
+            Some(R::IncorrectAddress),
+        ),
+        (
+            json!({}),
+            vec![("ship_to.line1", gone.clone())],
+            Some(R::IncorrectAddress),
+        ),
+        (
+            json!({}),
+            vec![
+                ("ship_to.line1", gone.clone()),
+                ("ship_to.street", json!("ul.")),
+            ],
+            None,
+        ),
+        (
+            json!({}),
+            vec![("ship_to", gone.clone()), ("kind", json!("quick"))],
+            Some(R::IncompleteQuickOrder),
+        ),
+        (
+            json!({}),
+            vec![
+                ("ship_to", gone.clone()),
+                ("delivery.mode", json!("collect")),
+            ],
+            None,
+        ),
+        (
+            json!({}),
+            vec![("delivery.mode", json!("pickup_point"))],
+            Some(R::PickupPointInvalid),
+        ),
+        (
+            json!({}),
+            vec![(
+                "delivery",
+                json!({"mode": "pickup_point", "pickup_point": {"id": "77"}}),
+            )],
+            None,
+        ),
         (json!({}), vec![("lines.0.sku", gone.clone())], None),
-        (json!({"require_sku": true}), vec![("lines.0.sku", gone)], Some(R::SkuUnmapped)),
-        (json!({"edit_window_minutes": 10}), vec![], Some(R::EditWindow)),
+        (
+            json!({"require_sku": true}),
+            vec![("lines.0.sku", gone)],
+            Some(R::SkuUnmapped),
+        ),
+        (
+            json!({"edit_window_minutes": 10}),
+            vec![],
+            Some(R::EditWindow),
+        ),
     ];
     for (settings, changes, wanted) in cases {
         let mut world = World::new(settings.clone());
         let outcome = world.record(but(paid(), &changes));
-        assert_eq!(world.holds(), Vec::from_iter(wanted), "{settings} {changes:?}");
+        assert_eq!(
+            world.holds(),
+            Vec::from_iter(wanted),
+            "{settings} {changes:?}"
+        );
         let held = kinds(&outcome).contains(&"order.held".to_owned());
         assert_eq!(held, wanted.is_some());
         let submitted = world.part().status == FulfillmentStatus::Submitted;
@@ -57,15 +176,31 @@ fn a_hold_goes_with_its_cause() {
     let mut world = World::with(unpaid);
     assert_eq!(world.status(), OrderStatus::PendingPayment);
     let outcome = world.record(later(paid(), 5, &[]));
-    assert_eq!(kinds(&outcome), ["order.updated", "order.released", "fulfillment_order.submitted"]);
+    assert_eq!(
+        kinds(&outcome),
+        [
+            "order.updated",
+            "order.released",
+            "fulfillment_order.submitted"
+        ]
+    );
     assert_eq!(world.part().revision, 1, "no warehouse had seen it before");
     // And comes back with it: taken from the warehouse while it has not accepted.
     let outcome = world.record(later(paid(), 6, &[("channel_state", json!("on_hold"))]));
     assert_eq!(kinds(&outcome), ["order.updated", "order.held"]);
-    assert_eq!(outcome.events[1].extra["fulfillment_order_ids"][0], json!(world.part().id));
-    assert_eq!((world.status(), world.part().revision), (OrderStatus::OnHold, 2));
+    assert_eq!(
+        outcome.events[1].extra["fulfillment_order_ids"][0],
+        json!(world.part().id)
+    );
+    assert_eq!(
+        (world.status(), world.part().revision),
+        (OrderStatus::OnHold, 2)
+    );
     let outcome = world.record(later(paid(), 7, &[]));
-    assert_eq!(outcome.events.last().unwrap().kind.as_str(), "fulfillment_order.submitted");
+    assert_eq!(
+        outcome.events.last().unwrap().kind.as_str(),
+        "fulfillment_order.submitted"
+    );
     assert_eq!(world.part().revision, 3);
 }
 
@@ -75,112 +210,50 @@ fn an_edit_window_ends_by_itself() {
     world.record(paid());
     assert_eq!(world.status(), OrderStatus::Scheduled);
     let at = world.part().fulfill_at.unwrap();
-    assert_eq!(at, world.order().meta.received_at + jiff::SignedDuration::from_mins(30));
+    assert_eq!(
+        at,
+        world.order().meta.received_at + jiff::SignedDuration::from_mins(30)
+    );
     world.pass(29);
     assert_eq!(world.settle().disposition, Disposition::Unchanged);
     world.now = at;
     let outcome = world.settle();
-    assert_eq!(kinds(&outcome), ["order.released", "fulfillment_order.submitted"]);
+    assert_eq!(
+        kinds(&outcome),
+        ["order.released", "fulfillment_order.submitted"]
+    );
     assert_eq!(world.status(), OrderStatus::Open);
     // A person need not wait.
     let mut world = World::new(json!({"edit_window_minutes": 30}));
     world.record(paid());
-    world.run(Command::Release { reasons: Some(vec![HoldReason::EditWindow]) });
+    world.run(Command::Release {
+        reasons: Some(vec![HoldReason::EditWindow]),
+    });
     assert_eq!(world.part().status, FulfillmentStatus::Submitted);
-}
-
-#[test]
-fn orders_that_do_not_go_by_themselves_say_why_and_a_person_may_let_them_go() {
-    let observing = |world: &mut World| world.connection.state = ConnectionState::Observing;
-    let paused = |world: &mut World| world.connection.state = ConnectionState::Paused;
-    let old = |world: &mut World| world.connection.release_from = Some(START.parse().unwrap());
-    let cases: [(fn(&mut World), &str); 3] = [
-        (observing, "connection_observing"),
-        (paused, "connection_paused"),
-        (old, "placed_before_release_from"),
-    ];
-    for (arrange, why) in cases {
-        let mut world = World::active();
-        arrange(&mut world);
-        let outcome = world.record(paid());
-        assert_eq!(kinds(&outcome), ["order.received"]);
-        assert_eq!(outcome.events[0].extra, json!({"released": false, "not_released": why}));
-        assert_eq!((world.status(), world.part().status), (OrderStatus::Open, FulfillmentStatus::Open));
-        assert!(!world.order().meta.released && world.holds().is_empty());
-        let outcome = world.run(Command::Release { reasons: None });
-        assert_eq!(kinds(&outcome), ["order.released", "fulfillment_order.submitted"]);
-        assert!(world.order().meta.released);
-    }
-    let mut world = World::active();
-    observing(&mut world);
-    world.record(paid());
-    world.connection.state = ConnectionState::Active;
-    let outcome = world.settle();
-    assert_eq!(kinds(&outcome), ["order.released", "fulfillment_order.submitted"]);
-}
-
-#[test]
-fn a_paused_connection_submits_nothing_more() {
-    let mut world = World::with(but(paid(), &[("payment.status", json!("unpaid"))]));
-    world.connection.state = ConnectionState::Paused;
-    world.record(later(paid(), 5, &[]));
-    assert_eq!(world.part().status, FulfillmentStatus::Open);
-    world.connection.state = ConnectionState::Active;
-    assert_eq!(kinds(&world.settle()), ["fulfillment_order.submitted"]);
-}
-
-#[test]
-fn tests_and_orders_that_the_channel_fulfils_have_no_fulfillment_order() {
-    for change in [("test", json!(true)), ("fulfilled_by", json!("channel"))] {
-        let mut world = World::with(but(paid(), &[change]));
-        assert_eq!(world.parts(), 0);
-        assert_eq!(world.status(), OrderStatus::Open);
-        let error = world.try_run(Command::Release { reasons: None }).unwrap_err();
-        assert_eq!(error.code(), "illegal_state");
-        world.record(later(paid(), 9, &[("channel_state", json!("fulfilled"))]));
-        assert_eq!(world.status(), OrderStatus::Fulfilled);
-    }
-}
-
-#[test]
-fn digital_lines_never_reach_the_warehouse() {
-    let digital = but(paid(), &[("lines.1.kind", json!("digital"))]);
-    let world = World::with(digital);
-    assert_eq!(world.part().lines.len(), 1);
-    let all = but(paid(), &[("lines.0.kind", json!("service")), ("lines.1.kind", json!("digital"))]);
-    let world = World::with(but(all, &[("ship_to", json!(null))]));
-    assert_eq!((world.parts(), world.status()), (0, OrderStatus::Open));
-    assert!(world.holds().is_empty());
-}
-
-#[test]
-fn of_bundles_the_parts_go_or_by_setting_the_parent() {
-    let set = json!([
-        but(line("set", 1, "25.00"), &[("kind", json!("bundle"))]),
-        but(line("cup", 2, "0.00"), &[("parent_external_id", json!("set"))]),
-    ]);
-    for (bundles, wanted) in [("parts", "CUP"), ("parent", "SET")] {
-        let mut world = World::new(json!({"bundles": bundles}));
-        world.record(but(paid(), &[("lines", set.clone())]));
-        let skus: Vec<_> = world.part().lines.iter().map(|l| l.sku.clone().unwrap()).collect();
-        assert_eq!(skus, [wanted]);
-    }
 }
 
 #[test]
 fn a_person_holds_and_releases() {
     let mut world = World::with(paid());
-    let hold = Command::Hold { reason: HoldReason::HighRiskOfFraud, detail: None };
+    let hold = Command::Hold {
+        reason: HoldReason::HighRiskOfFraud,
+        detail: None,
+    };
     let outcome = world.run(hold.clone());
     assert_eq!(kinds(&outcome), ["order.held"]);
     assert_eq!(world.run(hold).disposition, Disposition::Unchanged);
     // The channel's newer revision does not clear it.
     world.record(later(paid(), 5, &[("note", json!("n"))]));
     assert_eq!(world.status(), OrderStatus::OnHold);
-    let other = Command::Release { reasons: Some(vec![HoldReason::Other]) };
+    let other = Command::Release {
+        reasons: Some(vec![HoldReason::Other]),
+    };
     assert_eq!(world.run(other).disposition, Disposition::Unchanged);
     let outcome = world.run(Command::Release { reasons: None });
-    assert_eq!(kinds(&outcome), ["order.released", "fulfillment_order.submitted"]);
+    assert_eq!(
+        kinds(&outcome),
+        ["order.released", "fulfillment_order.submitted"]
+    );
 }
 
 #[test]
@@ -205,7 +278,11 @@ fn marketplaces_are_answered_by_setting_or_by_a_person() {
     assert_eq!(auto.holds(), [HoldReason::AwaitingAcceptance]);
     let again = later(pending.clone(), 5, &[("note", json!("x"))]);
     assert!(auto.record(again).jobs.is_empty(), "asked once");
-    let outcome = auto.record(later(pending.clone(), 6, &[("acceptance.state", json!("accepted"))]));
+    let outcome = auto.record(later(
+        pending.clone(),
+        6,
+        &[("acceptance.state", json!("accepted"))],
+    ));
     assert!(kinds(&outcome).contains(&"fulfillment_order.submitted".to_owned()));
 
     let mut observing = World::new(json!({"accept": "auto"}));
@@ -216,22 +293,13 @@ fn marketplaces_are_answered_by_setting_or_by_a_person() {
 
     let mut manual = World::with(pending);
     assert_eq!(jobs(&manual.run(Command::AcceptOrder)), ["orders.ack"]);
-    let refuse = Command::RefuseOrder { reason: "no stock".to_owned() };
+    let refuse = Command::RefuseOrder {
+        reason: "no stock".to_owned(),
+    };
     assert_eq!(jobs(&manual.run(refuse)), ["orders.refuse"]);
     let mut plain = World::with(paid());
-    assert_eq!(plain.try_run(Command::AcceptOrder).unwrap_err().code(), "illegal_state");
-}
-
-#[test]
-fn the_next_cut_off_is_in_the_merchants_time_zone() {
-    let mut world = World::new(json!({"cut_off": "15:00"}));
-    world.record(paid());
-    // 15:00 in Sofia is 13:00 UTC in winter.
-    assert_eq!(world.part().cut_off_at.unwrap().to_string(), "2026-11-20T13:00:00Z");
-    let mut late = World::new(json!({"cut_off": "11:00"}));
-    late.record(paid());
-    assert_eq!(late.part().cut_off_at.unwrap().to_string(), "2026-11-21T09:00:00Z");
-    let mut due = World::new(json!({"cut_off": "15:00"}));
-    due.record(but(paid(), &[("deadlines", json!({"ship_by": "2026-11-20T12:00:00Z"}))]));
-    assert_eq!(due.part().cut_off_at.unwrap().to_string(), "2026-11-20T12:00:00Z");
+    assert_eq!(
+        plain.try_run(Command::AcceptOrder).unwrap_err().code(),
+        "illegal_state"
+    );
 }

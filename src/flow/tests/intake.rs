@@ -1,6 +1,5 @@
 //! Records: newer, equal, older, echo, hints, drafts, cancellations, remapping.
 use super::*;
-use crate::canonical::order::ChannelState;
 
 #[test]
 fn a_paid_order_is_submitted_with_its_first_record() {
@@ -9,15 +8,25 @@ fn a_paid_order_is_submitted_with_its_first_record() {
     assert_eq!(outcome.disposition, Disposition::Applied);
     assert_eq!(
         kinds(&outcome),
-        ["order.received", "order.released", "fulfillment_order.submitted"]
+        [
+            "order.received",
+            "order.released",
+            "fulfillment_order.submitted"
+        ]
     );
     assert_eq!(world.status(), OrderStatus::Open);
     let part = world.part();
-    assert_eq!((part.status, part.revision), (FulfillmentStatus::Submitted, 1));
+    assert_eq!(
+        (part.status, part.revision),
+        (FulfillmentStatus::Submitted, 1)
+    );
     assert_eq!(part.location, "main");
     assert_eq!(part.lines.len(), 2);
     assert_eq!(part.lines[0].remaining, qty(2));
-    assert_eq!(part.supported_actions, ["accept", "ship", "short", "reject"]);
+    assert_eq!(
+        part.supported_actions,
+        ["accept", "ship", "short", "reject"]
+    );
     let totals = world.order().facts.totals.value().unwrap().clone();
     assert_eq!(totals.items.value().unwrap().amount.to_string(), "25.00");
     assert!(outcome.jobs.is_empty() && outcome.problems.is_empty());
@@ -42,7 +51,10 @@ fn the_same_again_is_unchanged_whatever_came_first() {
 #[test]
 fn content_that_is_known_still_moves_the_newest_revision() {
     let mut world = World::with(paid());
-    assert_eq!(world.record(later(paid(), 30, &[])).disposition, Disposition::Unchanged);
+    assert_eq!(
+        world.record(later(paid(), 30, &[])).disposition,
+        Disposition::Unchanged
+    );
     let between = later(paid(), 20, &[("note", json!("late"))]);
     assert_eq!(world.record(between).disposition, Disposition::Stale);
     assert_eq!(world.order().meta.version, 1);
@@ -56,12 +68,19 @@ fn older_is_stale_and_numbers_compare_as_numbers() {
         ("10", "10", Disposition::Applied),
     ] {
         let revision = |n: &str, note: &str| {
-            but(paid(), &[("source_revision", json!(n)), ("note", json!(note))])
+            but(
+                paid(),
+                &[("source_revision", json!(n)), ("note", json!(note))],
+            )
         };
         let mut world = World::with(revision(old, "one"));
         let outcome = world.record(revision(new, "two"));
         assert_eq!(outcome.disposition, wanted, "{old} then {new}");
-        let read = if old == new { vec!["orders.get"] } else { vec![] };
+        let read = if old == new {
+            vec!["orders.get"]
+        } else {
+            vec![]
+        };
         assert_eq!(jobs(&outcome), read);
     }
 }
@@ -72,7 +91,10 @@ fn equal_revisions_that_differ_are_applied_and_read_once_more() {
     let outcome = world.record(but(paid(), &[("note", json!("ring twice"))]));
     assert_eq!(kinds(&outcome), ["order.updated"]);
     assert_eq!(jobs(&outcome), ["orders.get"]);
-    assert_eq!(outcome.jobs[0].key, jobs::orders_get_key(world.connection.id, "1001"));
+    assert_eq!(
+        outcome.jobs[0].key,
+        jobs::orders_get_key(world.connection.id, "1001")
+    );
     // Its answer decides, and asks for no other.
     let outcome = world.fetched(paid());
     assert_eq!(outcome.disposition, Disposition::Unchanged);
@@ -91,42 +113,76 @@ fn without_revision_and_time_the_arrival_counts() {
     let mut world = World::with(timeless("a"));
     for note in ["b", "a", "b"] {
         let outcome = world.record(timeless(note));
-        assert_eq!(outcome.disposition, Disposition::Applied, "A, B, A are three changes");
+        assert_eq!(
+            outcome.disposition,
+            Disposition::Applied,
+            "A, B, A are three changes"
+        );
         assert!(outcome.jobs.is_empty());
     }
 }
 
 #[test]
 fn what_a_shape_does_not_tell_stays_and_null_is_known_to_be_none() {
-    let mut world = World::with(but(paid(), &[("note", json!("hello")), ("attributes", json!({"a": 1}))]));
+    let mut world = World::with(but(
+        paid(),
+        &[("note", json!("hello")), ("attributes", json!({"a": 1}))],
+    ));
     let thin = json!({"external_id": "1001", "source_updated_at": "2026-11-20T09:05:00Z",
         "note": null, "attributes": {"b": 2}, "customer": {"phone": "+359888123456"}});
     let outcome = world.record(thin);
-    assert_eq!(outcome.events[0].extra["changed"], json!(["customer.phone", "note", "attributes.b"]));
+    assert_eq!(
+        outcome.events[0].extra["changed"],
+        json!(["customer.phone", "note", "attributes.b"])
+    );
     let facts = &world.order().facts;
     assert_eq!(facts.note.text(), None);
-    assert_eq!(facts.customer.value().unwrap().name.text(), Some("Иван Петров"));
+    assert_eq!(
+        facts.customer.value().unwrap().name.text(),
+        Some("Иван Петров")
+    );
     assert_eq!(facts.lines().len(), 2);
-    assert_eq!(serde_json::to_value(&facts.attributes).unwrap(), json!({"a": 1, "b": 2}));
+    assert_eq!(
+        serde_json::to_value(&facts.attributes).unwrap(),
+        json!({"a": 1, "b": 2})
+    );
 }
 
 #[test]
 fn a_line_that_vanished_stays_cancelled_and_a_new_one_is_added() {
     let mut world = World::with(paid());
     let (a, b) = (world.line(0), world.line(1));
-    let order = later(paid(), 5, &[
-        ("lines", json!([line("c", 3, "9.00"), line("a", 2, "20.00")])),
-        ("totals.total", eur("32.00")),
-    ]);
+    let order = later(
+        paid(),
+        5,
+        &[
+            (
+                "lines",
+                json!([line("c", 3, "9.00"), line("a", 2, "20.00")]),
+            ),
+            ("totals.total", eur("32.00")),
+        ],
+    );
     let outcome = world.record(order);
-    assert_eq!(kinds(&outcome), ["order.updated", "fulfillment_order.submitted"]);
-    assert_eq!((world.line(0), world.line(1)), (a, b), "ids and places stay");
+    assert_eq!(
+        kinds(&outcome),
+        ["order.updated", "fulfillment_order.submitted"]
+    );
+    assert_eq!(
+        (world.line(0), world.line(1)),
+        (a, b),
+        "ids and places stay"
+    );
     let gone = &world.order().facts.lines()[1];
     assert!(!gone.wanted().is_positive());
     assert!(gone.total.value().unwrap().amount.is_zero());
     let part = world.part();
     assert_eq!(part.revision, 2);
-    let picked: Vec<_> = part.lines.iter().map(|l| (l.sku.clone().unwrap(), l.quantity)).collect();
+    let picked: Vec<_> = part
+        .lines
+        .iter()
+        .map(|l| (l.sku.clone().unwrap(), l.quantity))
+        .collect();
     assert_eq!(picked, [("A".to_owned(), qty(2)), ("C".to_owned(), qty(3))]);
     assert!(outcome.problems.is_empty(), "amounts still add up");
 }
@@ -149,143 +205,15 @@ fn a_new_order_needs_its_keys() {
         order.as_object_mut().unwrap().remove(path);
         let error = World::active().try_record(order, false).unwrap_err();
         assert_eq!(error.code(), "broken_contract");
-        assert!(error.fields().keys().any(|field| field.starts_with(path)), "{path}");
+        assert!(
+            error.fields().keys().any(|field| field.starts_with(path)),
+            "{path}"
+        );
     }
     let error = World::active()
         .try_record(but(paid(), &[("lines.1.quantity", json!(null))]), false)
         .unwrap_err();
     assert_eq!(error.fields().keys().next().unwrap(), "lines.1.quantity");
-}
-
-#[test]
-fn drafts_and_unknown_cancellations_are_ignored_hints_are_read() {
-    let mut world = World::active();
-    let draft = world.record(but(paid(), &[("channel_state", json!("draft"))]));
-    let notice = world.record(json!({"external_id": "1001", "channel_state": "cancelled"}));
-    let hint = world.record(json!({"external_id": "1001", "details_missing": true}));
-    for outcome in [&draft, &notice, &hint] {
-        assert_eq!(outcome.disposition, Disposition::Ignored);
-        assert!(outcome.reason.is_some());
-    }
-    assert!(world.state.is_none() && draft.jobs.is_empty() && notice.jobs.is_empty());
-    assert_eq!(hint.jobs[0].input, json!({"external_id": "1001"}));
-}
-
-#[test]
-fn a_late_creation_does_not_undo_a_cancellation_that_came_first() {
-    let cancelled = later(paid(), 9, &[("channel_state", json!("cancelled"))]);
-    let mut world = World::with(cancelled);
-    assert_eq!(world.status(), OrderStatus::Cancelled);
-    assert_eq!(world.parts(), 0);
-    assert_eq!(world.record(paid()).disposition, Disposition::Stale);
-    assert_eq!(world.status(), OrderStatus::Cancelled);
-}
-
-#[test]
-fn a_thin_cancellation_cancels_every_line_and_a_return_is_read_anew() {
-    let mut world = World::with(paid());
-    let notice = json!({"external_id": "1001", "channel_state": "cancelled", "source_updated_at": "2026-11-20T09:10:00Z"});
-    let outcome = world.record(notice.clone());
-    assert_eq!(kinds(&outcome), ["fulfillment_order.cancelled", "order.cancelled"]);
-    assert_eq!(world.order().meta.closed_reason.as_deref(), Some("cancelled_by_channel"));
-    assert!(world.order().facts.lines().iter().all(|line| !line.wanted().is_positive()));
-    assert!(world.order().facts.stated_total().unwrap().amount.is_zero());
-    assert_eq!(world.record(notice).disposition, Disposition::Unchanged);
-    let back = json!({"external_id": "1001", "channel_state": "open", "source_updated_at": "2026-11-20T09:20:00Z"});
-    let outcome = world.record(back);
-    assert_eq!(jobs(&outcome), ["orders.get"]);
-    assert!(world.parts() == 1, "nothing is shipped before the lines are known");
-    let outcome = world.fetched(later(paid(), 20, &[("details_missing", json!(false))]));
-    assert!(kinds(&outcome).contains(&"fulfillment_order.submitted".to_owned()));
-    assert_eq!(world.nth(1).lines.len(), 2);
-}
-
-#[test]
-fn hidden_details_keep_lines_and_hold_until_they_are_read() {
-    let mut world = World::with(paid());
-    let refund = later(paid(), 5, &[
-        ("lines", json!([line("a", 2, "20.00")])),
-        ("totals.total", eur("1.00")),
-        ("payment.status", json!("partially_refunded")),
-        ("details_missing", json!(true)),
-    ]);
-    let outcome = world.record(refund.clone());
-    assert_eq!(jobs(&outcome), ["orders.get"]);
-    assert_eq!(kinds(&outcome), ["order.updated", "order.held"]);
-    assert_eq!(world.holds(), [HoldReason::AwaitingDetails]);
-    assert_eq!(world.part().status, FulfillmentStatus::OnHold);
-    assert_eq!(world.order().facts.lines()[1].wanted(), qty(1), "lines wait for the answer");
-    let answer = but(refund.clone(), &[
-        ("lines", json!([but(line("a", 2, "10.00"), &[("cancelled_quantity", json!(1))]), line("b", 1, "5.00")])),
-        ("totals.total", eur("18.00")),
-        ("details_missing", json!(false)),
-    ]);
-    let outcome = world.fetched(answer);
-    assert_eq!(kinds(&outcome), ["order.updated", "order.released", "fulfillment_order.submitted"]);
-    assert_eq!(world.part().lines[0].quantity, qty(1));
-    assert!(world.part().revision > 1);
-    // The hint of the same revision, read by a poll, hides nothing that is not known.
-    assert_eq!(world.record(refund).disposition, Disposition::Unchanged);
-}
-
-#[test]
-fn our_own_push_coming_back_is_no_event() {
-    let mut world = World::with(paid());
-    world.ship("S1", None);
-    assert_eq!(world.status(), OrderStatus::Fulfilled);
-    let echo = later(paid(), 30, &[
-        ("channel_state", json!("fulfilled")),
-        ("channel_status", json!("completed")),
-        ("attributes", json!({"tracking": "T-S1"})),
-    ]);
-    let outcome = world.record(echo);
-    assert_eq!(outcome.disposition, Disposition::Applied);
-    assert!(outcome.events.is_empty());
-    assert_eq!(world.status(), OrderStatus::Fulfilled);
-    assert_eq!(world.order().facts.channel_state(), ChannelState::Fulfilled);
-}
-
-#[test]
-fn fulfilled_elsewhere_is_never_shipped() {
-    let mut world = World::with(paid());
-    let done = later(paid(), 5, &[("channel_state", json!("fulfilled"))]);
-    let outcome = world.record(done);
-    assert_eq!(kinds(&outcome), ["order.updated", "fulfillment_order.cancelled", "order.closed"]);
-    assert_eq!(world.status(), OrderStatus::Closed);
-    assert_eq!(world.order().meta.closed_reason.as_deref(), Some("closed_elsewhere"));
-    let ship = world.ship_of(0, "S1", None);
-    assert_eq!(world.try_run(ship).unwrap_err().code(), "illegal_state");
-}
-
-#[test]
-fn an_unknown_status_keeps_what_we_do_and_is_counted() {
-    let mut world = World::with(paid());
-    let odd = later(paid(), 5, &[("channel_state", json!("unknown")), ("channel_status", json!("custom"))]);
-    let outcome = world.record(odd.clone());
-    assert_eq!(outcome.problems[0].subject, "channel_status:custom");
-    assert_eq!(world.order().facts.channel_state(), ChannelState::Open);
-    assert_eq!(world.order().facts.channel_status.text(), Some("custom"));
-    assert_eq!(world.part().status, FulfillmentStatus::Submitted);
-    let mut fresh = World::with(odd.clone());
-    assert_eq!(fresh.holds(), [HoldReason::AwaitingConfirmation]);
-    fresh.run(Command::Release { reasons: None });
-    assert_eq!(fresh.part().status, FulfillmentStatus::Submitted);
-    let mut open = World::new(json!({"unknown_state": "release"}));
-    open.record(odd);
-    assert_eq!(open.part().status, FulfillmentStatus::Submitted);
-}
-
-#[test]
-fn what_does_not_add_up_is_told_once_and_resolved() {
-    let mut world = World::active();
-    let outcome = world.record(but(paid(), &[("totals.total", eur("27.00"))]));
-    assert_eq!(outcome.problems[0].code, "totals_mismatch");
-    assert_eq!(outcome.problems[0].detail["differences"][0]["difference"], eur("-1.00"));
-    assert_eq!(world.part().status, FulfillmentStatus::Submitted, "prepaid goes on");
-    let outcome = world.record(later(paid(), 5, &[("totals.total", eur("27.00")), ("note", json!("x"))]));
-    assert!(outcome.problems.is_empty());
-    let outcome = world.record(later(paid(), 6, &[]));
-    assert_eq!(outcome.resolve[0].code.as_deref(), Some("totals_mismatch"));
 }
 
 #[test]
@@ -307,7 +235,11 @@ fn a_newer_mapping_counts_for_the_newest_record_only() {
         let outcome = super::super::intake(&world.ctx(), world.state.clone(), mapped, &meta);
         world.keep(outcome.unwrap())
     };
-    let old = remap(&mut world, InboxId::new(), but(paid(), &[("note", json!("one, better"))]));
+    let old = remap(
+        &mut world,
+        InboxId::new(),
+        but(paid(), &[("note", json!("one, better"))]),
+    );
     assert_eq!(old.disposition, Disposition::Stale);
     let again = later(paid(), 5, &[("note", json!("two, better"))]);
     let outcome = remap(&mut world, newest, again);
@@ -327,7 +259,16 @@ fn orders_of_people_follow_the_same_rules() {
     assert_eq!(Some(&state), outcome.state.as_ref());
     assert_eq!(outcome.events[0].extra["created_by"], "desk");
     world.keep(outcome);
-    assert_eq!(world.order().facts.stated_total().unwrap().amount.to_string(), "10.00");
+    assert_eq!(
+        world
+            .order()
+            .facts
+            .stated_total()
+            .unwrap()
+            .amount
+            .to_string(),
+        "10.00"
+    );
     assert_eq!(world.part().status, FulfillmentStatus::Submitted);
     let empty = serde_json::from_value(json!({})).unwrap();
     let error = super::super::create(&world.ctx(), empty, source, "desk").unwrap_err();

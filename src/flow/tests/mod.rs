@@ -7,13 +7,17 @@
     clippy::panic
 )]
 
+mod channel;
 mod handshake;
 mod holds;
 mod intake;
 mod machine;
 mod overrides;
+mod released;
+mod requests;
 mod ship;
 mod splits;
+mod story;
 
 use super::change::{OrderState, Outcome};
 use super::*;
@@ -143,18 +147,28 @@ impl World {
     fn check_state(&self) {
         let Some(state) = &self.state else { return };
         let again = super::settle(&self.ctx(), state.clone());
-        assert_eq!(again.disposition, Disposition::Unchanged, "settled is settled");
+        assert_eq!(
+            again.disposition,
+            Disposition::Unchanged,
+            "settled is settled"
+        );
         assert!(again.state.is_none() && again.events.is_empty() && again.jobs.is_empty());
         for part in &state.fulfillment_orders {
             for line in &part.lines {
                 assert!(line.remaining <= line.quantity);
                 let shipped = fulfillment::shipped(state, part.id, line.line_id);
-                assert!(shipped.plus(line.remaining).unwrap() <= line.quantity, "over-shipped");
+                assert!(
+                    shipped.plus(line.remaining).unwrap() <= line.quantity,
+                    "over-shipped"
+                );
             }
             if part.status == FulfillmentStatus::Submitted {
                 assert!(state.order.meta.released && state.order.meta.holds.is_empty());
             }
-            if matches!(part.status, FulfillmentStatus::Closed | FulfillmentStatus::Cancelled) {
+            if matches!(
+                part.status,
+                FulfillmentStatus::Closed | FulfillmentStatus::Cancelled
+            ) {
                 assert!(!fulfillment::remains(part));
                 let pending = part.request.as_ref().map(|request| request.state);
                 assert_ne!(pending, Some(RequestState::Pending));
@@ -181,7 +195,12 @@ impl World {
         *self.order().facts.lines()[n].id.value().unwrap()
     }
     pub fn holds(&self) -> Vec<HoldReason> {
-        self.order().meta.holds.iter().map(|hold| hold.reason).collect()
+        self.order()
+            .meta
+            .holds
+            .iter()
+            .map(|hold| hold.reason)
+            .collect()
     }
     pub fn accept(&mut self) -> Outcome {
         let (id, revision) = (self.part().id, self.part().revision);
@@ -250,7 +269,11 @@ fn check_numbers(old: Option<&OrderState>, new: &OrderState) {
         let mut facts = state.order.facts.clone();
         facts.source_updated_at = crate::canonical::Field::Absent;
         facts.source_revision = crate::canonical::Field::Absent;
-        (facts, state.order.meta.holds.clone(), state.order.meta.status)
+        (
+            facts,
+            state.order.meta.holds.clone(),
+            state.order.meta.status,
+        )
     };
     if content(old) != content(new) {
         assert_eq!(rise, 1, "a visible change has a version");
@@ -268,7 +291,11 @@ fn check_numbers(old: Option<&OrderState>, new: &OrderState) {
     }
     let kept = |id: FulfillmentOrderId| new.fulfillment_orders.iter().any(|part| part.id == id);
     assert!(old.fulfillment_orders.iter().all(|part| kept(part.id)));
-    assert!(old.shipments.iter().all(|s| new.shipments.iter().any(|n| n.id == s.id)));
+    assert!(
+        old.shipments
+            .iter()
+            .all(|s| new.shipments.iter().any(|n| n.id == s.id))
+    );
 }
 
 /// Snapshots name what is stored with the same decision.
@@ -297,7 +324,11 @@ fn check_events(state: &OrderState, events: &[NewEvent]) {
 }
 
 pub fn kinds(outcome: &Outcome) -> Vec<String> {
-    outcome.events.iter().map(|event| event.kind.as_str()).collect()
+    outcome
+        .events
+        .iter()
+        .map(|event| event.kind.as_str())
+        .collect()
 }
 pub fn jobs(outcome: &Outcome) -> Vec<&str> {
     outcome.jobs.iter().map(|job| job.kind.as_str()).collect()
@@ -341,6 +372,9 @@ pub fn later(order: Value, minutes: u32, changes: &[(&str, Value)]) -> Value {
 pub fn cod(amount: &str) -> Value {
     but(
         paid(),
-        &[("payment", json!({"method": "cod", "status": "unpaid", "cod_amount": eur(amount)}))],
+        &[(
+            "payment",
+            json!({"method": "cod", "status": "unpaid", "cod_amount": eur(amount)}),
+        )],
     )
 }

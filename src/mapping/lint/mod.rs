@@ -242,9 +242,7 @@ impl<'l, 's> Lint<'l, 's> {
 
     /// A mapping must not change the meaning of a name that its readers know.
     fn not_taken(&self, name: &'s str, arity: usize) -> Result<(), CompileError> {
-        let taken = prelude::names()
-            .iter()
-            .any(|(known, known_arity)| *known == name && *known_arity == arity)
+        let taken = prelude::names().contains(&(name, arity))
             || self
                 .shared
                 .iter()
@@ -309,10 +307,15 @@ impl<'l, 's> Lint<'l, 's> {
                 advice,
             );
         }
-        let known: Vec<(&str, usize)> = self.known().collect();
-        if known.contains(&(name, arity)) {
+        if prelude::names().contains(&(name, arity))
+            || self
+                .shared
+                .iter()
+                .any(|(known, known_arity)| known == name && *known_arity == arity)
+        {
             return Ok(());
         }
+        let known: Vec<(&str, usize)> = self.known().collect();
         let arities: Vec<String> = known
             .iter()
             .filter(|(known, _)| *known == name)
@@ -348,10 +351,7 @@ impl<'l, 's> Lint<'l, 's> {
             .shared
             .iter()
             .map(|(name, arity)| (name.as_str(), *arity));
-        let jq = prelude::names()
-            .iter()
-            .copied()
-            .filter(|(name, arity)| prelude::forbidden(name, *arity).is_none());
+        let jq = prelude::names().iter().copied();
         own.chain(shared).chain(jq)
     }
 }

@@ -1,16 +1,17 @@
 //! The everyday functions.
 //!
 //! - `require(name)`: the input, or `mapping_missing` naming it when it is null. `warn(text)`: the input; notes a warning.
+//! - `blank`: is there nothing in it: null, "" or white space, at any depth of objects and arrays.
+//! - `join_text(texts; separator)`: the non-blank texts of an array, joined; null when there are none.
 //! - `nonblank`: text with something in it, trimmed of nothing; null for everything else. `list`: null → `[]`, array → itself, other → `[it]`.
 //! - `parse_json`, `parse_xml`, `to_xml`: documents inside texts, read as strictly as deliveries. `base64d_bytes`: text → bytes.
-//! - `tonumber`, `fromjson`, `type`, `not`: as in jq, but exact and strict.
+//! - `tonumber`, `fromjson`: as in jq, but exact and strict.
 
 use super::{Native, Outcome, arg, failed, text_of};
 use crate::mapping::engine::Frame;
 use crate::mapping::read::{self, Limits};
 use crate::mapping::{MapError, Val, error, value, write};
 use base64::Engine as _;
-use jaq_json::Num;
 
 pub(super) const NATIVES: &[Native] = &[
     Native {
@@ -27,6 +28,16 @@ pub(super) const NATIVES: &[Native] = &[
         name: "nonblank",
         arity: 0,
         run: nonblank,
+    },
+    Native {
+        name: "blank",
+        arity: 0,
+        run: |_, input, _| Ok(Val::Bool(is_blank(&input))),
+    },
+    Native {
+        name: "join_text",
+        arity: 2,
+        run: join_text,
     },
     Native {
         name: "list",
@@ -62,16 +73,6 @@ pub(super) const NATIVES: &[Native] = &[
         name: "tonumber",
         arity: 0,
         run: tonumber,
-    },
-    Native {
-        name: "type",
-        arity: 0,
-        run: kind_word,
-    },
-    Native {
-        name: "not",
-        arity: 0,
-        run: |_, input, _| Ok(Val::Bool(matches!(input, Val::Null | Val::Bool(false)))),
     },
     Native {
         name: "!mul",
@@ -111,6 +112,36 @@ fn warn(frame: &Frame<'_>, input: Val, args: &[Val]) -> Outcome {
 fn nonblank(_: &Frame<'_>, input: Val, _: &[Val]) -> Outcome {
     let blank = value::as_str(&input).is_none_or(|text| text.trim().is_empty());
     Ok(if blank { Val::Null } else { input })
+}
+
+fn is_blank(value: &Val) -> bool {
+    match value {
+        Val::Null => true,
+        Val::TStr(_) => value::as_str(value).is_some_and(|text| text.trim().is_empty()),
+        Val::Arr(items) => items.iter().all(is_blank),
+        Val::Obj(members) => members.values().all(is_blank),
+        Val::Bool(_) | Val::Num(_) | Val::BStr(_) => false,
+    }
+}
+
+fn join_text(_: &Frame<'_>, _: Val, args: &[Val]) -> Outcome {
+    let Val::Arr(texts) = arg(args, 0) else {
+        return failed(format!(
+            "join_text: expected an array of texts, found {}",
+            error::kind(arg(args, 0))
+        ));
+    };
+    let separator = text_of("join_text", arg(args, 1))?;
+    let said: Vec<&str> = texts
+        .iter()
+        .filter_map(value::as_str)
+        .filter(|text| !text.trim().is_empty())
+        .collect();
+    Ok(if said.is_empty() {
+        Val::Null
+    } else {
+        value::string(said.join(separator))
+    })
 }
 
 fn list(_: &Frame<'_>, input: Val, _: &[Val]) -> Outcome {
@@ -160,15 +191,4 @@ fn tonumber(_: &Frame<'_>, input: Val, _: &[Val]) -> Outcome {
         Ok(number @ Val::Num(_)) => Ok(number),
         _ => failed("tonumber: the text is not a number"),
     }
-}
-
-fn kind_word(_: &Frame<'_>, input: Val, _: &[Val]) -> Outcome {
-    Ok(value::text(match input {
-        Val::Null => "null",
-        Val::Bool(_) => "boolean",
-        Val::Num(Num::Int(_) | Num::BigInt(_) | Num::Float(_) | Num::Dec(_)) => "number",
-        Val::BStr(_) | Val::TStr(_) => "string",
-        Val::Arr(_) => "array",
-        Val::Obj(_) => "object",
-    }))
 }

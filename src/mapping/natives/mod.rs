@@ -7,6 +7,7 @@ mod basic;
 mod codes;
 pub(crate) mod country;
 mod html;
+mod jq;
 mod latin;
 mod money;
 #[cfg(test)]
@@ -35,11 +36,12 @@ pub(crate) struct Native {
 pub(crate) fn all() -> &'static [&'static Native] {
     static ALL: OnceLock<Vec<&'static Native>> = OnceLock::new();
     ALL.get_or_init(|| {
-        let groups: [&'static [Native]; 7] = [
+        let groups: [&'static [Native]; 8] = [
             basic::NATIVES,
             codes::NATIVES,
             country::NATIVES,
             html::NATIVES,
+            jq::NATIVES,
             money::NATIVES,
             text::NATIVES,
             time::NATIVES,

@@ -118,79 +118,81 @@ fn amounts_are_refused_rather_than_guessed() {
     }
 }
 
+const TIMES: &[(&str, &str)] = &[
+    (
+        r#""2026-03-01T10:00:00+02:00" | time("rfc3339")"#,
+        r#""2026-03-01T08:00:00Z""#,
+    ),
+    (
+        r#""2026-03-01T10:00:00.120Z" | time("rfc3339"; "UTC")"#,
+        r#""2026-03-01T10:00:00.12Z""#,
+    ),
+    (
+        r#""2026-07-01 10:00:00" | time("iso_local"; "Europe/Athens")"#,
+        r#""2026-07-01T07:00:00Z""#,
+    ),
+    (
+        r#""2026-01-01T10:00" | time("iso_local"; "Europe/Athens")"#,
+        r#""2026-01-01T08:00:00Z""#,
+    ),
+    (
+        r#""2026-01-01" | time("iso_local"; "Europe/Riga")"#,
+        r#""2025-12-31T22:00:00Z""#,
+    ),
+    (
+        r#""2026-01-01T10:00:00Z" | time("iso_local"; "Europe/Athens")"#,
+        r#""2026-01-01T10:00:00Z""#,
+    ),
+    (
+        r#""2026-01-01T10:00:00" | time("iso_local"; "+03:00")"#,
+        r#""2026-01-01T07:00:00Z""#,
+    ),
+    (
+        r#"1767225600 | time("epoch_s")"#,
+        r#""2026-01-01T00:00:00Z""#,
+    ),
+    (
+        r#""1767225600123" | time("epoch_ms")"#,
+        r#""2026-01-01T00:00:00.123Z""#,
+    ),
+    (
+        r#"1767225600.5 | time("epoch_s")"#,
+        r#""2026-01-01T00:00:00.5Z""#,
+    ),
+    (
+        r#""31.01.2026 15:04" | time("%d.%m.%Y %H:%M"; "Europe/Sofia")"#,
+        r#""2026-01-31T13:04:00Z""#,
+    ),
+    (
+        r#""31.01.2026" | time("%d.%m.%Y"; "Europe/Sofia")"#,
+        r#""2026-01-30T22:00:00Z""#,
+    ),
+    (
+        r#""2026-01-31T15:04:05+0200" | time("%Y-%m-%dT%H:%M:%S%z"; "UTC")"#,
+        r#""2026-01-31T13:04:05Z""#,
+    ),
+    (
+        r#""2025-10-26T03:30:00" | time("iso_local"; "Europe/Athens")"#,
+        r#""2025-10-26T00:30:00Z""#,
+    ),
+    (r#"null | time("rfc3339")"#, "null"),
+    (
+        r#""2026-01-01T00:00:00Z" | time_add_s(-1)"#,
+        r#""2025-12-31T23:59:59Z""#,
+    ),
+    (
+        r#""2026-01-01T23:00:00Z" | [day_of, day_of("Europe/Athens")]"#,
+        r#"["2026-01-01","2026-01-02"]"#,
+    ),
+    (
+        r#""2026-01-01T23:00:00Z" | [time_text("%d/%m/%Y %H:%M"; "Europe/Athens"), time_text("epoch_s"; "UTC"), time_text("epoch_ms"; "UTC")]"#,
+        r#"["02/01/2026 01:00",1767308400,1767308400000]"#,
+    ),
+];
+
 #[test]
 fn times_are_utc() {
-    yields(&[
-        (
-            r#""2026-03-01T10:00:00+02:00" | time("rfc3339")"#,
-            r#""2026-03-01T08:00:00Z""#,
-        ),
-        (
-            r#""2026-03-01T10:00:00.120Z" | time("rfc3339"; "UTC")"#,
-            r#""2026-03-01T10:00:00.12Z""#,
-        ),
-        (
-            r#""2026-07-01 10:00:00" | time("iso_local"; "Europe/Athens")"#,
-            r#""2026-07-01T07:00:00Z""#,
-        ),
-        (
-            r#""2026-01-01T10:00" | time("iso_local"; "Europe/Athens")"#,
-            r#""2026-01-01T08:00:00Z""#,
-        ),
-        (
-            r#""2026-01-01" | time("iso_local"; "Europe/Riga")"#,
-            r#""2025-12-31T22:00:00Z""#,
-        ),
-        (
-            r#""2026-01-01T10:00:00Z" | time("iso_local"; "Europe/Athens")"#,
-            r#""2026-01-01T10:00:00Z""#,
-        ),
-        (
-            r#""2026-01-01T10:00:00" | time("iso_local"; "+03:00")"#,
-            r#""2026-01-01T07:00:00Z""#,
-        ),
-        (
-            r#"1767225600 | time("epoch_s")"#,
-            r#""2026-01-01T00:00:00Z""#,
-        ),
-        (
-            r#""1767225600123" | time("epoch_ms")"#,
-            r#""2026-01-01T00:00:00.123Z""#,
-        ),
-        (
-            r#"1767225600.5 | time("epoch_s")"#,
-            r#""2026-01-01T00:00:00.5Z""#,
-        ),
-        (
-            r#""31.01.2026 15:04" | time("%d.%m.%Y %H:%M"; "Europe/Sofia")"#,
-            r#""2026-01-31T13:04:00Z""#,
-        ),
-        (
-            r#""31.01.2026" | time("%d.%m.%Y"; "Europe/Sofia")"#,
-            r#""2026-01-30T22:00:00Z""#,
-        ),
-        (
-            r#""2026-01-31T15:04:05+0200" | time("%Y-%m-%dT%H:%M:%S%z"; "UTC")"#,
-            r#""2026-01-31T13:04:05Z""#,
-        ),
-        (
-            r#""2025-10-26T03:30:00" | time("iso_local"; "Europe/Athens")"#,
-            r#""2025-10-26T00:30:00Z""#,
-        ),
-        (r#"null | time("rfc3339")"#, "null"),
-        (
-            r#""2026-01-01T00:00:00Z" | time_add_s(-1)"#,
-            r#""2025-12-31T23:59:59Z""#,
-        ),
-        (
-            r#""2026-01-01T23:00:00Z" | [day_of, day_of("Europe/Athens")]"#,
-            r#"["2026-01-01","2026-01-02"]"#,
-        ),
-        (
-            r#""2026-01-01T23:00:00Z" | [time_text("%d/%m/%Y %H:%M"; "Europe/Athens"), time_text("epoch_s"; "UTC"), time_text("epoch_ms"; "UTC")]"#,
-            r#"["02/01/2026 01:00",1767308400,1767308400000]"#,
-        ),
-    ]);
+    yields(TIMES);
     for source in [
         r#""2026-03-01T10:00:00" | time("rfc3339")"#,
         r#""x" | time("iso_local"; "UTC")"#,
@@ -232,72 +234,74 @@ fn places_and_phones() {
     ]);
 }
 
+const TEXTS: &[(&str, &str)] = &[
+    (
+        r#""Παπαδόπουλος Γεώργιος" | transliterate"#,
+        r#""Papadopoulos Georgios""#,
+    ),
+    (
+        r#""ΑΥΓΟΥΣΤΟΣ Ευαγγελία αυτό Μπάμπης" | transliterate"#,
+        r#""AVGOUSTOS Evangelia afto Bampis""#,
+    ),
+    (
+        r#""Щука Юлия Москва ЮГ" | transliterate"#,
+        r#""Shtuka Yuliya Moskva YUG""#,
+    ),
+    (
+        r#""Rīga, Ķekava; Šiauliai; Tõnu; Žižek; Łódź; Straße; Ångström" | transliterate"#,
+        r#""Riga, Kekava; Siauliai; Tonu; Zizek; Lodz; Strasse; Angstrom""#,
+    ),
+    (
+        r#""“x” – 5€ №3 日" | transliterate"#,
+        r#""\"x\" - 5EUR No3 ""#,
+    ),
+    (r#""Ωραία" | truncate_bytes(5)"#, r#""Ωρ""#),
+    (r#""abc" | truncate_bytes(9)"#, r#""abc""#),
+    (
+        r#""<p>Hello<br/>a &lt; b</p><!-- > x --> 1 < 2" | strip_tags"#,
+        r#""Hello a &lt; b 1 < 2""#,
+    ),
+    (
+        r#""Caf&eacute; &amp;lt; &#8211;&#x41; &nope; &" | html_decode"#,
+        r#""Café &lt; –A &nope; &""#,
+    ),
+    (
+        r#"["a", " ", "", null, 5] | map(nonblank)"#,
+        r#"["a",null,null,null,null]"#,
+    ),
+    (
+        r#"[null, [1], {"a":1}, "x"] | map(list)"#,
+        r#"[[],[1],[{"a":1}],["x"]]"#,
+    ),
+    (r#""{\"a\":1.50}" | parse_json.a"#, "1.50"),
+    (
+        r#""[1] [2]" | fromjson"#,
+        "mapping_error: cannot read the text: json trailing characters at line 1 column 5",
+    ),
+    (r#""<a><b>1</b></a>" | parse_xml.a.b"#, r#""1""#),
+    (
+        r#"{a: {b: 1}} | to_xml"#,
+        r#""<?xml version=\"1.0\" encoding=\"UTF-8\"?><a><b>1</b></a>""#,
+    ),
+    (r#""aGk=" | base64d_bytes | length"#, "2"),
+    (
+        r#"uuid5("dns"; "example.com")"#,
+        r#""cfbff0d1-9375-5685-968c-48ce8b15ae17""#,
+    ),
+    (
+        r#"uuid5("nope"; "x")"#,
+        "mapping_error: uuid5: the namespace must be dns, url, oid or a UUID",
+    ),
+    (
+        r#"[null, true, 1.5, "x", [], {}] | map(type)"#,
+        r#"["null","boolean","number","string","array","object"]"#,
+    ),
+    (r#"code("codes"; "A\"B,x")"#, "null"),
+];
+
 #[test]
 fn texts() {
-    yields(&[
-        (
-            r#""Παπαδόπουλος Γεώργιος" | transliterate"#,
-            r#""Papadopoulos Georgios""#,
-        ),
-        (
-            r#""ΑΥΓΟΥΣΤΟΣ Ευαγγελία αυτό Μπάμπης" | transliterate"#,
-            r#""AVGOUSTOS Evangelia afto Bampis""#,
-        ),
-        (
-            r#""Щука Юлия Москва ЮГ" | transliterate"#,
-            r#""Shtuka Yuliya Moskva YUG""#,
-        ),
-        (
-            r#""Rīga, Ķekava; Šiauliai; Tõnu; Žižek; Łódź; Straße; Ångström" | transliterate"#,
-            r#""Riga, Kekava; Siauliai; Tonu; Zizek; Lodz; Strasse; Angstrom""#,
-        ),
-        (
-            r#""“x” – 5€ №3 日" | transliterate"#,
-            r#""\"x\" - 5EUR No3 ""#,
-        ),
-        (r#""Ωραία" | truncate_bytes(5)"#, r#""Ωρ""#),
-        (r#""abc" | truncate_bytes(9)"#, r#""abc""#),
-        (
-            r#""<p>Hello<br/>a &lt; b</p><!-- > x --> 1 < 2" | strip_tags"#,
-            r#""Hello a &lt; b 1 < 2""#,
-        ),
-        (
-            r#""Caf&eacute; &amp;lt; &#8211;&#x41; &nope; &" | html_decode"#,
-            r#""Café &lt; –A &nope; &""#,
-        ),
-        (
-            r#"["a", " ", "", null, 5] | map(nonblank)"#,
-            r#"["a",null,null,null,null]"#,
-        ),
-        (
-            r#"[null, [1], {"a":1}, "x"] | map(list)"#,
-            r#"[[],[1],[{"a":1}],["x"]]"#,
-        ),
-        (r#""{\"a\":1.50}" | parse_json.a"#, "1.50"),
-        (
-            r#""[1] [2]" | fromjson"#,
-            "mapping_error: cannot read the text: json trailing characters at line 1 column 5",
-        ),
-        (r#""<a><b>1</b></a>" | parse_xml.a.b"#, r#""1""#),
-        (
-            r#"{a: {b: 1}} | to_xml"#,
-            r#""<?xml version=\"1.0\" encoding=\"UTF-8\"?><a><b>1</b></a>""#,
-        ),
-        (r#""aGk=" | base64d_bytes | length"#, "2"),
-        (
-            r#"uuid5("dns"; "example.com")"#,
-            r#""cfbff0d1-9375-5685-968c-48ce8b15ae17""#,
-        ),
-        (
-            r#"uuid5("nope"; "x")"#,
-            "mapping_error: uuid5: the namespace must be dns, url, oid or a UUID",
-        ),
-        (
-            r#"[null, true, 1.5, "x", [], {}] | map(type)"#,
-            r#"["null","boolean","number","string","array","object"]"#,
-        ),
-        (r#"code("codes"; "A\"B,x")"#, "null"),
-    ]);
+    yields(TEXTS);
     for null in [
         "transliterate",
         "truncate_bytes(3)",

@@ -87,19 +87,23 @@ fn strip_tags(text: &str) -> String {
     out.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn phone(_: &Frame<'_>, input: Val, args: &[Val]) -> Outcome {
-    let Some(text) = value::as_str(&input).map(str::trim) else {
-        return Ok(Val::Null);
+fn phone(frame: &Frame<'_>, input: Val, args: &[Val]) -> Outcome {
+    Ok(frame.phone(&input, arg(args, 0), || e164(&input, arg(args, 0))))
+}
+
+fn e164(input: &Val, country: &Val) -> Val {
+    let Some(text) = value::as_str(input).map(str::trim) else {
+        return Val::Null;
     };
     let country =
-        value::as_str(arg(args, 0)).and_then(|code| code.parse::<phonenumber::country::Id>().ok());
+        value::as_str(country).and_then(|code| code.parse::<phonenumber::country::Id>().ok());
     if text.is_empty() || text.len() > PHONE_CAP {
-        return Ok(Val::Null);
+        return Val::Null;
     }
     let international = text.strip_prefix("00").map(|rest| format!("+{rest}"));
     let parsed = phonenumber::parse(country, international.as_deref().unwrap_or(text));
-    Ok(match parsed.ok().filter(phonenumber::is_valid) {
+    match parsed.ok().filter(phonenumber::is_valid) {
         Some(number) => value::string(number.format().mode(phonenumber::Mode::E164).to_string()),
         None => Val::Null,
-    })
+    }
 }

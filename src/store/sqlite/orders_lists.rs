@@ -162,7 +162,7 @@ fn work_conditions(scope: Scope, filter: FulfillmentFilter) -> Filter {
             .iter()
             .map(|awaiting| match awaiting {
                 Awaiting::Accept => "status = 'submitted'",
-                Awaiting::Ship => "(status = 'in_progress' AND remaining = 1)",
+                Awaiting::Ship => "(status IN ('in_progress', 'incomplete') AND remaining = 1)",
                 Awaiting::Answer => "request_pending = 1",
             })
             .collect();

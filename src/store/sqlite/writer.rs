@@ -80,8 +80,7 @@ impl WriterHandle {
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
-                Writer::new(conn, shared, open).run(queue);
-                drop(lock);
+                Writer::new(conn, shared, open, lock).run(queue);
             })
             .map_err(|e| StoreError::Unavailable(format!("no thread for the writer: {e}")))?;
         Ok(Self {
@@ -221,10 +220,17 @@ struct Writer {
     log_pages: Arc<AtomicUsize>,
     checkpointer: Checkpointer,
     disk_checked: Option<(Instant, bool)>,
+    /// Keeps other servers off; let go after the connection (fields are dropped in order).
+    _lock: std::fs::File,
 }
 
 impl Writer {
-    fn new(mut conn: Connection, shared: Arc<Shared>, open: OpenBatches) -> Self {
+    fn new(
+        mut conn: Connection,
+        shared: Arc<Shared>,
+        open: OpenBatches,
+        lock: std::fs::File,
+    ) -> Self {
         let log_pages = Arc::new(AtomicUsize::new(0));
         let pages = Arc::clone(&log_pages);
         let hooked = conn.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, n: i32| {
@@ -243,6 +249,7 @@ impl Writer {
             log_pages,
             checkpointer,
             disk_checked: None,
+            _lock: lock,
         }
     }
 
@@ -309,12 +316,11 @@ impl Writer {
             StoreError::Unavailable(_) => error,
             other => StoreError::Unavailable(format!("the commit failed: {other}")),
         });
-        let held = told.is_ok();
+        if told.is_ok() {
+            self.shared.wake.ring(batch.bells);
+        }
         for reply in replies {
             reply(told.clone());
-        }
-        if held {
-            self.shared.wake.ring(batch.bells);
         }
     }
 

@@ -9,22 +9,11 @@ use crate::canonical::problem::Class;
 use crate::canonical::{ProblemId, Timestamp};
 use crate::clock::after;
 use crate::flow::change::NewProblem;
-use crate::manifest::model::{Repeat, Retry};
-use crate::operation::Outcome;
+use crate::manifest::model::Retry;
+use crate::operation::Stopped;
 use crate::operation::retry::{self, Decision};
 use rand::Rng;
 use serde_json::json;
-
-/// How a run ended.
-#[derive(Debug, Clone, Copy)]
-pub struct Ended<'a> {
-    /// What the last call came to.
-    pub outcome: &'a Outcome,
-    /// The step that it was.
-    pub step: &'a str,
-    /// What a lost answer of that step means.
-    pub repeat: Repeat,
-}
 
 /// What becomes of the job.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,8 +30,6 @@ pub struct Verdict {
     pub problem: Option<NewProblem>,
     /// The credentials are refused: suspend with this reason.
     pub suspend: Option<String>,
-    /// No call of the connection before.
-    pub freeze_until: Option<Timestamp>,
 }
 
 impl Verdict {
@@ -66,7 +53,6 @@ impl Verdict {
             spends_attempt: true,
             problem: None,
             suspend: None,
-            freeze_until: None,
         }
     }
 }
@@ -77,18 +63,17 @@ fn only_reads(kind: &str) -> bool {
 }
 
 /// Judges a run that failed (success is [`Verdict::done`]).
-pub fn verdict(job: &Job, retry: &Retry, ended: &Ended<'_>, now: Timestamp, rng: &mut impl Rng) -> Verdict {
+pub fn verdict(job: &Job, retry: &Retry, ended: &Stopped, now: Timestamp, rng: &mut impl Rng) -> Verdict {
     let Some(class) = ended.outcome.class else {
         return Verdict::done();
     };
     // This run is the next after those that were spent.
     let attempts = job.attempts.saturating_add(1);
-    match retry::next(retry, attempts, ended.outcome, ended.repeat, rng) {
+    match retry::next(retry, attempts, &ended.outcome, ended.repeat, rng) {
         Decision::RetryAfter { delay, spends_attempt, restart } => Verdict {
             run_at: Some(after(now, delay)),
             restart,
             spends_attempt,
-            freeze_until: (class == Class::Throttled).then(|| after(now, delay)),
             ..Verdict::of(JobState::Ready)
         },
         Decision::Park => Verdict {
@@ -104,8 +89,8 @@ pub fn verdict(job: &Job, retry: &Retry, ended: &Ended<'_>, now: Timestamp, rng:
     }
 }
 
-fn problem(job: &Job, class: Class, ended: &Ended<'_>, attempts: u32) -> NewProblem {
-    let outcome = ended.outcome;
+fn problem(job: &Job, class: Class, ended: &Stopped, attempts: u32) -> NewProblem {
+    let outcome = &ended.outcome;
     // Refused credentials are the connection's, one problem for all of its work.
     let subject = match class {
         Class::AuthBroken => job.connection_id.to_string(),

@@ -3,11 +3,16 @@
 
 use crate::canonical::connection::{Connection, ConnectionState, Health, Merchant};
 use crate::canonical::inbox::{Disposition, InboxRecord};
-use crate::canonical::{AuditId, ConnectionId, MerchantId, OrderId, Timestamp};
+use crate::canonical::{AuditId, ConnectionId, MerchantId, Timestamp};
 use crate::clock::{Clock, TestClock};
 use crate::connector::Registry;
 use crate::flow::change::{AuditEntry, ChangeSet, OrderState};
-use crate::ingress::{IngressState, Reply, Webhooked, receive};
+use crate::operation::limit::Limiter;
+use crate::operation::{ClientConfig, Engine, GuardedClient};
+use crate::worker::settle::Settler;
+use crate::worker::watch::Watcher;
+use crate::worker::work::Work;
+use crate::ingress::{IngressState, Reply, receive};
 use crate::store::query::{InboxFilter, LedgerFilter, PageRequest, ProblemFilter};
 use crate::store::vault::MasterKey;
 use crate::store::{Scope, Store, StoreOptions};
@@ -15,7 +20,8 @@ use crate::worker::apply::Applier;
 use crate::worker::connectors::Folders;
 use crate::worker::pool::MappingPool;
 use crate::worker::stop::{Stop, Stopper};
-use base64::prelude::*;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
@@ -35,6 +41,7 @@ pub struct House {
     pub folders: Arc<Folders>,
     pub pool: Arc<MappingPool>,
     pub ingress: Arc<IngressState>,
+    pub engine: Engine,
     pub applier: Arc<Applier>,
     pub stop: Stop,
     pub stopper: Stopper,
@@ -71,7 +78,9 @@ impl House {
         let refused = registry.catalogue().refused().to_vec();
         assert!(registry.get("testshop").is_some(), "{refused:?}");
         let folders = Arc::new(Folders::new(registry.clone()));
-        let clock = Arc::new(TestClock::at(Timestamp::now()));
+        // Whole seconds: the store keeps microseconds.
+        let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
+        let clock = Arc::new(TestClock::at(now));
         let pool = Arc::new(MappingPool::new(2).unwrap());
         let (stopper, stop) = Stopper::new();
         let applier = Arc::new(Applier::new(
@@ -81,7 +90,8 @@ impl House {
             clock.clone(),
             stop.clone(),
         ));
-        let ingress = Arc::new(ingress(store.clone(), registry.clone(), clock.clone()));
+        let ingress = Arc::new(IngressState::over(store.clone(), registry.clone(), clock.clone()));
+        let engine = engine(clock.clone());
         let merchant = Merchant {
             id: MerchantId::new(),
             name: "Test merchant".into(),
@@ -95,7 +105,25 @@ impl House {
         let credentials = secrets(&[("token", "ts_123456789"), ("webhook_secret", SECRET)]);
         let change = ChangeSet::of(merchant.id);
         store.insert_connection(&connection, &credentials, change, audit()).await.unwrap();
-        Self { dir, store, clock, registry, folders, pool, ingress, applier, stop, stopper, merchant, connection: id }
+        Self { dir, store, clock, registry, folders, pool, ingress, engine, applier, stop, stopper, merchant, connection: id }
+    }
+
+    pub fn work(&self) -> Arc<Work> {
+        Arc::new(Work {
+            store: self.store.clone(),
+            connectors: self.folders.clone(),
+            pool: self.pool.clone(),
+            clock: self.clock.clone(),
+            engine: self.engine.clone(),
+            stop: self.stop.clone(),
+            owner: format!("node-{}", uuid::Uuid::now_v7()),
+            public_url: Some("https://gateway.example".into()),
+        })
+    }
+
+    pub fn watcher(&self) -> Watcher {
+        let settler = Settler::new(self.store.clone(), self.clock.clone(), self.stop.clone());
+        Watcher::new(self.work(), self.applier.clone(), Arc::new(settler), self.ingress.clone())
     }
 
     pub fn folder(&self, manifest: &str, order: &str) {
@@ -147,10 +175,6 @@ impl House {
         self.store.orders_by_external(&[key]).await.unwrap().remove(0)
     }
 
-    pub async fn order_by_id(&self, id: OrderId) -> OrderState {
-        self.store.order(Scope::All, id).await.unwrap().unwrap()
-    }
-
     pub async fn connection(&self) -> Connection {
         self.store.connection(Scope::All, self.connection).await.unwrap().unwrap()
     }
@@ -169,15 +193,14 @@ impl House {
     }
 }
 
-pub fn ingress(store: Arc<dyn Store>, registry: Arc<Registry>, clock: Arc<TestClock>) -> IngressState {
-    let lookup = move |id: &str| match registry.get(id) {
-        None => Webhooked::Broken,
-        Some(connector) => match &connector.manifest().webhooks {
-            Some(webhooks) => Webhooked::Yes(Arc::new(webhooks.clone())),
-            None => Webhooked::No,
-        },
-    };
-    IngressState::new(store, Box::new(lookup), Box::new(move || clock.now()))
+fn engine(clock: Arc<TestClock>) -> Engine {
+    let config = ClientConfig { allow_private: true, ..ClientConfig::default() };
+    Engine {
+        client: GuardedClient::new(config).unwrap(),
+        limiter: Arc::new(Limiter::new(clock.clone())),
+        circuits: Arc::default(),
+        clock,
+    }
 }
 
 pub fn sign(secret: &str, body: &[u8]) -> String {

@@ -1,0 +1,388 @@
+//! Running precompiled expressions ([`Quick`]).
+//!
+//! The recursion is as deep as the program is nested, never as deep as a payload.
+
+use super::engine::{Engine, Frame};
+use super::natives::Native;
+use super::quick::{Closure, Each, Global, Quick, Stage};
+use super::{MapError, Val, value};
+use jaq_core::compile::TermId;
+use jaq_core::{Ctx, Cv, Exn, ValT};
+use jaq_json::{Map, Num};
+
+/// The bound variables, innermost first.
+struct Env<'e> {
+    value: Val,
+    outer: Option<&'e Env<'e>>,
+}
+
+static NULL: Val = Val::Null;
+
+const SEVERAL: &str = "yields several values; collect them with [ ] or take first(…)";
+
+/// Evaluates the program's `index`-th expression on the input of `cv`.
+pub(crate) fn evaluate<'a>(index: usize, mut cv: Cv<'a, Engine>) -> Result<Val, Exn<'a, Val>> {
+    let frame: &'a Frame<'a> = cv.0.data();
+    let Some(prepared) = frame.quicks.get(index) else {
+        return Err(Exn::from(
+            frame.raise(MapError::Internal("unknown expression".to_owned())),
+        ));
+    };
+    // jq binds closures in order, so the last one is on top.
+    let mut closures: Vec<_> = (0..prepared.closures).map(|_| cv.0.pop_fun()).collect();
+    closures.reverse();
+    Evaluation { frame, closures }.run(&prepared.expression, &cv.1, None)
+}
+
+struct Evaluation<'a> {
+    frame: &'a Frame<'a>,
+    closures: Vec<(TermId, Ctx<'a, Engine>)>,
+}
+
+type Result1<'a> = Result<Val, Exn<'a, Val>>;
+type Bound<'e> = Option<&'e Env<'e>>;
+
+impl<'a> Evaluation<'a> {
+    fn run(&self, expression: &Quick, input: &Val, env: Bound<'_>) -> Result1<'a> {
+        match expression {
+            Quick::Input => Ok(input.clone()),
+            Quick::Const(value) => Ok(value.clone()),
+            Quick::Global(global) => Ok(self.global(*global).clone()),
+            Quick::Local(depth) => Ok(local(env, *depth).clone()),
+            Quick::GetInput(path) => get(input, path),
+            Quick::Get(head, path) => match &**head {
+                Quick::Global(global) => get(self.global(*global), path),
+                Quick::Local(depth) => get(local(env, *depth), path),
+                head => get(&self.run(head, input, env)?, path),
+            },
+            Quick::At(head, index) => self.at(head, index, input, env),
+            Quick::Obj(template, fields) => self.object(template, fields, input, env),
+            Quick::List(items) => items
+                .iter()
+                .map(|item| self.run(item, input, env))
+                .collect(),
+            Quick::Each(each) => {
+                let mut out = Vec::new();
+                self.each(each, input, env, &mut out)?;
+                Ok(value::array(out))
+            }
+            Quick::EachAs(head, body) => self.each_as(head, body, input, env),
+            Quick::Found {
+                each,
+                first,
+                field,
+                otherwise,
+            } => self.found(each, *first, field, otherwise, input, env),
+            Quick::Alt(first, second) => match self.run(first, input, env)? {
+                Val::Null | Val::Bool(false) => self.run(second, input, env),
+                value => Ok(value),
+            },
+            Quick::AltArg(closure, second) => match self.truthy(closure, input)? {
+                Some(value) => Ok(value),
+                None => self.run(second, input, env),
+            },
+            Quick::Pipe(first, second) => self.run(second, &self.run(first, input, env)?, env),
+            other => self.control(other, input, env),
+        }
+    }
+
+    /// The forms that branch, compute or call.
+    fn control(&self, expression: &Quick, input: &Val, env: Bound<'_>) -> Result1<'a> {
+        match expression {
+            Quick::Let(bound, body) => {
+                let inner = Env {
+                    value: self.run(bound, input, env)?,
+                    outer: env,
+                };
+                self.run(body, input, Some(&inner))
+            }
+            Quick::Call(body, args) => self.call(body, args, input, env, None),
+            Quick::If(branches, otherwise) => {
+                for (condition, then) in branches {
+                    if self.run(condition, input, env)?.as_bool() {
+                        return self.run(then, input, env);
+                    }
+                }
+                self.run(otherwise, input, env)
+            }
+            Quick::Cmp(left, op, right) => {
+                let (left, right) = (self.run(left, input, env)?, self.run(right, input, env)?);
+                Ok(Val::Bool(op.run(&left, &right)))
+            }
+            Quick::Logic(left, stop, right) => {
+                let left = self.run(left, input, env)?.as_bool();
+                Ok(Val::Bool(if left == *stop {
+                    left
+                } else {
+                    self.run(right, input, env)?.as_bool()
+                }))
+            }
+            Quick::Math(left, op, right) => {
+                let (left, right) = (self.run(left, input, env)?, self.run(right, input, env)?);
+                let result: Result<Val, jaq_json::Error> = op.run(left, right);
+                result.map_err(Exn::from)
+            }
+            Quick::Concat(parts) => self.concat(parts, input, env),
+            Quick::Native(native, args) => self.native(native, args, input, env),
+            Quick::Arg(closure) => self.only(closure, input),
+            plain => self.run(plain, input, env),
+        }
+    }
+
+    fn global(&self, global: Global) -> &'a Val {
+        match global {
+            Global::Connection => &self.frame.scope.connection,
+            Global::Headers => &self.frame.scope.headers,
+            Global::Context => &self.frame.scope.context,
+        }
+    }
+
+    fn at(&self, head: &Quick, index: &Quick, input: &Val, env: Bound<'_>) -> Result1<'a> {
+        let index = self.run(index, input, env)?;
+        match head {
+            // A table written as a literal is looked up in place.
+            Quick::Const(Val::Obj(members)) => Ok(members.get(&index).cloned().unwrap_or_default()),
+            head => Ok(self.run(head, input, env)?.index(&index)?),
+        }
+    }
+
+    fn object(
+        &self,
+        template: &Map,
+        fields: &[(usize, Quick)],
+        input: &Val,
+        env: Bound<'_>,
+    ) -> Result1<'a> {
+        let mut map = template.clone();
+        for (position, field) in fields {
+            let value = self.run(field, input, env)?;
+            if let Some((_, slot)) = map.get_index_mut(*position) {
+                *slot = value;
+            }
+        }
+        Ok(Val::obj(map))
+    }
+
+    /// Binds the arguments one by one, each evaluated outside of the call, then runs the body.
+    fn call(
+        &self,
+        body: &Quick,
+        args: &[Quick],
+        input: &Val,
+        env: Bound<'_>,
+        bound: Bound<'_>,
+    ) -> Result1<'a> {
+        match args.split_first() {
+            None => self.run(body, input, bound),
+            Some((arg, rest)) => {
+                let inner = Env {
+                    value: self.run(arg, input, env)?,
+                    outer: bound,
+                };
+                self.call(body, rest, input, env, Some(&inner))
+            }
+        }
+    }
+
+    fn each(
+        &self,
+        each: &Each,
+        input: &Val,
+        env: Bound<'_>,
+        out: &mut Vec<Val>,
+    ) -> Result<(), Exn<'a, Val>> {
+        match self.run(&each.head, input, env)? {
+            Val::Arr(items) => {
+                out.reserve(items.len());
+                items
+                    .iter()
+                    .try_for_each(|item| self.staged(&each.stages, item, env, out))
+            }
+            Val::Obj(members) => members
+                .values()
+                .try_for_each(|member| self.staged(&each.stages, member, env, out)),
+            _ if each.lenient => Ok(()),
+            other => Err(not_iterable(other)),
+        }
+    }
+
+    fn each_as(&self, head: &Quick, body: &Quick, input: &Val, env: Bound<'_>) -> Result1<'a> {
+        let run = |item: &Val| {
+            self.run(
+                body,
+                input,
+                Some(&Env {
+                    value: item.clone(),
+                    outer: env,
+                }),
+            )
+        };
+        match self.run(head, input, env)? {
+            Val::Arr(items) => items.iter().map(run).collect(),
+            Val::Obj(members) => members.values().map(run).collect(),
+            other => Err(not_iterable(other)),
+        }
+    }
+
+    fn staged(
+        &self,
+        stages: &[Stage],
+        item: &Val,
+        env: Bound<'_>,
+        out: &mut Vec<Val>,
+    ) -> Result<(), Exn<'a, Val>> {
+        let mut current: Option<Val> = None;
+        for stage in stages {
+            let input = current.as_ref().unwrap_or(item);
+            match stage {
+                Stage::Keep(condition) => {
+                    if !self.run(condition, input, env)?.as_bool() {
+                        return Ok(());
+                    }
+                }
+                Stage::To(expression) => current = Some(self.run(expression, input, env)?),
+            }
+        }
+        out.push(current.unwrap_or_else(|| item.clone()));
+        Ok(())
+    }
+
+    fn found(
+        &self,
+        each: &Each,
+        first: bool,
+        field: &str,
+        otherwise: &Quick,
+        input: &Val,
+        env: Bound<'_>,
+    ) -> Result1<'a> {
+        let mut found = Vec::new();
+        self.each(each, input, env, &mut found)?;
+        if first {
+            found.truncate(1);
+        }
+        found.retain(ValT::as_bool);
+        match (found.pop(), found.is_empty()) {
+            (Some(value), true) => Ok(value),
+            (None, _) => self.run(otherwise, input, env),
+            (Some(_), false) => Err(self.misfit(field, SEVERAL)),
+        }
+    }
+
+    fn concat(&self, parts: &[Quick], input: &Val, env: Bound<'_>) -> Result1<'a> {
+        let mut text = Vec::new();
+        for part in parts {
+            match self.run(part, input, env)? {
+                Val::TStr(bytes) | Val::BStr(bytes) => text.extend_from_slice(&bytes),
+                other => text.extend_from_slice(other.to_string().as_bytes()),
+            }
+        }
+        Ok(Val::utf8_str(text))
+    }
+
+    fn native(&self, native: &Native, args: &[Quick], input: &Val, env: Bound<'_>) -> Result1<'a> {
+        let arg = |arg| self.run(arg, input, env);
+        let outcome = match args {
+            [] => (native.run)(self.frame, input.clone(), &[]),
+            [one] => (native.run)(self.frame, input.clone(), &[arg(one)?]),
+            [one, two] => (native.run)(self.frame, input.clone(), &[arg(one)?, arg(two)?]),
+            many => {
+                let args: Vec<Val> = many.iter().map(arg).collect::<Result<_, _>>()?;
+                (native.run)(self.frame, input.clone(), &args)
+            }
+        };
+        outcome.map_err(|fault| Exn::from(self.frame.raise(fault)))
+    }
+
+    /// Runs a closure that must yield exactly one value.
+    fn only(&self, closure: &Closure, input: &Val) -> Result1<'a> {
+        let mut outputs = self.outputs(closure, input)?;
+        let Some(value) = outputs.next().transpose()? else {
+            return Err(self.misfit(&closure.field, "yields no value; write `// null`"));
+        };
+        match outputs.next() {
+            None => Ok(value),
+            Some(Ok(_)) => Err(self.misfit(&closure.field, SEVERAL)),
+            Some(Err(error)) => Err(error),
+        }
+    }
+
+    /// The one output of a closure that is neither null nor false.
+    fn truthy(&self, closure: &Closure, input: &Val) -> Result<Option<Val>, Exn<'a, Val>> {
+        let mut found = None;
+        for output in self.outputs(closure, input)? {
+            let value = output?;
+            if value.as_bool() && found.replace(value).is_some() {
+                return Err(self.misfit(&closure.field, SEVERAL));
+            }
+        }
+        Ok(found)
+    }
+
+    fn outputs(
+        &self,
+        closure: &Closure,
+        input: &Val,
+    ) -> Result<jaq_core::ValXs<'a, Val>, Exn<'a, Val>> {
+        match self.closures.get(closure.position) {
+            Some((term, ctx)) => Ok(term.run((ctx.clone(), input.clone()))),
+            None => Err(Exn::from(
+                self.frame
+                    .raise(MapError::Internal("unknown closure".to_owned())),
+            )),
+        }
+    }
+
+    fn misfit(&self, field: &str, what: &str) -> Exn<'a, Val> {
+        let subject = if field.is_empty() {
+            "the expression".to_owned()
+        } else {
+            format!("the field `{field}`")
+        };
+        Exn::from(
+            self.frame
+                .raise(MapError::Field(format!("{subject} {what}"))),
+        )
+    }
+}
+
+fn not_iterable<'a>(value: Val) -> Exn<'a, Val> {
+    Exn::from(jaq_json::Error::typ(value, "iterable (array or object)"))
+}
+
+/// The variable bound `depth` bindings ago.
+fn local<'e>(env: Bound<'e>, depth: usize) -> &'e Val {
+    let mut current = env;
+    for _ in 0..depth {
+        current = current.and_then(|env| env.outer);
+    }
+    current.map_or(&NULL, |env| &env.value)
+}
+
+/// `value.a.b`, by reference until the last step.
+fn get<'a>(value: &Val, path: &[Val]) -> Result1<'a> {
+    let mut current = value;
+    for step in path {
+        current = match (current, step) {
+            (Val::Null, _) => return Ok(Val::Null),
+            (Val::Obj(members), key) => members.get(key).unwrap_or(&NULL),
+            (Val::Arr(items), Val::Num(Num::Int(index))) => nth(items, *index).unwrap_or(&NULL),
+            (other, key) => {
+                return Err(Exn::from(jaq_json::Error::index(
+                    other.clone(),
+                    key.clone(),
+                )));
+            }
+        };
+    }
+    Ok(current.clone())
+}
+
+/// The item at an index, counted from the end when negative.
+fn nth(items: &[Val], index: isize) -> Option<&Val> {
+    let position = match usize::try_from(index) {
+        Ok(position) => position,
+        Err(_) => items.len().checked_sub(index.unsigned_abs())?,
+    };
+    items.get(position)
+}

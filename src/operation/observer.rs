@@ -1,0 +1,116 @@
+//! Who watches a run: the caller, which writes down what must outlive a crash.
+//!
+//! What always holds: [`Observer::before_send`] has returned before the first byte leaves, so that
+//! after a crash "not sent" and "outcome unknown" look different; records are handed over before
+//! the step counts as done; a refusal of the observer stops the run before anything else is sent.
+
+use super::classify::Outcome;
+use super::planned::PlannedRequest;
+use crate::canonical::{AttemptId, Timestamp};
+use async_trait::async_trait;
+use bytes::Bytes;
+use jaq_json::Val;
+use reqwest::header::HeaderMap;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// Where a run goes on. `Default` is the start.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Checkpoint {
+    /// The step to go on with (an index; as many as there are steps: nothing is left).
+    pub step: u32,
+    /// Items of that step's `for_each` that are done.
+    pub item: u32,
+    /// What earlier steps saved, by name.
+    pub steps: Map<String, Value>,
+    /// What the operation has learned about the connection so far.
+    pub memory: Option<Value>,
+}
+
+impl Checkpoint {
+    /// From a job's `step` and `checkpoint`. What cannot be read is the start: steps that must not
+    /// run twice are then looked up or parked by their `repeat`, as after any crash.
+    pub fn read(step: u32, stored: &Value) -> Self {
+        let read: Self = serde_json::from_value(stored.clone()).unwrap_or_default();
+        if read.step == step {
+            read
+        } else {
+            Self::default()
+        }
+    }
+
+    /// For a job's `checkpoint`.
+    pub fn json(&self) -> Value {
+        serde_json::to_value(self).unwrap_or(Value::Null)
+    }
+}
+
+/// What an attempt came to, and where the run goes on after it: one transaction.
+#[derive(Debug)]
+pub struct Report<'a> {
+    /// The step's name.
+    pub step: &'a str,
+    /// Success, an accepted class (then success too), or a failure.
+    pub outcome: &'a Outcome,
+    /// From the first byte sent to the last received.
+    pub duration: Duration,
+    /// Where the run goes on from now on; none when that did not change.
+    pub checkpoint: Option<&'a Checkpoint>,
+    /// The connection is frozen until then: to be stored with it.
+    pub frozen_until: Option<Timestamp>,
+}
+
+/// Records that a step read.
+#[derive(Debug)]
+pub struct Page<'a> {
+    /// The step's name.
+    pub step: &'a str,
+    /// The mapping that reads them.
+    pub mapping: &'a str,
+    /// The simple path to the list of records.
+    pub records: &'a str,
+    /// From 1.
+    pub number: u64,
+    /// The answer's bytes; or the JSON that the step composed of several answers.
+    pub bytes: &'a Bytes,
+    /// The same, decoded.
+    pub body: &'a Val,
+    /// True when the step composed it (it is JSON then, whatever the transport's format).
+    pub composed: bool,
+    /// The answer's headers.
+    pub headers: &'a HeaderMap,
+    /// No page follows.
+    pub last: bool,
+}
+
+/// What the observer did with a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PageUse {
+    /// Stored it: it is mapped elsewhere.
+    Taken,
+    /// Nothing: the run maps it and returns the records.
+    Map,
+}
+
+/// The observer cannot go on: it lost its lease, the store is down. Nothing more is sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the run was stopped: {0}")]
+pub struct Refused(pub String);
+
+/// The caller's side of a run.
+#[async_trait]
+pub trait Observer: Send {
+    /// A request is about to be sent: write the attempt durably, then return its id.
+    async fn before_send(
+        &mut self,
+        step: &str,
+        request: &PlannedRequest,
+    ) -> Result<AttemptId, Refused>;
+    /// The attempt is over: write its outcome and the checkpoint, together.
+    async fn after(&mut self, attempt: AttemptId, report: Report<'_>) -> Result<(), Refused>;
+    /// A step with a mapping read records: store them (and a poll's cursor), before the next page
+    /// is fetched. Called before [`Observer::after`] of the same attempt.
+    async fn page(&mut self, page: Page<'_>) -> Result<PageUse, Refused>;
+}

@@ -1,0 +1,70 @@
+//! What polls and jobs share.
+
+use super::connectors::{Connectors, Loaded};
+use super::pool::MappingPool;
+use super::stop::Stop;
+use crate::canonical::connection::{Connection, ConnectionState};
+use crate::canonical::ConnectionId;
+use crate::clock::Clock;
+use crate::flow::change::ConnectionUpdate;
+use crate::operation::Engine;
+use crate::store::Store;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The tools of a node's work.
+pub struct Work {
+    /// Everything durable.
+    pub store: Arc<dyn Store>,
+    /// The loaded folders.
+    pub connectors: Arc<dyn Connectors>,
+    /// Where records are cut and hashed.
+    pub pool: Arc<MappingPool>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Calls providers.
+    pub engine: Engine,
+    /// The word that everything ends.
+    pub stop: Stop,
+    /// This node's name in leases.
+    pub owner: String,
+    /// The address at which providers reach us, without a slash at its end.
+    pub public_url: Option<String>,
+}
+
+impl Work {
+    /// Where a connection's provider delivers its webhooks.
+    pub fn hook_url(&self, connection: ConnectionId) -> Option<String> {
+        self.public_url.as_ref().map(|url| format!("{url}/hooks/{connection}"))
+    }
+
+    /// The connector, if its folder can be used.
+    pub fn connector(&self, connection: &Connection) -> Option<Loaded> {
+        self.connectors.get(&connection.connector)
+    }
+
+    /// What the circuit says, where it differs from what is stored.
+    pub fn note_circuit(&self, connection: &Connection, update: &mut ConnectionUpdate) {
+        let circuit = self.engine.circuits.get(connection.id);
+        let health = &connection.health;
+        if (health.failures_in_row, health.circuit_open_until)
+            == (circuit.failures_in_row, circuit.open_until)
+        {
+            return;
+        }
+        update.health.insert("failures_in_row".to_owned(), json!(circuit.failures_in_row));
+        update.health.insert("circuit_open_until".to_owned(), json!(circuit.open_until));
+    }
+}
+
+/// What an operation learned goes into the connection's memory; anything but an object is nothing.
+pub fn remember(learned: Option<Value>, update: &mut ConnectionUpdate) {
+    if let Some(Value::Object(learned)) = learned {
+        update.memory.extend(learned);
+    }
+}
+
+/// True when refused credentials suspend the connection: one that observes is only told of.
+pub fn suspends(connection: &Connection) -> bool {
+    matches!(connection.state, ConnectionState::Active | ConnectionState::Paused)
+}
