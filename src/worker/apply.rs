@@ -16,7 +16,6 @@ use crate::canonical::inbox::WireDelivery;
 use crate::canonical::order::Source;
 use crate::canonical::{ConnectionId, Timestamp};
 use crate::clock::{Clock, between};
-use crate::failpoint::failpoint;
 use crate::flow::change::{ChangeSet, ConnectionUpdate};
 use crate::store::query::PendingDelivery;
 use crate::store::{Scope, Store, StoreError};

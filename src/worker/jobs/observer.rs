@@ -8,7 +8,6 @@ use crate::canonical::inbox::WireDelivery;
 use crate::canonical::job::{Attempt, Job, JobState};
 use crate::canonical::order::Source;
 use crate::canonical::{AttemptId, RawId, Timestamp};
-use crate::failpoint::failpoint;
 use crate::flow::change::{ChangeSet, ConnectionUpdate, JobResult};
 use crate::operation::{Checkpoint, Observer, Page, PageUse, PlannedRequest, Refused, Report};
 use crate::store::StoreError;

@@ -10,7 +10,6 @@ use crate::canonical::connection::{Connection, ConnectionState};
 use crate::canonical::job::{Attempt, Job, JobState};
 use crate::canonical::problem::Class;
 use crate::canonical::{AttemptId, ProblemId, Timestamp};
-use crate::failpoint::failpoint;
 use crate::flow::change::{ChangeSet, ConnectionUpdate, JobResult, NewProblem, ResolveProblems};
 use crate::operation::call::{changes, interrupted};
 use crate::operation::{Call, Checkpoint, Ended, Outcome, RunError, Stopped};

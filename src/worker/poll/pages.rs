@@ -11,7 +11,6 @@ use crate::canonical::order::Source;
 use crate::canonical::{RawId, Timestamp};
 use crate::clock::after;
 use crate::connector::records;
-use crate::failpoint::failpoint;
 use crate::manifest::model::Poll;
 use crate::mapping::{Val, to_json};
 use crate::operation::value::as_str;
