@@ -41,9 +41,16 @@ impl Applier {
     async fn once(&self, wire: &WireDelivery) -> Result<(), StoreError> {
         let (items, known) = self.prepare(vec![wire.clone()]).await?;
         let batch = self.map(items, known, 0).await;
-        let Batch { items, mapped, known, .. } = batch;
+        let Batch {
+            items,
+            mapped,
+            known,
+            ..
+        } = batch;
         let mut memory = self.remember(&items, &mapped).await?;
-        let (Some(known), Some(mapped)) = (known.get(&wire.connection_id), mapped.into_iter().next()) else {
+        let (Some(known), Some(mapped)) =
+            (known.get(&wire.connection_id), mapped.into_iter().next())
+        else {
             return Err(StoreError::NotFound("its connection".into()));
         };
         let setting = Setting {

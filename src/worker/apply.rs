@@ -7,7 +7,7 @@
 
 use super::connectors::Connectors;
 use super::decide::{self, Setting};
-use super::mapped::{self, Content, Failure, Mapped, ToMap};
+use super::mapped::{self, Failure, Mapped, ToMap};
 use super::memory::Memory;
 use super::pool::MappingPool;
 use super::stop::Stop;
@@ -18,7 +18,7 @@ use crate::canonical::{ConnectionId, Timestamp};
 use crate::clock::{Clock, between};
 use crate::flow::change::{ChangeSet, ConnectionUpdate};
 use crate::store::query::PendingDelivery;
-use crate::store::{Scope, Store, StoreError};
+use crate::store::{Store, StoreError};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -76,7 +76,14 @@ impl Applier {
         clock: Arc<dyn Clock>,
         stop: Stop,
     ) -> Self {
-        Self { store, connectors, pool, clock, stop, noted: Mutex::default() }
+        Self {
+            store,
+            connectors,
+            pool,
+            clock,
+            stop,
+            noted: Mutex::default(),
+        }
     }
 
     /// Applies what is pending and what comes, until it is told to stop.
@@ -133,45 +140,12 @@ impl Applier {
         let Some(last_place) = pending.last().map(|p| p.place) else {
             return Ok(None);
         };
-        let wires = pending.into_iter().map(|PendingDelivery { wire, .. }| wire).collect();
+        let wires = pending
+            .into_iter()
+            .map(|PendingDelivery { wire, .. }| wire)
+            .collect();
         let (items, known) = self.prepare(wires).await?;
         Ok(Some(self.map(items, known, last_place).await))
-    }
-
-    /// Adds what mapping needs. Read anew for every batch, so that a connection that was just
-    /// activated releases what arrives after it.
-    pub(super) async fn prepare(
-        &self,
-        wires: Vec<WireDelivery>,
-    ) -> Result<(Arc<Vec<ToMap>>, HashMap<ConnectionId, Known>), StoreError> {
-        let mut known: HashMap<ConnectionId, Known> = HashMap::new();
-        let mut shared = HashMap::new();
-        let mut items = Vec::with_capacity(wires.len());
-        for wire in wires {
-            let id = wire.connection_id;
-            if !known.contains_key(&id) {
-                let Some(found) = self.known(id).await? else {
-                    tracing::error!(connection = %id, delivery = %wire.id, "a delivery of a connection that is not stored stays pending");
-                    continue;
-                };
-                let connector = self.connectors.get(&found.connection.connector);
-                let settings = Arc::new(mapped::settings(&found.connection, connector.as_ref()));
-                shared.insert(id, (settings, connector));
-                known.insert(id, found);
-            }
-            if let Some((settings, connector)) = shared.get(&id) {
-                items.push(ToMap { wire, settings: settings.clone(), connector: connector.clone() });
-            }
-        }
-        Ok((Arc::new(items), known))
-    }
-
-    pub(super) async fn known(&self, id: ConnectionId) -> Result<Option<Known>, StoreError> {
-        let Some(connection) = self.store.connection(Scope::All, id).await? else {
-            return Ok(None);
-        };
-        let merchant = self.store.merchant(Scope::All, connection.merchant_id).await?;
-        Ok(merchant.map(|merchant| Known { connection, merchant }))
     }
 
     pub(super) async fn map(
@@ -185,11 +159,17 @@ impl Applier {
             let started = clock.elapsed();
             let mapped = mapped::map(item, &|bytes| store.content_hash(bytes));
             let took = clock.elapsed().saturating_sub(started).as_secs_f64();
-            metrics::histogram!("crossdock_mapping_seconds").record(took / mapped.records.len().max(1) as f64);
+            metrics::histogram!("crossdock_mapping_seconds")
+                .record(took / mapped.records.len().max(1) as f64);
             mapped
         };
         let mapped = self.pool.map(items.clone(), each).await;
-        Batch { items, mapped, known, last_place }
+        Batch {
+            items,
+            mapped,
+            known,
+            last_place,
+        }
     }
 
     pub(super) async fn write(&self, mut batch: Batch) {
@@ -210,13 +190,17 @@ impl Applier {
                     pause = (pause * 2).min(LONGEST_PAUSE);
                     let wires = again.items.iter().map(|item| item.wire.clone()).collect();
                     match self.prepare(wires).await {
-                        Ok((items, known)) => batch = self.map(items, known, again.last_place).await,
-                        Err(_) => batch = Batch {
-                            mapped: Vec::new(),
-                            items: again.items,
-                            known: HashMap::new(),
-                            last_place: again.last_place,
-                        },
+                        Ok((items, known)) => {
+                            batch = self.map(items, known, again.last_place).await
+                        }
+                        Err(_) => {
+                            batch = Batch {
+                                mapped: Vec::new(),
+                                items: again.items,
+                                known: HashMap::new(),
+                                last_place: again.last_place,
+                            }
+                        }
                     }
                 }
             }
@@ -225,15 +209,28 @@ impl Applier {
 
     /// Decides and writes a batch; the deliveries whose change set was refused, in order.
     async fn try_write(&self, batch: Batch) -> Result<Vec<WireDelivery>, Again> {
-        let Batch { items, mapped, known, last_place } = batch;
-        let again = |error| Again { error, items: items.clone(), last_place };
+        let Batch {
+            items,
+            mapped,
+            known,
+            last_place,
+        } = batch;
+        let again = |error| Again {
+            error,
+            items: items.clone(),
+            last_place,
+        };
         if mapped.len() != items.len() {
-            return Err(again(StoreError::Unavailable("what deliveries need could not be read".into())));
+            return Err(again(StoreError::Unavailable(
+                "what deliveries need could not be read".into(),
+            )));
         }
         let mut memory = self.remember(&items, &mapped).await.map_err(again)?;
         let mut changes = Vec::with_capacity(items.len());
         for (item, mapped) in items.iter().zip(mapped) {
-            let Some(known) = known.get(&item.wire.connection_id) else { continue };
+            let Some(known) = known.get(&item.wire.connection_id) else {
+                continue;
+            };
             let setting = Setting {
                 now: self.clock.now(),
                 connection: &known.connection,
@@ -259,46 +256,6 @@ impl Applier {
         Ok(failed)
     }
 
-    /// Reads what the decisions of a batch need.
-    pub(super) async fn remember(&self, items: &[ToMap], mapped: &[Option<Mapped>]) -> Result<Memory, StoreError> {
-        let mut memory = Memory::default();
-        let mut polled: HashMap<ConnectionId, Vec<String>> = HashMap::new();
-        for (item, mapped) in items.iter().zip(mapped) {
-            let id = item.wire.connection_id;
-            let Some(mapped) = mapped else { continue };
-            if let Some(key) = &item.wire.dedupe_key {
-                let at = self.clock.now();
-                if let Some(first) = self.store.dedupe_hit(id, &mapped.topic, key, at).await? {
-                    memory.remember_first(id, &mapped.topic, key, first);
-                }
-            }
-            for record in &mapped.records {
-                if let Content::Orders(orders) = &record.content {
-                    for order in orders {
-                        memory.expect((id, order.external_id.text().unwrap_or_default().to_owned()));
-                    }
-                }
-                if let (Source::Poll, Some(external_id)) = (item.wire.source, &record.external_id) {
-                    polled.entry(id).or_default().push(external_id.clone());
-                }
-            }
-        }
-        let subjects = memory.subjects();
-        let states = self.store.orders_by_external(&subjects).await?;
-        for (subject, state) in subjects.into_iter().zip(states) {
-            memory.load(subject, state);
-        }
-        for (id, external_ids) in polled {
-            let hashes = self.store.content_hashes(id, "order", &external_ids).await?;
-            for (external_id, hash) in external_ids.into_iter().zip(hashes) {
-                if let Some(hash) = hash {
-                    memory.remember_hash((id, external_id), hash);
-                }
-            }
-        }
-        Ok(memory)
-    }
-
     pub(super) fn decide(
         &self,
         setting: Setting<'_>,
@@ -321,7 +278,9 @@ impl Applier {
     }
 
     fn count(&self, now: Timestamp, wire: &WireDelivery, change: &ChangeSet) {
-        let Some(result) = &change.delivery else { return };
+        let Some(result) = &change.delivery else {
+            return;
+        };
         for record in &result.records {
             metrics::counter!("crossdock_records_total", "disposition" => record.disposition.as_str())
                 .increment(1);
@@ -349,7 +308,9 @@ impl Applier {
 }
 
 /// The result of one change set.
-pub(super) fn first(results: Vec<Result<crate::store::Applied, StoreError>>) -> Result<(), StoreError> {
+pub(super) fn first(
+    results: Vec<Result<crate::store::Applied, StoreError>>,
+) -> Result<(), StoreError> {
     match results.into_iter().next() {
         Some(result) => result.map(drop),
         None => Err(StoreError::Corrupt("the store answered nothing".into())),

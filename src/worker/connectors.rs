@@ -39,14 +39,20 @@ impl Folders {
 
 fn versions(registry: &Registry) -> BTreeMap<String, String> {
     let catalogue = registry.catalogue();
-    catalogue.all().map(|c| (c.id().to_owned(), c.version().to_owned())).collect()
+    catalogue
+        .all()
+        .map(|c| (c.id().to_owned(), c.version().to_owned()))
+        .collect()
 }
 
 impl Connectors for Folders {
     fn get(&self, id: &str) -> Option<Loaded> {
         let connector = self.registry.get(id)?;
         let version = connector.version().into();
-        Some(Loaded { provider: connector, version })
+        Some(Loaded {
+            provider: connector,
+            version,
+        })
     }
 
     fn reload_if_changed(&self) -> Vec<String> {
@@ -54,7 +60,9 @@ impl Connectors for Folders {
         self.registry.reload_if_changed();
         let mut known = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
         let now = versions(&self.registry);
-        let changed = now.iter().filter(|(id, version)| known.get(*id) != Some(version));
+        let changed = now
+            .iter()
+            .filter(|(id, version)| known.get(*id) != Some(version));
         let changed = changed.map(|(id, _)| id.clone()).collect();
         *known = now;
         changed

@@ -31,7 +31,11 @@ pub struct Setting<'a> {
 
 impl Setting<'_> {
     fn flow(&self) -> FlowContext<'_> {
-        FlowContext { now: self.now, connection: self.connection, merchant: self.merchant }
+        FlowContext {
+            now: self.now,
+            connection: self.connection,
+            merchant: self.merchant,
+        }
     }
 }
 
@@ -60,7 +64,11 @@ pub fn delivery(
         wire,
         topic: mapped.topic,
         kind: mapped.kind,
-        version: mapped.mapping_version.as_deref().unwrap_or_default().to_owned(),
+        version: mapped
+            .mapping_version
+            .as_deref()
+            .unwrap_or_default()
+            .to_owned(),
         sweep: wire.topic.ends_with(SWEEP),
         fetched: wire.topic == ORDERS_GET,
         remap: false,
@@ -143,7 +151,13 @@ impl Frame<'_> {
             && memory.hash(&(self.wire.connection_id, id.clone())) == Some(hash)
     }
 
-    fn row(&self, setting: Setting<'_>, id: InboxId, index: u32, record: &MappedRecord) -> InboxRecord {
+    fn row(
+        &self,
+        setting: Setting<'_>,
+        id: InboxId,
+        index: u32,
+        record: &MappedRecord,
+    ) -> InboxRecord {
         InboxRecord {
             id,
             merchant_id: setting.connection.merchant_id,
@@ -181,9 +195,11 @@ impl Frame<'_> {
             result.found_by_sweep += 1;
         }
         // A stale record is not what is known last; its hash would hide nothing, but tell a lie.
-        if let (Some(id), Some(hash), false) =
-            (&row.external_id, hash, row.disposition == Disposition::Stale)
-        {
+        if let (Some(id), Some(hash), false) = (
+            &row.external_id,
+            hash,
+            row.disposition == Disposition::Stale,
+        ) {
             memory.remember_hash((self.wire.connection_id, id.clone()), hash);
             result.hashes.push(("order".to_owned(), id.clone(), hash));
         }
@@ -198,7 +214,9 @@ impl Frame<'_> {
         memory: &mut Memory,
         change: &mut ChangeSet,
     ) {
-        change.problems.extend(record.drift.iter().map(|d| drift(self.wire, d)));
+        change
+            .problems
+            .extend(record.drift.iter().map(|d| drift(self.wire, d)));
         match record.content {
             Content::Ignored(reason) => {
                 row.disposition = Disposition::Ignored;
@@ -242,7 +260,12 @@ impl Frame<'_> {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(error)) => return self.fail(row, &refused(&error), error.class(), change),
             Err(_) => {
-                return self.fail(row, &Failure::internal("deciding"), Class::BrokenContract, change);
+                return self.fail(
+                    row,
+                    &Failure::internal("deciding"),
+                    Class::BrokenContract,
+                    change,
+                );
             }
         };
         // The record tells its weightiest part: with several orders in it, one that applied.
@@ -322,7 +345,10 @@ fn drift(wire: &WireDelivery, drift: &Drift) -> NewProblem {
         code: "unknown_code".to_owned(),
         subject: format!("{}:{key}", drift.table),
         connection_id: Some(wire.connection_id),
-        message: format!("the table {} does not know a code that the provider sends", drift.table),
+        message: format!(
+            "the table {} does not know a code that the provider sends",
+            drift.table
+        ),
         detail: json!({ "table": drift.table, "code": key }),
         hint: Some("Add the code to the connector's table. Work goes on meanwhile.".to_owned()),
     }
@@ -346,9 +372,18 @@ fn duplicate(wire: &WireDelivery, topic: &str, memory: &Memory) -> Option<InboxI
     memory.first_with(wire.connection_id, topic, wire.dedupe_key.as_deref()?)
 }
 
-fn remember_key(wire: &WireDelivery, topic: &str, memory: &mut Memory, result: &mut DeliveryResult) {
-    let Some(key) = wire.dedupe_key.as_deref() else { return };
-    let Some(first) = result.records.first() else { return };
+fn remember_key(
+    wire: &WireDelivery,
+    topic: &str,
+    memory: &mut Memory,
+    result: &mut DeliveryResult,
+) {
+    let Some(key) = wire.dedupe_key.as_deref() else {
+        return;
+    };
+    let Some(first) = result.records.first() else {
+        return;
+    };
     if first.disposition != Disposition::Duplicate {
         memory.remember_first(wire.connection_id, topic, key, first.id);
         result.dedupe = Some((topic.to_owned(), key.to_owned(), first.id));

@@ -80,11 +80,17 @@ pub struct Failure {
 }
 
 const MEND_MAPPING: &str = "The bytes are kept. Mend the connector's mapping; the record is then mapped again by itself, or by retrying this problem.";
-const MEND_FOLDER: &str = "Put the connector's folder right; the record is then mapped again by itself.";
+const MEND_FOLDER: &str =
+    "Put the connector's folder right; the record is then mapped again by itself.";
 
 impl Failure {
     fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), detail: Value::Null, hint: MEND_MAPPING }
+        Self {
+            code: code.to_owned(),
+            message: message.into(),
+            detail: Value::Null,
+            hint: MEND_MAPPING,
+        }
     }
     fn by_mapping(mapping: &str, error: &MapError) -> Self {
         let mut failure = Self::new(error.code(), error.message());
@@ -108,7 +114,9 @@ impl Failure {
 /// `$connection`: the settings, with the form's defaults and the manifest's zone.
 pub fn settings(connection: &Connection, connector: Option<&Loaded>) -> Val {
     let settings = match connector {
-        Some(connector) => crate::connector::map::settings(connector.provider.manifest(), &connection.settings),
+        Some(connector) => {
+            crate::connector::map::settings(connector.provider.manifest(), &connection.settings)
+        }
         None => connection.settings.clone(),
     };
     from_serde(&settings).unwrap_or_default()
@@ -132,25 +140,35 @@ pub fn map(job: &ToMap, hash: Hasher<'_>) -> Mapped {
             mapped.mapping_version = Some(connector.version.clone());
             read_delivery(job, connector.provider.as_ref(), hash, &mut mapped)
         }
-        None => Err(Failure {
+        None => Err(Box::new(Failure {
             hint: MEND_FOLDER,
-            ..Failure::new("connector_unavailable", "the connector's folder is missing or refused")
-        }),
+            ..Failure::new(
+                "connector_unavailable",
+                "the connector's folder is missing or refused",
+            )
+        })),
     };
     match outcome {
-        Ok(()) if mapped.records.is_empty() => mapped.records.push(whole(Content::Ignored("no records in it"))),
+        Ok(()) if mapped.records.is_empty() => mapped
+            .records
+            .push(whole(Content::Ignored("no records in it"))),
         Ok(()) => {}
         Err(failure) => {
             // The delivery as a whole is one record, of no kind yet.
             mapped.kind = None;
-            mapped.records.push(whole(Content::Failed(failure)));
+            mapped.records.push(whole(Content::Failed(*failure)));
         }
     }
     mapped
 }
 
 fn whole(content: Content) -> MappedRecord {
-    MappedRecord { external_id: None, hash: None, content, drift: Vec::new() }
+    MappedRecord {
+        external_id: None,
+        hash: None,
+        content,
+        drift: Vec::new(),
+    }
 }
 
 fn read_delivery(
@@ -158,7 +176,7 @@ fn read_delivery(
     provider: &dyn Provider,
     hash: Hasher<'_>,
     mapped: &mut Mapped,
-) -> Result<(), Failure> {
+) -> Result<(), Box<Failure>> {
     let manifest = provider.manifest();
     let wire = &job.wire;
     let mut body = None;
@@ -167,19 +185,29 @@ fn read_delivery(
         && let Some(expression) = reading::topic_in_body(manifest)
     {
         let decoded = decode(job, provider)?;
-        let topic = provider.eval(expression, &decoded).map_err(|e| Failure::by_mapping("topic", &e))?;
+        let topic = provider
+            .eval(expression, &decoded)
+            .map_err(|e| Box::new(Failure::by_mapping("topic", &e)))?;
         mapped.topic = scalar(&topic).map(|t| t.into_owned()).unwrap_or_default();
         body = Some(decoded);
     }
     let (mapping, path, key) = match reading::reading(manifest, wire.source, &mapped.topic) {
-        Reading::Map { mapping, records, key } => (mapping, records, key),
+        Reading::Map {
+            mapping,
+            records,
+            key,
+        } => (mapping, records, key),
         Reading::Ignore => {
-            mapped.records.push(whole(Content::Ignored("topic ignored by the manifest")));
+            mapped
+                .records
+                .push(whole(Content::Ignored("topic ignored by the manifest")));
             return Ok(());
         }
         Reading::Unknown => {
             mapped.unknown_topic = true;
-            mapped.records.push(whole(Content::Ignored("the manifest does not know this topic")));
+            mapped.records.push(whole(Content::Ignored(
+                "the manifest does not know this topic",
+            )));
             return Ok(());
         }
     };
@@ -188,9 +216,11 @@ fn read_delivery(
         Some(body) => body,
         None => decode(job, provider)?,
     };
-    let slices = records::by_path(path, &body).map_err(|e| Failure {
-        detail: json!({ "path": e.path }),
-        ..Failure::new("records_missing", e.to_string())
+    let slices = records::by_path(path, &body).map_err(|e| {
+        Box::new(Failure {
+            detail: json!({ "path": e.path }),
+            ..Failure::new("records_missing", e.to_string())
+        })
     })?;
     let scope = scope(job, &mapped.topic);
     mapped.records.reserve(slices.len());
@@ -202,15 +232,21 @@ fn read_delivery(
     Ok(())
 }
 
-fn decode(job: &ToMap, provider: &dyn Provider) -> Result<Val, Failure> {
-    reading::decode(provider.manifest(), &job.wire).map_err(|error| Failure {
-        detail: json!({ "format": error.format, "line": error.line, "column": error.column }),
-        ..Failure::new("body_malformed", error.to_string())
+fn decode(job: &ToMap, provider: &dyn Provider) -> Result<Val, Box<Failure>> {
+    reading::decode(provider.manifest(), &job.wire).map_err(|error| {
+        Box::new(Failure {
+            detail: json!({ "format": error.format, "line": error.line, "column": error.column }),
+            ..Failure::new("body_malformed", error.to_string())
+        })
     })
 }
 
 fn scope(job: &ToMap, topic: &str) -> Scope {
-    let headers = job.wire.headers.iter().map(|(name, value)| (name.as_str(), text(value)));
+    let headers = job
+        .wire
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), text(value)));
     let source = match job.wire.source {
         Source::Webhook => "webhook",
         _ => "poll",
@@ -229,7 +265,9 @@ fn scope(job: &ToMap, topic: &str) -> Scope {
 /// The subject's id, as the manifest's `key` reads it from a record. Numbers are written as text.
 pub fn key_of(provider: &dyn Provider, key: &str, record: &Val) -> Option<String> {
     let value = provider.eval(key, record).ok()?;
-    scalar(&value).map(|id| id.into_owned()).filter(|id| !id.is_empty())
+    scalar(&value)
+        .map(|id| id.into_owned())
+        .filter(|id| !id.is_empty())
 }
 
 fn read_record(
@@ -241,19 +279,29 @@ fn read_record(
     warnings: &mut usize,
 ) -> MappedRecord {
     let (content, drift) = match provider.map(mapping, record.clone(), scope) {
-        Err(error) => (Content::Failed(Failure::by_mapping(mapping, &error)), Vec::new()),
+        Err(error) => (
+            Content::Failed(Failure::by_mapping(mapping, &error)),
+            Vec::new(),
+        ),
         Ok(yielded) => {
             *warnings += yielded.notes.warnings.len();
             (orders(mapping, &yielded.values), yielded.notes.drift)
         }
     };
     let mapped_id = match &content {
-        Content::Orders(orders) => orders.first().and_then(|o| o.external_id.text().map(str::to_owned)),
+        Content::Orders(orders) => orders
+            .first()
+            .and_then(|o| o.external_id.text().map(str::to_owned)),
         _ => None,
     };
     // `key` costs a jq run: it is asked only where the mapping does not tell.
     let external_id = mapped_id.or_else(|| key_of(provider, key?, record));
-    MappedRecord { external_id, hash: None, content, drift }
+    MappedRecord {
+        external_id,
+        hash: None,
+        content,
+        drift,
+    }
 }
 
 /// A mapping may yield objects one by one, or one array of them.

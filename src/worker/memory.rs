@@ -46,14 +46,21 @@ impl Memory {
     pub fn take(&mut self, subject: &Subject) -> Option<OrderState> {
         let slot = self.slots.get_mut(subject)?;
         slot.uses = slot.uses.saturating_sub(1);
-        if slot.uses == 0 { slot.state.take() } else { slot.state.clone() }
+        if slot.uses == 0 {
+            slot.state.take()
+        } else {
+            slot.state.clone()
+        }
     }
     /// The state as it will be stored, for the decisions that follow.
     pub fn decided(&mut self, subject: &Subject, state: &OrderState) {
         if let Some(slot) = self.slots.get_mut(subject)
             && slot.uses > 0
         {
-            slot.state = Some(OrderState { lock: state.lock + 1, ..state.clone() });
+            slot.state = Some(OrderState {
+                lock: state.lock + 1,
+                ..state.clone()
+            });
         }
     }
     /// The content hash that was last remembered.
@@ -66,10 +73,20 @@ impl Memory {
     }
     /// The record that had this dedupe key first.
     pub fn first_with(&self, connection: ConnectionId, topic: &str, key: &str) -> Option<InboxId> {
-        self.dedupe.get(&(connection, topic.to_owned(), key.to_owned())).copied()
+        self.dedupe
+            .get(&(connection, topic.to_owned(), key.to_owned()))
+            .copied()
     }
     /// Remembers who had a dedupe key first.
-    pub fn remember_first(&mut self, connection: ConnectionId, topic: &str, key: &str, record: InboxId) {
-        self.dedupe.entry((connection, topic.to_owned(), key.to_owned())).or_insert(record);
+    pub fn remember_first(
+        &mut self,
+        connection: ConnectionId,
+        topic: &str,
+        key: &str,
+        record: InboxId,
+    ) {
+        self.dedupe
+            .entry((connection, topic.to_owned(), key.to_owned()))
+            .or_insert(record);
     }
 }

@@ -11,6 +11,7 @@ mod alone;
 pub mod apply;
 pub mod connectors;
 mod decide;
+mod gather;
 pub mod jobs;
 pub mod mapped;
 mod memory;
@@ -119,15 +120,37 @@ impl Worker {
     /// Starts every loop on the current tokio runtime.
     pub fn start(self: &Arc<Self>) -> WorkerHandle {
         let (applier, settler) = (self.applier.clone(), self.settler.clone());
-        let (watcher, poller, runner) = (self.watcher.clone(), self.poller.clone(), self.runner.clone());
+        let (watcher, poller, runner) = (
+            self.watcher.clone(),
+            self.poller.clone(),
+            self.runner.clone(),
+        );
         let loops = vec![
-            supervise("apply", self.stop.clone(), move || { let it = applier.clone(); async move { it.run().await } }),
-            supervise("poll", self.stop.clone(), move || { let it = poller.clone(); async move { it.run().await } }),
-            supervise("jobs", self.stop.clone(), move || { let it = runner.clone(); async move { it.run().await } }),
-            supervise("clocks", self.stop.clone(), move || { let it = settler.clone(); async move { it.run().await } }),
-            supervise("watch", self.stop.clone(), move || { let it = watcher.clone(); async move { it.run().await } }),
+            supervise("apply", self.stop.clone(), move || {
+                let it = applier.clone();
+                async move { it.run().await }
+            }),
+            supervise("poll", self.stop.clone(), move || {
+                let it = poller.clone();
+                async move { it.run().await }
+            }),
+            supervise("jobs", self.stop.clone(), move || {
+                let it = runner.clone();
+                async move { it.run().await }
+            }),
+            supervise("clocks", self.stop.clone(), move || {
+                let it = settler.clone();
+                async move { it.run().await }
+            }),
+            supervise("watch", self.stop.clone(), move || {
+                let it = watcher.clone();
+                async move { it.run().await }
+            }),
         ];
-        WorkerHandle { worker: self.clone(), loops }
+        WorkerHandle {
+            worker: self.clone(),
+            loops,
+        }
     }
 
     /// Does again what a problem stands for. For `POST /v1/problems/{id}/retry`.
@@ -174,7 +197,9 @@ where
         loop {
             match tokio::spawn(make()).await {
                 Ok(()) => return,
-                Err(error) => tracing::error!(name, %error, "a loop ended by a panic and is started again"),
+                Err(error) => {
+                    tracing::error!(name, %error, "a loop ended by a panic and is started again")
+                }
             }
             if stop.pause(REST).await {
                 return;

@@ -39,7 +39,10 @@ impl MappingPool {
                     .spawn(move || work(&receiver))
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { tasks: Mutex::new(Some(sender)), threads })
+        Ok(Self {
+            tasks: Mutex::new(Some(sender)),
+            threads,
+        })
     }
 
     /// Runs `each` on every item; `None` where it panicked (or the pool is closing).
@@ -101,7 +104,10 @@ impl Drop for MappingPool {
 
 fn work(receiver: &Mutex<Receiver<Task>>) {
     loop {
-        let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let next = receiver
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .recv();
         match next {
             Ok(task) => task(),
             Err(_) => return,
@@ -124,11 +130,14 @@ mod tests {
                 n * 2
             })
             .await;
-        let expected: Vec<Option<u32>> =
-            (0..100).map(|n| (n != 41).then_some(n * 2)).collect();
+        let expected: Vec<Option<u32>> = (0..100).map(|n| (n != 41).then_some(n * 2)).collect();
         assert_eq!(results, expected);
         // The threads live on.
         assert_eq!(pool.map(Arc::new(vec![1]), |n| n + 1).await, [Some(2)]);
-        assert!(pool.map(Arc::new(Vec::<u8>::new()), |n| *n).await.is_empty());
+        assert!(
+            pool.map(Arc::new(Vec::<u8>::new()), |n| *n)
+                .await
+                .is_empty()
+        );
     }
 }

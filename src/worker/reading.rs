@@ -63,7 +63,12 @@ pub fn reading<'m>(manifest: &'m Manifest, source: Source, topic: &str) -> Readi
     let Some(operation) = manifest.operations.get(name) else {
         return Reading::Unknown;
     };
-    match operation.steps.iter().rev().find_map(|step| step.mapping.as_deref().map(|m| (step, m))) {
+    match operation
+        .steps
+        .iter()
+        .rev()
+        .find_map(|step| step.mapping.as_deref().map(|m| (step, m)))
+    {
         None => Reading::Unknown,
         Some((step, mapping)) => Reading::Map {
             mapping,
@@ -86,7 +91,12 @@ fn composed(manifest: &Manifest, source: Source, topic: &str) -> bool {
     let name = topic.strip_suffix(SWEEP).unwrap_or(topic);
     source != Source::Webhook
         && manifest.operations.get(name).is_some_and(|operation| {
-            operation.steps.iter().rev().find(|s| s.mapping.is_some()).is_some_and(|s| s.input.is_some())
+            operation
+                .steps
+                .iter()
+                .rev()
+                .find(|s| s.mapping.is_some())
+                .is_some_and(|s| s.input.is_some())
         })
 }
 

@@ -51,7 +51,11 @@ impl Applier {
     /// # Errors
     /// [`RetryError`].
     pub async fn retry_problem(&self, scope: Scope, id: ProblemId) -> Result<Retried, RetryError> {
-        let problem = self.store.problem(scope, id).await?.ok_or(RetryError::Unknown)?;
+        let problem = self
+            .store
+            .problem(scope, id)
+            .await?
+            .ok_or(RetryError::Unknown)?;
         if problem.status == ProblemStatus::Resolved {
             return Err(RetryError::Resolved);
         }
@@ -71,7 +75,11 @@ impl Applier {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn retry_broken(&self, connection: crate::canonical::ConnectionId, version: &str) -> Result<Retried, StoreError> {
+    pub async fn retry_broken(
+        &self,
+        connection: crate::canonical::ConnectionId,
+        version: &str,
+    ) -> Result<Retried, StoreError> {
         let filter = ProblemFilter {
             status: Some(ProblemStatus::Open),
             class: Some(Class::BrokenContract),
@@ -106,9 +114,15 @@ impl Applier {
     /// Read before any is retried: resolving moves the pages.
     async fn all_problems(&self, filter: ProblemFilter) -> Result<Vec<Problem>, StoreError> {
         let mut found = Vec::new();
-        let mut page = PageRequest { limit: 200, after: None };
+        let mut page = PageRequest {
+            limit: 200,
+            after: None,
+        };
         loop {
-            let next = self.store.problems(Scope::All, filter.clone(), page.clone()).await?;
+            let next = self
+                .store
+                .problems(Scope::All, filter.clone(), page.clone())
+                .await?;
             found.extend(next.data);
             match next.next {
                 Some(after) => page.after = Some(after),
@@ -121,10 +135,17 @@ impl Applier {
         let connection = problem.connection_id.ok_or(RetryError::Nothing)?;
         let now = self.clock.now();
         let freed = self.store.unpark_jobs(connection, Some(job), now).await?;
-        Ok(Retried { mended: usize::try_from(freed).unwrap_or(usize::MAX), left: 0 })
+        Ok(Retried {
+            mended: usize::try_from(freed).unwrap_or(usize::MAX),
+            left: 0,
+        })
     }
 
-    async fn retry_records(&self, problem: &Problem, records: Vec<InboxRecord>) -> Result<Retried, RetryError> {
+    async fn retry_records(
+        &self,
+        problem: &Problem,
+        records: Vec<InboxRecord>,
+    ) -> Result<Retried, RetryError> {
         let mut retried = Retried::default();
         for record in records {
             match self.retry_record(problem, record).await? {
@@ -135,7 +156,11 @@ impl Applier {
         Ok(retried)
     }
 
-    async fn retry_record(&self, problem: &Problem, record: InboxRecord) -> Result<Disposition, StoreError> {
+    async fn retry_record(
+        &self,
+        problem: &Problem,
+        record: InboxRecord,
+    ) -> Result<Disposition, StoreError> {
         let mut tries = 0;
         loop {
             match self.retry_once(problem, record.clone()).await {
@@ -145,7 +170,11 @@ impl Applier {
         }
     }
 
-    async fn retry_once(&self, problem: &Problem, mut row: InboxRecord) -> Result<Disposition, StoreError> {
+    async fn retry_once(
+        &self,
+        problem: &Problem,
+        mut row: InboxRecord,
+    ) -> Result<Disposition, StoreError> {
         let gone = || StoreError::NotFound("the bytes of the record".to_owned());
         let wire = self.store.delivery(row.raw_id).await?.ok_or_else(gone)?;
         let (items, known) = self.prepare(vec![wire.clone()]).await?;
@@ -160,9 +189,16 @@ impl Applier {
         let mut change = ChangeSet::of(known.connection.merchant_id);
         let mapped = batch.mapped.into_iter().next().flatten();
         let (frame, parts) = match mapped {
-            None => (frame(&wire, row.topic.clone(), None, String::new()), vec![failed("mapping")]),
+            None => (
+                frame(&wire, row.topic.clone(), None, String::new()),
+                vec![failed("mapping")],
+            ),
             Some(mapped) => {
-                let version = mapped.mapping_version.as_deref().unwrap_or_default().to_owned();
+                let version = mapped
+                    .mapping_version
+                    .as_deref()
+                    .unwrap_or_default()
+                    .to_owned();
                 let parts = match row.kind {
                     // The delivery as a whole could not be read: all of it is this record.
                     None => mapped.records,
@@ -192,7 +228,12 @@ impl Applier {
     }
 }
 
-fn frame<'a>(wire: &'a WireDelivery, topic: String, kind: Option<&'static str>, version: String) -> Frame<'a> {
+fn frame<'a>(
+    wire: &'a WireDelivery,
+    topic: String,
+    kind: Option<&'static str>,
+    version: String,
+) -> Frame<'a> {
     Frame {
         wire,
         topic,

@@ -13,7 +13,9 @@ use crate::canonical::{ConnectionId, EventId, OrderId, Timestamp};
 use crate::clock::{Clock, after, between};
 use crate::flow::change::{ChangeSet, IdempotentAnswer, Outcome};
 use crate::flow::{self, FlowContext};
-use crate::store::query::{Awaiting, FulfillmentFilter, IdempotencyClaim, OrderFilter, PageRequest};
+use crate::store::query::{
+    Awaiting, FulfillmentFilter, IdempotencyClaim, OrderFilter, PageRequest,
+};
 use crate::store::{Scope, Store, StoreError};
 use serde_json::json;
 use std::collections::HashSet;
@@ -49,7 +51,13 @@ pub struct Settler {
 impl Settler {
     /// Clocks over these.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, stop: Stop) -> Self {
-        Self { store, clock, stop, given: Mutex::default(), cleaned: Mutex::new(Timestamp::MIN) }
+        Self {
+            store,
+            clock,
+            stop,
+            given: Mutex::default(),
+            cleaned: Mutex::new(Timestamp::MIN),
+        }
     }
 
     /// Looks at the clocks until told to stop.
@@ -82,7 +90,9 @@ impl Settler {
         let health = self.store.health().await?;
         metrics::gauge!("crossdock_inbox_pending").set(health.pending_deliveries as f64);
         for (lane, waiting, _) in self.store.queue_depths().await? {
-            let lane = serde_json::to_value(lane).ok().and_then(|lane| lane.as_str().map(str::to_owned));
+            let lane = serde_json::to_value(lane)
+                .ok()
+                .and_then(|lane| lane.as_str().map(str::to_owned));
             let lane = lane.unwrap_or_default();
             metrics::gauge!("crossdock_jobs_waiting", "lane" => lane).set(waiting as f64);
         }
@@ -128,9 +138,15 @@ impl Settler {
         filter: FulfillmentFilter,
         mut look: impl FnMut(FulfillmentOrder) -> bool,
     ) -> Result<(), StoreError> {
-        let mut page = PageRequest { limit: PAGE, after: None };
+        let mut page = PageRequest {
+            limit: PAGE,
+            after: None,
+        };
         loop {
-            let found = self.store.fulfillment_orders(Scope::All, filter.clone(), page.clone()).await?;
+            let found = self
+                .store
+                .fulfillment_orders(Scope::All, filter.clone(), page.clone())
+                .await?;
             for json in &found.data {
                 match serde_json::from_slice(json) {
                     Ok(part) => {
@@ -138,7 +154,9 @@ impl Settler {
                             return Ok(());
                         }
                     }
-                    Err(error) => tracing::error!(%error, "a stored fulfillment order cannot be read"),
+                    Err(error) => {
+                        tracing::error!(%error, "a stored fulfillment order cannot be read")
+                    }
                 }
             }
             match found.next {
@@ -160,7 +178,9 @@ impl Settler {
         let mut near: Vec<(OrderId, Timestamp)> = Vec::new();
         self.each_part(filter, |part| {
             // Sorted by cut-off, which is never after `ship_by`.
-            let Some(first) = part.cut_off_at.or(part.ship_by) else { return false };
+            let Some(first) = part.cut_off_at.or(part.ship_by) else {
+                return false;
+            };
             if let Some(ship_by) = part.ship_by.filter(|at| *at <= until && *at > now) {
                 near.push((part.order_id, ship_by));
             }
@@ -175,8 +195,12 @@ impl Settler {
 
     async fn warn_once(&self, order: OrderId, ship_by: Timestamp) -> Result<(), StoreError> {
         let key = format!("deadline_near:{order}:{ship_by}");
-        let Some(once) = self.once(&key).await? else { return Ok(()) };
-        let Some(state) = self.store.order(Scope::All, order).await? else { return Ok(()) };
+        let Some(once) = self.once(&key).await? else {
+            return Ok(());
+        };
+        let Some(state) = self.store.order(Scope::All, order).await? else {
+            return Ok(());
+        };
         let meta = &state.order.meta;
         let mut change = ChangeSet::of(meta.merchant_id);
         change.events.push(NewEvent {
@@ -202,7 +226,11 @@ impl Settler {
         if !self.note_given(key) {
             return Ok(None);
         }
-        match self.store.claim_idempotency(ONCE, key, [0; 32], self.clock.now()).await? {
+        match self
+            .store
+            .claim_idempotency(ONCE, key, [0; 32], self.clock.now())
+            .await?
+        {
             // Claimed and not finished: we stopped in between, so it was not given yet.
             IdempotencyClaim::Fresh | IdempotencyClaim::InFlight => Ok(Some(IdempotentAnswer {
                 scope: ONCE.to_owned(),
@@ -227,13 +255,17 @@ impl Settler {
     async fn quiet(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
         for connection in self.store.connections(Scope::All).await? {
-            let Some(last) = connection.health.last_received_at else { continue };
+            let Some(last) = connection.health.last_received_at else {
+                continue;
+            };
             let active = connection.state == ConnectionState::Active;
             if !active || between(last, now) < QUIET_AFTER || between(last, now) > QUIET_AFTER * 2 {
                 continue;
             }
             let key = format!("quiet:{}:{last}", connection.id);
-            let Some(once) = self.once(&key).await? else { continue };
+            let Some(once) = self.once(&key).await? else {
+                continue;
+            };
             let mut change = ChangeSet::of(connection.merchant_id);
             change.events.push(NewEvent {
                 id: EventId::new(),
@@ -283,16 +315,28 @@ impl Settler {
         Ok(changed)
     }
 
-    async fn order_ids(&self, filter: OrderFilter, ids: &mut Vec<OrderId>) -> Result<(), StoreError> {
+    async fn order_ids(
+        &self,
+        filter: OrderFilter,
+        ids: &mut Vec<OrderId>,
+    ) -> Result<(), StoreError> {
         #[derive(serde::Deserialize)]
         struct Head {
             id: OrderId,
         }
-        let mut page = PageRequest { limit: PAGE, after: None };
+        let mut page = PageRequest {
+            limit: PAGE,
+            after: None,
+        };
         loop {
-            let found = self.store.orders(Scope::All, filter.clone(), page.clone()).await?;
+            let found = self
+                .store
+                .orders(Scope::All, filter.clone(), page.clone())
+                .await?;
             ids.extend(found.data.iter().filter_map(|json| {
-                serde_json::from_slice::<Head>(json).ok().map(|head| head.id)
+                serde_json::from_slice::<Head>(json)
+                    .ok()
+                    .map(|head| head.id)
             }));
             match found.next {
                 Some(after) => page.after = Some(after),
@@ -316,8 +360,12 @@ impl Settler {
     }
 
     async fn settle_once(&self, id: OrderId) -> Result<bool, StoreError> {
-        let Some(state) = self.store.order(Scope::All, id).await? else { return Ok(false) };
-        let Some(known) = self.known(state.order.meta.connection_id).await? else { return Ok(false) };
+        let Some(state) = self.store.order(Scope::All, id).await? else {
+            return Ok(false);
+        };
+        let Some(known) = self.known(state.order.meta.connection_id).await? else {
+            return Ok(false);
+        };
         let ctx = FlowContext {
             now: self.clock.now(),
             connection: &known.connection,
@@ -334,10 +382,17 @@ impl Settler {
     }
 
     async fn known(&self, id: ConnectionId) -> Result<Option<Known>, StoreError> {
-        let Some(connection): Option<Connection> = self.store.connection(Scope::All, id).await? else {
+        let Some(connection): Option<Connection> = self.store.connection(Scope::All, id).await?
+        else {
             return Ok(None);
         };
-        let merchant = self.store.merchant(Scope::All, connection.merchant_id).await?;
-        Ok(merchant.map(|merchant| Known { connection, merchant }))
+        let merchant = self
+            .store
+            .merchant(Scope::All, connection.merchant_id)
+            .await?;
+        Ok(merchant.map(|merchant| Known {
+            connection,
+            merchant,
+        }))
     }
 }

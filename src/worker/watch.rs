@@ -112,8 +112,13 @@ impl Watcher {
     }
 
     async fn folder_changed(&self, connection: &Connection) -> Result<(), StoreError> {
-        let Some(connector) = self.work.connector(connection) else { return Ok(()) };
-        let retried = self.applier.retry_broken(connection.id, &connector.version).await?;
+        let Some(connector) = self.work.connector(connection) else {
+            return Ok(());
+        };
+        let retried = self
+            .applier
+            .retry_broken(connection.id, &connector.version)
+            .await?;
         if retried.mended + retried.left > 0 {
             tracing::info!(connection = %connection.id, mended = retried.mended, left = retried.left, "parked records and jobs were tried again");
         }
@@ -141,7 +146,10 @@ impl Watcher {
             // Other credentials, another address: what was known of its health is void.
             self.work.engine.circuits.resume(connection.id);
         }
-        if !matches!(connection.state, ConnectionState::Active | ConnectionState::Observing) {
+        if !matches!(
+            connection.state,
+            ConnectionState::Active | ConnectionState::Observing
+        ) {
             return Ok(());
         }
         let freed = self.unpark(connection.id).await?;
@@ -176,7 +184,10 @@ impl Watcher {
             state: Some(JobState::Parked),
             ..JobFilter::default()
         };
-        let mut page = PageRequest { limit: 200, after: None };
+        let mut page = PageRequest {
+            limit: 200,
+            after: None,
+        };
         let mut found = Vec::new();
         loop {
             let next = self.work.store.jobs(filter.clone(), page.clone()).await?;
@@ -189,10 +200,15 @@ impl Watcher {
     }
 
     async fn waits_for_the_connection(&self, job: &Job) -> Result<bool, StoreError> {
-        let Some(id) = job.problem_id else { return Ok(true) };
+        let Some(id) = job.problem_id else {
+            return Ok(true);
+        };
         let problem = self.work.store.problem(Scope::All, id).await?;
         Ok(problem.is_none_or(|problem| {
-            matches!(problem.class, Class::AuthBroken | Class::AuthExpired | Class::Transient)
+            matches!(
+                problem.class,
+                Class::AuthBroken | Class::AuthExpired | Class::Transient
+            )
         }))
     }
 
@@ -201,7 +217,9 @@ impl Watcher {
         if connection.state != ConnectionState::Active || self.work.public_url.is_none() {
             return Ok(());
         }
-        let Some(connector) = self.work.connector(connection) else { return Ok(()) };
+        let Some(connector) = self.work.connector(connection) else {
+            return Ok(());
+        };
         let manifest = connector.provider.manifest();
         let now = self.work.clock.now();
         let last: Option<Timestamp> = connection

@@ -3,8 +3,8 @@
 use super::connectors::{Connectors, Loaded};
 use super::pool::MappingPool;
 use super::stop::Stop;
-use crate::canonical::connection::{Connection, ConnectionState};
 use crate::canonical::ConnectionId;
+use crate::canonical::connection::{Connection, ConnectionState};
 use crate::clock::Clock;
 use crate::flow::change::ConnectionUpdate;
 use crate::operation::Engine;
@@ -35,7 +35,9 @@ pub struct Work {
 impl Work {
     /// Where a connection's provider delivers its webhooks.
     pub fn hook_url(&self, connection: ConnectionId) -> Option<String> {
-        self.public_url.as_ref().map(|url| format!("{url}/hooks/{connection}"))
+        self.public_url
+            .as_ref()
+            .map(|url| format!("{url}/hooks/{connection}"))
     }
 
     /// The connector, if its folder can be used.
@@ -52,8 +54,12 @@ impl Work {
         {
             return;
         }
-        update.health.insert("failures_in_row".to_owned(), json!(circuit.failures_in_row));
-        update.health.insert("circuit_open_until".to_owned(), json!(circuit.open_until));
+        update
+            .health
+            .insert("failures_in_row".to_owned(), json!(circuit.failures_in_row));
+        update
+            .health
+            .insert("circuit_open_until".to_owned(), json!(circuit.open_until));
     }
 }
 
@@ -66,5 +72,8 @@ pub fn remember(learned: Option<Value>, update: &mut ConnectionUpdate) {
 
 /// True when refused credentials suspend the connection: one that observes is only told of.
 pub fn suspends(connection: &Connection) -> bool {
-    matches!(connection.state, ConnectionState::Active | ConnectionState::Paused)
+    matches!(
+        connection.state,
+        ConnectionState::Active | ConnectionState::Paused
+    )
 }

@@ -7,6 +7,7 @@
 //! are under way than its provider takes calls at once, so that none waits its lease away; a node
 //! that stops lets what is under way end and takes nothing new.
 
+mod call;
 mod observer;
 pub mod run;
 pub mod verdict;
@@ -48,7 +49,10 @@ impl JobRunner {
         let mut tasks: JoinSet<ConnectionId> = JoinSet::new();
         while !work.stop.is_set() {
             bell.mark_unchanged();
-            let leased = match self.lease(AT_ONCE.saturating_sub(tasks.len()), &under_way).await {
+            let leased = match self
+                .lease(AT_ONCE.saturating_sub(tasks.len()), &under_way)
+                .await
+            {
                 Ok(leased) => leased,
                 Err(error) => {
                     tracing::warn!(%error, "jobs cannot be leased; waiting");
@@ -95,26 +99,38 @@ impl JobRunner {
         let mut ran = 0;
         loop {
             let leased = self.lease(1, &HashMap::new()).await?;
-            let Some(job) = leased.into_iter().next() else { return Ok(ran) };
+            let Some(job) = leased.into_iter().next() else {
+                return Ok(ran);
+            };
             run::run(&self.work, job).await;
             ran += 1;
         }
     }
 
-    async fn lease(&self, room: usize, under_way: &HashMap<ConnectionId, u32>) -> Result<Vec<Job>, StoreError> {
+    async fn lease(
+        &self,
+        room: usize,
+        under_way: &HashMap<ConnectionId, u32>,
+    ) -> Result<Vec<Job>, StoreError> {
         if room == 0 {
             return Ok(Vec::new());
         }
         let now = self.work.clock.now();
         let mut skip = Vec::new();
         for connection in self.work.store.connections(Scope::All).await? {
-            let frozen = connection.health.frozen_until.is_some_and(|until| until > now);
+            let frozen = connection
+                .health
+                .frozen_until
+                .is_some_and(|until| until > now);
             let at_once = || {
                 let connector = self.work.connector(&connection);
-                let limits = connector.map_or_else(Limits::default, |c| c.provider.manifest().limits.clone());
+                let limits = connector
+                    .map_or_else(Limits::default, |c| c.provider.manifest().limits.clone());
                 limits.concurrency.max(1)
             };
-            let busy = under_way.get(&connection.id).is_some_and(|n| *n >= at_once());
+            let busy = under_way
+                .get(&connection.id)
+                .is_some_and(|n| *n >= at_once());
             if frozen || busy {
                 skip.push(connection.id);
             }
@@ -122,7 +138,10 @@ impl JobRunner {
         // A lease takes several jobs of one connection at once, and more than its provider takes
         // calls would wait: few at a time keeps the leases short.
         let room = room.min(8);
-        self.work.store.lease_jobs(&self.work.owner, now, after(now, LEASE), room, &skip).await
+        self.work
+            .store
+            .lease_jobs(&self.work.owner, now, after(now, LEASE), room, &skip)
+            .await
     }
 
     /// When to look again without a bell.

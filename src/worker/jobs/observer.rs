@@ -49,11 +49,18 @@ impl JobObserver {
     }
 
     /// Until when the connection is frozen goes with the attempt that said so.
-    async fn write(&self, attempt: Attempt, frozen_until: Option<Timestamp>) -> Result<(), StoreError> {
+    async fn write(
+        &self,
+        attempt: Attempt,
+        frozen_until: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
         let mut change = ChangeSet::of(self.job.merchant_id);
         change.job = Some(self.under_way(attempt));
         change.connection = frozen_until.map(|until| {
-            let update = ConnectionUpdate { freeze_until: Some(until), ..ConnectionUpdate::default() };
+            let update = ConnectionUpdate {
+                freeze_until: Some(until),
+                ..ConnectionUpdate::default()
+            };
             (self.connection.id, update)
         });
         first(self.work.store.apply(vec![change]).await?)
@@ -82,7 +89,11 @@ impl Observer for JobObserver {
             duration_ms: None,
             next_at: None,
         };
-        self.work.store.start_attempt(&attempt).await.map_err(refused)?;
+        self.work
+            .store
+            .start_attempt(&attempt)
+            .await
+            .map_err(refused)?;
         crate::failpoint::failpoint!("job.after_attempt");
         let id = attempt.id;
         self.last = Some(attempt);
@@ -104,17 +115,23 @@ impl Observer for JobObserver {
         attempt.duration_ms = Some(u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX));
         let class = outcome.class.map_or("ok", |class| class.as_str());
         let operation = self.job.kind.clone();
-        metrics::counter!("crossdock_attempts_total", "operation" => operation, "class" => class).increment(1);
+        metrics::counter!("crossdock_attempts_total", "operation" => operation, "class" => class)
+            .increment(1);
         tracing::info!(
             connection = %self.connection.id, job = %self.job.id, operation = self.job.kind, step = report.step,
             class, code = outcome.code, status = outcome.status, duration_ms = attempt.duration_ms, "attempt"
         );
         self.last = Some(attempt.clone());
-        self.write(attempt, report.frozen_until).await.map_err(refused)
+        self.write(attempt, report.frozen_until)
+            .await
+            .map_err(refused)
     }
 
     async fn page(&mut self, page: Page<'_>) -> Result<PageUse, Refused> {
-        let asked_at = self.last.as_ref().map_or_else(|| self.work.clock.now(), |last| last.started_at);
+        let asked_at = self
+            .last
+            .as_ref()
+            .map_or_else(|| self.work.clock.now(), |last| last.started_at);
         if let Some(pull) = &mut self.pull {
             return pull.take(page, asked_at).await;
         }
@@ -132,7 +149,11 @@ impl Observer for JobObserver {
             headers: Vec::new(),
             body: page.bytes.clone(),
         };
-        self.work.store.append_inbox(vec![wire], None).await.map_err(refused)?;
+        self.work
+            .store
+            .append_inbox(vec![wire], None)
+            .await
+            .map_err(refused)?;
         Ok(PageUse::Taken)
     }
 }

@@ -39,11 +39,18 @@ impl Verdict {
     }
     /// Waits until something changes, without a problem of its own.
     pub fn parked() -> Self {
-        Self { spends_attempt: false, ..Self::of(JobState::Parked) }
+        Self {
+            spends_attempt: false,
+            ..Self::of(JobState::Parked)
+        }
     }
     /// Runs later; no attempt was made.
     pub fn later(at: Timestamp) -> Self {
-        Self { run_at: Some(at), spends_attempt: false, ..Self::of(JobState::Ready) }
+        Self {
+            run_at: Some(at),
+            spends_attempt: false,
+            ..Self::of(JobState::Ready)
+        }
     }
     const fn of(state: JobState) -> Self {
         Self {
@@ -63,14 +70,24 @@ fn only_reads(kind: &str) -> bool {
 }
 
 /// Judges a run that failed (success is [`Verdict::done`]).
-pub fn verdict(job: &Job, retry: &Retry, ended: &Stopped, now: Timestamp, rng: &mut impl Rng) -> Verdict {
+pub fn verdict(
+    job: &Job,
+    retry: &Retry,
+    ended: &Stopped,
+    now: Timestamp,
+    rng: &mut impl Rng,
+) -> Verdict {
     let Some(class) = ended.outcome.class else {
         return Verdict::done();
     };
     // This run is the next after those that were spent.
     let attempts = job.attempts.saturating_add(1);
     match retry::next(retry, attempts, &ended.outcome, ended.repeat, rng) {
-        Decision::RetryAfter { delay, spends_attempt, restart } => Verdict {
+        Decision::RetryAfter {
+            delay,
+            spends_attempt,
+            restart,
+        } => Verdict {
             run_at: Some(after(now, delay)),
             restart,
             spends_attempt,
@@ -99,7 +116,11 @@ fn problem(job: &Job, class: Class, ended: &Stopped, attempts: u32) -> NewProble
     NewProblem {
         id: ProblemId::new(),
         class,
-        code: if outcome.code.is_empty() { class.as_str().to_owned() } else { outcome.code.clone() },
+        code: if outcome.code.is_empty() {
+            class.as_str().to_owned()
+        } else {
+            outcome.code.clone()
+        },
         subject,
         connection_id: Some(job.connection_id),
         message: format!("{} failed: {}", job.kind, outcome.message),
@@ -118,14 +139,20 @@ fn problem(job: &Job, class: Class, ended: &Stopped, attempts: u32) -> NewProble
 
 const fn hint(class: Class) -> &'static str {
     match class {
-        Class::Ambiguous => "It may have happened: look at the provider, then retry this problem or leave it.",
+        Class::Ambiguous => {
+            "It may have happened: look at the provider, then retry this problem or leave it."
+        }
         Class::AuthBroken | Class::AuthExpired => {
             "Enter working credentials for the connection and resume it; its work then goes on by itself."
         }
-        Class::Invalid => "The provider refuses our data: correct the fields that are named, then retry.",
+        Class::Invalid => {
+            "The provider refuses our data: correct the fields that are named, then retry."
+        }
         Class::Rejected => "The provider says no; nothing is repeated by itself.",
         Class::Gone => "The provider does not know it any more; nothing is repeated by itself.",
-        Class::BrokenContract => "The answer or the request does not fit the connector's folder: mend it; the job then goes on by itself.",
+        Class::BrokenContract => {
+            "The answer or the request does not fit the connector's folder: mend it; the job then goes on by itself."
+        }
         _ => "The provider has failed for longer than the schedule: retry when it works again.",
     }
 }

@@ -10,9 +10,9 @@ use crate::canonical::inbox::WireDelivery;
 use crate::canonical::order::Source;
 use crate::canonical::{RawId, Timestamp};
 use crate::clock::after;
+use crate::connector::records;
 use crate::manifest::model::Poll;
 use crate::mapping::{Val, to_json};
-use crate::connector::records;
 use crate::operation::value::as_str;
 use crate::operation::{Page, PageUse, Refused};
 use crate::store::{CursorWrite, StoreError};
@@ -109,15 +109,29 @@ impl PullPages {
             None => Vec::new(),
         };
         let is_known = |n: usize, cut: &Cut| known.get(n).copied().flatten() == Some(cut.hash);
-        let fresh = cuts.iter().enumerate().filter(|(n, cut)| !is_known(*n, cut)).count();
+        let fresh = cuts
+            .iter()
+            .enumerate()
+            .filter(|(n, cut)| !is_known(*n, cut))
+            .count();
         self.fresh += fresh;
         match (fresh, keys) {
             (0, Some(keys)) if !keys.is_empty() => {
-                let noted = self.work.store.note_unchanged(&self.connection, "order", keys, asked_at, cursor);
+                let noted = self.work.store.note_unchanged(
+                    &self.connection,
+                    "order",
+                    keys,
+                    asked_at,
+                    cursor,
+                );
                 noted.await.map_err(refused)?;
             }
             (0, _) => {
-                self.work.store.append_inbox(Vec::new(), cursor).await.map_err(refused)?;
+                self.work
+                    .store
+                    .append_inbox(Vec::new(), cursor)
+                    .await
+                    .map_err(refused)?;
             }
             _ => self.append(&page, asked_at, cursor).await?,
         }
@@ -165,7 +179,10 @@ impl PullPages {
     }
 
     async fn known(&self, keys: &[String]) -> Result<Vec<Option<[u8; 32]>>, Refused> {
-        let hashes = self.work.store.content_hashes(self.connection.id, "order", keys);
+        let hashes = self
+            .work
+            .store
+            .content_hashes(self.connection.id, "order", keys);
         hashes.await.map_err(refused)
     }
 
@@ -186,14 +203,22 @@ impl PullPages {
             headers: Vec::new(),
             body: page.bytes.clone(),
         };
-        self.work.store.append_inbox(vec![wire], cursor).await.map_err(refused)
+        self.work
+            .store
+            .append_inbox(vec![wire], cursor)
+            .await
+            .map_err(refused)
     }
 
     /// Takes note of the page's moments; the cursor to store with it, if it may move already.
     fn advance(&mut self, cuts: &[Cut], asked_at: Timestamp) -> Option<CursorWrite> {
         let latest = after(asked_at, FUTURE);
         let mut last = (self.read > cuts.len()).then_some(self.newest).flatten();
-        for moment in cuts.iter().filter_map(|cut| cut.moment).filter(|at| *at <= latest) {
+        for moment in cuts
+            .iter()
+            .filter_map(|cut| cut.moment)
+            .filter(|at| *at <= latest)
+        {
             self.ascending &= last.is_none_or(|last| last <= moment);
             last = Some(moment);
             self.newest = self.newest.max(Some(moment));

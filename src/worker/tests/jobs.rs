@@ -9,33 +9,41 @@ use crate::flow::change::ChangeSet;
 use crate::store::Scope;
 use crate::store::query::{JobFilter, PageRequest};
 use crate::worker::jobs::JobRunner;
-use crate::worker::watch::{check_job, pull_job, register_job};
 use serde_json::{Value, json};
 use std::time::Duration;
 use wiremock::matchers::{body_json, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-async fn shop() -> (MockServer, House) {
+pub(super) async fn shop() -> (MockServer, House) {
     let server = MockServer::start().await;
     let house = House::at(&server.uri(), ConnectionState::Active).await;
     (server, house)
 }
 
-fn answers(status: u16) -> ResponseTemplate {
+pub(super) fn answers(status: u16) -> ResponseTemplate {
     ResponseTemplate::new(status)
 }
 
-async fn mount(server: &MockServer, verb: &str, at: &str, answer: ResponseTemplate) {
-    Mock::given(method(verb)).and(path(at)).respond_with(answer).mount(server).await;
+pub(super) async fn mount(server: &MockServer, verb: &str, at: &str, answer: ResponseTemplate) {
+    Mock::given(method(verb))
+        .and(path(at))
+        .respond_with(answer)
+        .mount(server)
+        .await;
 }
 
 impl House {
-    async fn enqueue(&self, job: NewJob) {
+    pub(super) async fn enqueue(&self, job: NewJob) {
         let mut change = ChangeSet::of(self.merchant.id);
         change.jobs.push(job);
-        self.store.apply(vec![change]).await.unwrap().remove(0).unwrap();
+        self.store
+            .apply(vec![change])
+            .await
+            .unwrap()
+            .remove(0)
+            .unwrap();
     }
-    async fn enqueue_kind(&self, kind: &str, input: Value) {
+    pub(super) async fn enqueue_kind(&self, kind: &str, input: Value) {
         self.enqueue(NewJob {
             merchant_id: self.merchant.id,
             kind: kind.into(),
@@ -49,15 +57,21 @@ impl House {
         })
         .await;
     }
-    async fn run_jobs(&self) -> usize {
+    pub(super) async fn run_jobs(&self) -> usize {
         JobRunner::new(self.work()).drain().await.unwrap()
     }
-    async fn job(&self) -> Job {
-        let page = PageRequest { limit: 10, after: None };
-        let filter = JobFilter { connection_id: Some(self.connection), ..JobFilter::default() };
+    pub(super) async fn job(&self) -> Job {
+        let page = PageRequest {
+            limit: 10,
+            after: None,
+        };
+        let filter = JobFilter {
+            connection_id: Some(self.connection),
+            ..JobFilter::default()
+        };
         self.store.jobs(filter, page).await.unwrap().data.remove(0)
     }
-    async fn attempts(&self, job: JobId) -> Vec<Attempt> {
+    pub(super) async fn attempts(&self, job: JobId) -> Vec<Attempt> {
         self.store.attempts(job).await.unwrap()
     }
     fn in_seconds(&self, seconds: u64) -> Timestamp {
@@ -72,18 +86,37 @@ fn push_input() -> Value {
 #[tokio::test]
 async fn an_order_that_is_fetched_goes_the_way_of_all_deliveries() {
     let (server, house) = shop().await;
-    mount(&server, "GET", "/orders/1", answers(200).set_body_json(order(1, 1, "new"))).await;
-    house.enqueue_kind("orders.get", json!({"external_id": "1"})).await;
+    mount(
+        &server,
+        "GET",
+        "/orders/1",
+        answers(200).set_body_json(order(1, 1, "new")),
+    )
+    .await;
+    house
+        .enqueue_kind("orders.get", json!({"external_id": "1"}))
+        .await;
     assert_eq!(house.run_jobs().await, 1);
     let job = house.job().await;
     assert_eq!(job.state, JobState::Done);
     let attempts = house.attempts(job.id).await;
     assert_eq!(attempts.len(), 1);
-    assert_eq!((attempts[0].n, attempts[0].step.as_str(), attempts[0].status, attempts[0].class), (1, "order", Some(200), None));
+    assert_eq!(
+        (
+            attempts[0].n,
+            attempts[0].step.as_str(),
+            attempts[0].status,
+            attempts[0].class
+        ),
+        (1, "order", Some(200), None)
+    );
     assert_eq!(attempts[0].sent_at, Some(house.clock.now()));
     house.apply().await;
     let record = house.records().await.remove(0);
-    assert_eq!((record.disposition, record.topic.as_str()), (Applied, "orders.get"));
+    assert_eq!(
+        (record.disposition, record.topic.as_str()),
+        (Applied, "orders.get")
+    );
     house.assert_balanced().await;
 }
 
@@ -97,8 +130,21 @@ struct Case {
     connection: ConnectionState,
 }
 
-fn case(answer: ResponseTemplate, state: JobState, in_seconds: Option<u64>, attempts: u32, problem: Option<Class>) -> Case {
-    Case { answer, state, in_seconds, attempts, problem, connection: ConnectionState::Active }
+fn case(
+    answer: ResponseTemplate,
+    state: JobState,
+    in_seconds: Option<u64>,
+    attempts: u32,
+    problem: Option<Class>,
+) -> Case {
+    Case {
+        answer,
+        state,
+        in_seconds,
+        attempts,
+        problem,
+        connection: ConnectionState::Active,
+    }
 }
 
 fn html(status: u16) -> ResponseTemplate {
@@ -121,7 +167,10 @@ async fn check_case(kind: &str, verb: &str, at: &str, case: Case) {
     assert_eq!(problems.first().map(|p| p.class), case.problem, "{label}");
     assert_eq!(house.connection().await.state, case.connection, "{label}");
     let last = house.attempts(job.id).await.pop().unwrap();
-    assert!(last.duration_ms.is_some() && last.class.is_some(), "{label}");
+    assert!(
+        last.duration_ms.is_some() && last.class.is_some(),
+        "{label}"
+    );
     if case.state == JobState::Ready {
         assert_eq!(last.next_at, Some(job.run_at), "{label}");
         // Not before its time.
@@ -134,13 +183,31 @@ async fn every_class_of_answer_has_its_consequence() {
     use JobState::{Dead, Done, Parked, Ready};
     let refused = json!({"error": {"code": "bad_zip", "text": "the postal code is not valid", "fields": ["zip"]}});
     let reading = vec![
-        case(answers(429).insert_header("retry-after", "77"), Ready, Some(77), 0, None),
+        case(
+            answers(429).insert_header("retry-after", "77"),
+            Ready,
+            Some(77),
+            0,
+            None,
+        ),
         case(answers(429), Ready, Some(30), 0, None),
         case(answers(500), Ready, Some(2), 1, None),
         case(html(403), Ready, Some(2), 1, None),
-        case(answers(200).set_body_json(refused.clone()), Parked, None, 1, Some(Class::Invalid)),
+        case(
+            answers(200).set_body_json(refused.clone()),
+            Parked,
+            None,
+            1,
+            Some(Class::Invalid),
+        ),
         case(answers(404), Done, None, 1, None),
-        case(answers(200).set_body_string("{"), Parked, None, 1, Some(Class::BrokenContract)),
+        case(
+            answers(200).set_body_string("{"),
+            Parked,
+            None,
+            1,
+            Some(Class::BrokenContract),
+        ),
         Case {
             connection: ConnectionState::Suspended,
             ..case(answers(401), Parked, None, 1, Some(Class::AuthBroken))
@@ -165,14 +232,33 @@ async fn every_class_of_answer_has_its_consequence() {
 async fn a_refusal_names_the_fields_and_a_retry_lets_it_go() {
     let (server, house) = shop().await;
     let refused = json!({"error": {"code": "bad_zip", "text": "no", "fields": ["zip"]}});
-    Mock::given(method("GET")).respond_with(answers(200).set_body_json(refused)).up_to_n_times(1).mount(&server).await;
-    mount(&server, "GET", "/orders/1", answers(200).set_body_json(order(1, 1, "new"))).await;
-    house.enqueue_kind("orders.get", json!({"external_id": "1"})).await;
+    Mock::given(method("GET"))
+        .respond_with(answers(200).set_body_json(refused))
+        .up_to_n_times(1)
+        .mount(&server)
+        .await;
+    mount(
+        &server,
+        "GET",
+        "/orders/1",
+        answers(200).set_body_json(order(1, 1, "new")),
+    )
+    .await;
+    house
+        .enqueue_kind("orders.get", json!({"external_id": "1"}))
+        .await;
     house.run_jobs().await;
     let problem = house.problems().await.remove(0);
-    assert_eq!((problem.code.as_str(), &problem.detail["fields"]), ("bad_zip", &json!(["zip"])));
+    assert_eq!(
+        (problem.code.as_str(), &problem.detail["fields"]),
+        ("bad_zip", &json!(["zip"]))
+    );
     assert_eq!(problem.subject, house.job().await.id.to_string());
-    let retried = house.applier.retry_problem(Scope::All, problem.id).await.unwrap();
+    let retried = house
+        .applier
+        .retry_problem(Scope::All, problem.id)
+        .await
+        .unwrap();
     assert_eq!(retried.mended, 1);
     assert_eq!(house.run_jobs().await, 1);
     assert_eq!(house.job().await.state, JobState::Done);
@@ -183,16 +269,44 @@ async fn a_refusal_names_the_fields_and_a_retry_lets_it_go() {
 async fn a_lost_answer_is_looked_up_and_never_repeated_blindly() {
     let (server, house) = shop().await;
     // The first look finds nothing; the call is done, and its answer is lost.
-    Mock::given(method("GET")).and(path("/orders/7/parcels")).respond_with(answers(200).set_body_json(json!([]))).up_to_n_times(1).mount(&server).await;
-    mount(&server, "GET", "/orders/7/parcels", answers(200).set_body_json(json!([{"ref": "S-1"}]))).await;
+    Mock::given(method("GET"))
+        .and(path("/orders/7/parcels"))
+        .respond_with(answers(200).set_body_json(json!([])))
+        .up_to_n_times(1)
+        .mount(&server)
+        .await;
+    mount(
+        &server,
+        "GET",
+        "/orders/7/parcels",
+        answers(200).set_body_json(json!([{"ref": "S-1"}])),
+    )
+    .await;
     let lost = answers(200).set_delay(Duration::from_secs(60));
-    Mock::given(method("POST")).and(path("/orders/7/parcels")).and(body_json(json!({"ref": "S-1"}))).respond_with(lost).expect(1).mount(&server).await;
-    Mock::given(method("PUT")).and(path("/orders/7")).respond_with(answers(200)).expect(1).mount(&server).await;
+    Mock::given(method("POST"))
+        .and(path("/orders/7/parcels"))
+        .and(body_json(json!({"ref": "S-1"})))
+        .respond_with(lost)
+        .expect(1)
+        .mount(&server)
+        .await;
+    Mock::given(method("PUT"))
+        .and(path("/orders/7"))
+        .respond_with(answers(200))
+        .expect(1)
+        .mount(&server)
+        .await;
     house.enqueue_kind("fulfillment.push", push_input()).await;
     house.run_jobs().await;
     let job = house.job().await;
-    assert_eq!((job.state, job.step, job.run_at), (JobState::Ready, 0, house.in_seconds(2)));
-    assert_eq!(house.attempts(job.id).await.last().unwrap().class, Some(Class::Ambiguous));
+    assert_eq!(
+        (job.state, job.step, job.run_at),
+        (JobState::Ready, 0, house.in_seconds(2))
+    );
+    assert_eq!(
+        house.attempts(job.id).await.last().unwrap().class,
+        Some(Class::Ambiguous)
+    );
     house.clock.advance(Duration::from_secs(2));
     house.run_jobs().await;
     assert_eq!(house.job().await.state, JobState::Done);
@@ -201,9 +315,21 @@ async fn a_lost_answer_is_looked_up_and_never_repeated_blindly() {
 #[tokio::test]
 async fn a_run_goes_on_after_the_step_that_was_done() {
     let (server, house) = shop().await;
-    Mock::given(method("GET")).respond_with(answers(200).set_body_json(json!([]))).expect(1).mount(&server).await;
-    Mock::given(method("POST")).respond_with(answers(201)).expect(1).mount(&server).await;
-    Mock::given(method("PUT")).respond_with(answers(503)).up_to_n_times(1).mount(&server).await;
+    Mock::given(method("GET"))
+        .respond_with(answers(200).set_body_json(json!([])))
+        .expect(1)
+        .mount(&server)
+        .await;
+    Mock::given(method("POST"))
+        .respond_with(answers(201))
+        .expect(1)
+        .mount(&server)
+        .await;
+    Mock::given(method("PUT"))
+        .respond_with(answers(503))
+        .up_to_n_times(1)
+        .mount(&server)
+        .await;
     mount(&server, "PUT", "/orders/7", answers(200)).await;
     house.enqueue_kind("fulfillment.push", push_input()).await;
     house.run_jobs().await;
@@ -213,7 +339,12 @@ async fn a_run_goes_on_after_the_step_that_was_done() {
     house.run_jobs().await;
     let job = house.job().await;
     assert_eq!(job.state, JobState::Done);
-    let steps: Vec<String> = house.attempts(job.id).await.into_iter().map(|a| a.step).collect();
+    let steps: Vec<String> = house
+        .attempts(job.id)
+        .await
+        .into_iter()
+        .map(|a| a.step)
+        .collect();
     assert_eq!(steps, ["known", "push", "complete", "complete"]);
 }
 
@@ -221,24 +352,37 @@ async fn a_run_goes_on_after_the_step_that_was_done() {
 async fn the_schedule_ends_with_a_problem() {
     let (server, house) = shop().await;
     mount(&server, "GET", "/orders/1", answers(503)).await;
-    house.enqueue_kind("orders.get", json!({"external_id": "1"})).await;
+    house
+        .enqueue_kind("orders.get", json!({"external_id": "1"}))
+        .await;
     for wait in [2, 10] {
         assert_eq!(house.run_jobs().await, 1);
-        assert_eq!(between(house.clock.now(), house.job().await.run_at), Duration::from_secs(wait));
+        assert_eq!(
+            between(house.clock.now(), house.job().await.run_at),
+            Duration::from_secs(wait)
+        );
         house.clock.advance(Duration::from_secs(wait));
     }
     house.run_jobs().await;
     let job = house.job().await;
     assert_eq!((job.state, job.attempts), (JobState::Parked, 3));
     let problem = house.problems().await.remove(0);
-    assert_eq!((problem.class, &problem.detail["attempts"]), (Class::Transient, &json!(3)));
+    assert_eq!(
+        (problem.class, &problem.detail["attempts"]),
+        (Class::Transient, &json!(3))
+    );
 }
 
 /// The node dies between the attempt's row and its report; another takes the job up.
-async fn cut_off(house: &House, step: &str) -> Job {
+pub(super) async fn cut_off(house: &House, step: &str) -> Job {
     let now = house.clock.now();
     let lease = after(now, Duration::from_secs(1));
-    let job = house.store.lease_jobs("node-that-dies", now, lease, 1, &[]).await.unwrap().remove(0);
+    let job = house
+        .store
+        .lease_jobs("node-that-dies", now, lease, 1, &[])
+        .await
+        .unwrap()
+        .remove(0);
     let attempt = Attempt {
         id: AttemptId::new(),
         job_id: job.id,
@@ -262,17 +406,30 @@ async fn cut_off(house: &House, step: &str) -> Job {
 async fn a_call_that_a_crash_cut_off_is_judged_by_its_step() {
     // Reading is simply done again.
     let (server, house) = shop().await;
-    mount(&server, "GET", "/orders/1", answers(200).set_body_json(order(1, 1, "new"))).await;
-    house.enqueue_kind("orders.get", json!({"external_id": "1"})).await;
+    mount(
+        &server,
+        "GET",
+        "/orders/1",
+        answers(200).set_body_json(order(1, 1, "new")),
+    )
+    .await;
+    house
+        .enqueue_kind("orders.get", json!({"external_id": "1"}))
+        .await;
     let job = cut_off(&house, "order").await;
     assert_eq!(house.run_jobs().await, 1);
     assert_eq!(house.job().await.state, JobState::Done);
     let attempts = house.attempts(job.id).await;
-    assert_eq!(attempts.iter().map(|a| (a.n, a.class)).collect::<Vec<_>>(), [(1, Some(Class::Transient)), (2, None)]);
+    assert_eq!(
+        attempts.iter().map(|a| (a.n, a.class)).collect::<Vec<_>>(),
+        [(1, Some(Class::Transient)), (2, None)]
+    );
 
     // What may have happened, and cannot be looked up, waits for a person.
     let (server, house) = shop().await;
-    house.enqueue_kind("orders.cancel", json!({"external_id": "1"})).await;
+    house
+        .enqueue_kind("orders.cancel", json!({"external_id": "1"}))
+        .await;
     cut_off(&house, "cancel").await;
     house.run_jobs().await;
     assert_eq!(house.job().await.state, JobState::Parked);
@@ -281,133 +438,16 @@ async fn a_call_that_a_crash_cut_off_is_judged_by_its_step() {
 
     // What can be looked up is looked up.
     let (server, house) = shop().await;
-    mount(&server, "GET", "/orders/7/parcels", answers(200).set_body_json(json!([{"ref": "S-1"}]))).await;
+    mount(
+        &server,
+        "GET",
+        "/orders/7/parcels",
+        answers(200).set_body_json(json!([{"ref": "S-1"}])),
+    )
+    .await;
     mount(&server, "PUT", "/orders/7", answers(200)).await;
     house.enqueue_kind("fulfillment.push", push_input()).await;
     cut_off(&house, "push").await;
     house.run_jobs().await;
     assert_eq!(house.job().await.state, JobState::Done);
-}
-
-#[tokio::test]
-async fn a_check_tells_how_the_connection_is() {
-    let (server, house) = shop().await;
-    Mock::given(path("/ping")).respond_with(answers(422)).up_to_n_times(1).mount(&server).await;
-    mount(&server, "GET", "/ping", answers(200).set_body_json(json!({"version": "9.1"}))).await;
-    house.enqueue(check_job(&house.connection().await, house.clock.now())).await;
-    house.run_jobs().await;
-    let check = house.connection().await.health.check.unwrap();
-    assert!(!check.ok, "{check:?}");
-    assert_eq!(house.job().await.state, JobState::Done);
-    house.enqueue(check_job(&house.connection().await, house.clock.now())).await;
-    house.run_jobs().await;
-    let connection = house.connection().await;
-    assert!(connection.health.check.unwrap().ok);
-    assert_eq!(connection.health.last_check_at, Some(house.clock.now()));
-    assert_eq!(connection.memory["version"], "9.1");
-    assert!(house.problems().await.is_empty());
-}
-
-#[tokio::test]
-async fn an_observing_connection_changes_nothing_until_it_is_activated() {
-    let (server, house) = shop().await;
-    mount(&server, "PUT", "/webhook", answers(200)).await;
-    house.set_state(ConnectionState::Observing).await;
-    house.enqueue(register_job(&house.connection().await, house.clock.now())).await;
-    house.run_jobs().await;
-    let job = house.job().await;
-    assert_eq!(job.state, JobState::Parked);
-    assert!(house.attempts(job.id).await[0].reason.as_ref().unwrap().contains("observes"));
-    assert!(server.received_requests().await.unwrap().is_empty());
-    let watcher = house.watcher();
-    watcher.tick().await.unwrap();
-    house.set_state(ConnectionState::Active).await;
-    watcher.tick().await.unwrap();
-    house.run_jobs().await;
-    assert_eq!(house.job().await.state, JobState::Done);
-    let sent = server.received_requests().await.unwrap();
-    let url = format!("https://gateway.example/hooks/{}", house.connection);
-    assert_eq!(serde_json::from_slice::<Value>(&sent[0].body).unwrap(), json!({ "url": url }));
-}
-
-#[tokio::test]
-async fn what_a_suspension_parked_goes_on_but_not_what_may_have_happened() {
-    let (server, house) = shop().await;
-    house.enqueue_kind("orders.cancel", json!({"external_id": "1"})).await;
-    cut_off(&house, "cancel").await;
-    house.run_jobs().await;
-    let watcher = house.watcher();
-    watcher.tick().await.unwrap();
-    house.set_state(ConnectionState::Suspended).await;
-    watcher.tick().await.unwrap();
-    house.enqueue_kind("orders.get", json!({"external_id": "1"})).await;
-    house.run_jobs().await;
-    assert_eq!(house.job().await.state, JobState::Parked);
-    mount(&server, "GET", "/orders/1", answers(200).set_body_json(order(1, 1, "new"))).await;
-    mount(&server, "PUT", "/webhook", answers(200)).await;
-    house.set_state(ConnectionState::Active).await;
-    watcher.tick().await.unwrap();
-    house.run_jobs().await;
-    let page = PageRequest { limit: 10, after: None };
-    let filter = JobFilter { state: Some(JobState::Parked), ..JobFilter::default() };
-    let parked = house.store.jobs(filter, page).await.unwrap().data;
-    assert_eq!(parked.iter().map(|j| j.kind.as_str()).collect::<Vec<_>>(), ["orders.cancel"]);
-    assert!(server.received_requests().await.unwrap().iter().all(|r| r.method.as_str() != "POST"));
-}
-
-#[tokio::test]
-async fn an_operation_that_the_connector_lacks_is_done_with_a_note() {
-    let (_server, house) = shop().await;
-    house.enqueue_kind("orders.ack", json!({})).await;
-    house.run_jobs().await;
-    let job = house.job().await;
-    assert_eq!(job.state, JobState::Done);
-    assert!(house.attempts(job.id).await[0].reason.as_ref().unwrap().contains("does not have"));
-}
-
-#[tokio::test]
-async fn a_pull_by_hand_moves_the_cursor_as_a_poll_does() {
-    let (server, house) = shop().await;
-    mount(&server, "GET", "/orders", answers(200).set_body_json(json!({"orders": [order(1, 4, "new")]}))).await;
-    house.enqueue(pull_job(&house.connection().await, house.clock.now())).await;
-    house.run_jobs().await;
-    let cursor = house.store.cursor(house.connection, "orders.pull").await.unwrap();
-    assert_eq!(cursor.as_deref(), Some("2026-07-01T10:04:00Z"));
-    house.apply().await;
-    assert_eq!(house.dispositions().await, [Applied]);
-    assert_eq!(house.job().await.state, JobState::Done);
-}
-
-#[tokio::test]
-async fn a_mended_folder_lets_jobs_go_that_waited_for_it() {
-    let (server, house) = shop().await;
-    mount(&server, "PUT", "/webhook", answers(200)).await;
-    let watcher = house.watcher();
-    watcher.tick().await.unwrap();
-    std::fs::remove_dir_all(house.dir.path().join("connectors/testshop")).unwrap();
-    watcher.tick().await.unwrap();
-    house.enqueue_kind("orders.get", json!({"external_id": "1"})).await;
-    house.run_jobs().await;
-    assert_eq!(house.problems().await[0].code, "connector_unavailable");
-    mount(&server, "GET", "/orders/1", answers(404)).await;
-    house.folder(super::support::MANIFEST, super::support::ORDER);
-    watcher.tick().await.unwrap();
-    house.run_jobs().await;
-    assert_eq!(house.job().await.state, JobState::Done);
-    assert!(house.problems().await.is_empty());
-}
-
-#[tokio::test]
-async fn the_runner_wakes_by_the_bell_and_lets_what_is_under_way_end() {
-    let (server, house) = shop().await;
-    mount(&server, "GET", "/orders/1", answers(200).set_body_json(order(1, 1, "new"))).await;
-    let work = house.work();
-    let running = tokio::spawn(async move { JobRunner::new(work).run().await });
-    let mut bell = house.store.wake().jobs();
-    house.enqueue_kind("orders.get", json!({"external_id": "1"})).await;
-    while house.job().await.state != JobState::Done {
-        bell.changed().await.unwrap();
-    }
-    house.stopper.stop();
-    running.await.unwrap();
 }

@@ -1,7 +1,13 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
 mod apply;
 mod jobs;
+mod jobs_connection;
 mod poll;
-mod settle;
 mod remap;
+mod settle;
 pub(crate) mod support;

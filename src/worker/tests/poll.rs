@@ -31,13 +31,23 @@ impl House {
         poller.poll(&self.connection().await, false).await.unwrap()
     }
     async fn cursor(&self) -> Option<String> {
-        self.store.cursor(self.connection, "orders.pull").await.unwrap()
+        self.store
+            .cursor(self.connection, "orders.pull")
+            .await
+            .unwrap()
     }
 }
 
 async fn since(server: &MockServer) -> Vec<String> {
     let requests = server.received_requests().await.unwrap();
-    let since = |r: &wiremock::Request| r.url.query_pairs().find(|(n, _)| n == "since").unwrap().1.into_owned();
+    let since = |r: &wiremock::Request| {
+        r.url
+            .query_pairs()
+            .find(|(n, _)| n == "since")
+            .unwrap()
+            .1
+            .into_owned()
+    };
     requests.iter().map(since).collect()
 }
 
@@ -46,8 +56,18 @@ async fn pages_are_stored_with_their_cursor_and_read_again_with_an_overlap() {
     let (server, house, poller) = shop().await;
     page(&server, 1, &[order(1, 1, "new"), order(2, 2, "new")]).await;
     page(&server, 2, &[order(3, 9, "new")]).await;
-    assert_eq!(house.polls(&poller).await, Polled { read: 3, fresh: 3, ..Polled::default() });
-    assert_eq!(house.cursor().await.as_deref(), Some("2026-07-01T10:09:00Z"));
+    assert_eq!(
+        house.polls(&poller).await,
+        Polled {
+            read: 3,
+            fresh: 3,
+            ..Polled::default()
+        }
+    );
+    assert_eq!(
+        house.cursor().await.as_deref(),
+        Some("2026-07-01T10:09:00Z")
+    );
     house.apply().await;
     assert_eq!(house.dispositions().await, [Applied; 3]);
     let record = house.records().await.remove(0);
@@ -55,13 +75,39 @@ async fn pages_are_stored_with_their_cursor_and_read_again_with_an_overlap() {
     assert_eq!(record.received_at, house.clock.now());
 
     // The same again: counted, no rows, no bytes.
-    assert_eq!(house.polls(&poller).await, Polled { read: 3, fresh: 0, ..Polled::default() });
+    assert_eq!(
+        house.polls(&poller).await,
+        Polled {
+            read: 3,
+            fresh: 0,
+            ..Polled::default()
+        }
+    );
     assert_eq!(house.apply().await, 0);
     let first = crate::clock::before(house.clock.now(), Duration::from_secs(7 * 86_400));
-    let first = crate::canonical::Timestamp::from_second(first.as_second()).unwrap().to_string();
-    assert_eq!(since(&server).await, [first.clone(), first, "2026-07-01T10:04:00Z".into(), "2026-07-01T10:04:00Z".into()]);
-    let line = house.store.ledger(crate::store::Scope::All, Default::default()).await.unwrap();
-    assert_eq!(line.iter().map(|l| (l.received, l.applied, l.unchanged)).collect::<Vec<_>>(), [(6, 3, 3)]);
+    let first = crate::canonical::Timestamp::from_second(first.as_second())
+        .unwrap()
+        .to_string();
+    assert_eq!(
+        since(&server).await,
+        [
+            first.clone(),
+            first,
+            "2026-07-01T10:04:00Z".into(),
+            "2026-07-01T10:04:00Z".into()
+        ]
+    );
+    let line = house
+        .store
+        .ledger(crate::store::Scope::All, Default::default())
+        .await
+        .unwrap();
+    assert_eq!(
+        line.iter()
+            .map(|l| (l.received, l.applied, l.unchanged))
+            .collect::<Vec<_>>(),
+        [(6, 3, 3)]
+    );
     assert!(house.connection().await.health.last_poll_at.is_some());
     house.assert_balanced().await;
 }
@@ -81,7 +127,10 @@ async fn an_unsorted_list_moves_the_cursor_only_at_its_end() {
     assert_eq!(house.cursor().await, None);
     page(&server, 2, &[order(3, 7, "new")]).await;
     assert_eq!(house.polls(&poller).await.failed, None);
-    assert_eq!(house.cursor().await.as_deref(), Some("2026-07-01T10:09:00Z"));
+    assert_eq!(
+        house.cursor().await.as_deref(),
+        Some("2026-07-01T10:09:00Z")
+    );
     house.apply().await;
     assert!(house.order("3").await.is_some());
     house.assert_balanced().await;
@@ -95,7 +144,10 @@ async fn a_moment_in_the_far_future_moves_nothing() {
     page(&server, 1, &[order(1, 1, "new"), odd]).await;
     page(&server, 2, &[]).await;
     house.polls(&poller).await;
-    assert_eq!(house.cursor().await.as_deref(), Some("2026-07-01T10:01:00Z"));
+    assert_eq!(
+        house.cursor().await.as_deref(),
+        Some("2026-07-01T10:01:00Z")
+    );
 }
 
 #[tokio::test]
@@ -110,7 +162,14 @@ async fn a_sweep_finds_what_webhooks_lost_and_moves_no_cursor() {
     house.apply().await;
     assert_eq!(house.connection().await.health.found_by_sweep, 1);
     assert_eq!(house.cursor().await, None);
-    assert!(house.store.cursor(house.connection, "orders.pull#sweep").await.unwrap().is_some());
+    assert!(
+        house
+            .store
+            .cursor(house.connection, "orders.pull#sweep")
+            .await
+            .unwrap()
+            .is_some()
+    );
     house.assert_balanced().await;
 }
 
@@ -124,13 +183,20 @@ async fn a_page_that_is_none_is_kept_and_becomes_a_problem() {
     let polled = house.polls(&poller).await;
     assert_eq!(polled.failed, Some(Class::BrokenContract));
     let problem = house.problems().await.remove(0);
-    assert_eq!((problem.class, problem.subject), (Class::BrokenContract, house.connection.to_string()));
+    assert_eq!(
+        (problem.class, problem.subject),
+        (Class::BrokenContract, house.connection.to_string())
+    );
 }
 
 #[tokio::test]
 async fn refused_credentials_suspend_and_a_success_resolves() {
     let (server, house, poller) = shop().await;
-    Mock::given(method("GET")).respond_with(ResponseTemplate::new(401)).up_to_n_times(1).mount(&server).await;
+    Mock::given(method("GET"))
+        .respond_with(ResponseTemplate::new(401))
+        .up_to_n_times(1)
+        .mount(&server)
+        .await;
     assert_eq!(house.polls(&poller).await.failed, Some(Class::AuthBroken));
     let connection = house.connection().await;
     assert_eq!(connection.state, ConnectionState::Suspended);
@@ -149,7 +215,10 @@ async fn refused_credentials_suspend_and_a_success_resolves() {
 async fn a_pause_that_the_provider_asks_for_is_stored() {
     let (server, house, poller) = shop().await;
     let busy = ResponseTemplate::new(429).insert_header("retry-after", "120");
-    Mock::given(method("GET")).respond_with(busy).mount(&server).await;
+    Mock::given(method("GET"))
+        .respond_with(busy)
+        .mount(&server)
+        .await;
     assert_eq!(house.polls(&poller).await.failed, Some(Class::Throttled));
     let until = crate::clock::after(house.clock.now(), Duration::from_secs(120));
     assert_eq!(house.connection().await.health.frozen_until, Some(until));

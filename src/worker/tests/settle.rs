@@ -18,10 +18,18 @@ impl House {
         let mut connection = self.connection().await;
         connection.settings.insert(key.into(), value);
         let change = ChangeSet::of(self.merchant.id);
-        self.store.update_connection(&connection, None, change, audit()).await.unwrap();
+        self.store
+            .update_connection(&connection, None, change, audit())
+            .await
+            .unwrap();
     }
     async fn events(&self, kind: EventType) -> usize {
-        self.store.events(Scope::All, 0, 500, &[kind]).await.unwrap().data.len()
+        self.store
+            .events(Scope::All, 0, 500, &[kind])
+            .await
+            .unwrap()
+            .data
+            .len()
     }
 }
 
@@ -32,10 +40,16 @@ async fn an_edit_window_ends_by_the_clock() {
     house.hook("order.changed", &order(1, 1, "new")).await;
     house.apply().await;
     let part = |state: &crate::flow::change::OrderState| state.fulfillment_orders[0].status;
-    assert_eq!(part(&house.order("1").await.unwrap()), FulfillmentStatus::Scheduled);
+    assert_eq!(
+        part(&house.order("1").await.unwrap()),
+        FulfillmentStatus::Scheduled
+    );
     let settler = house.settler();
     settler.tick().await.unwrap();
-    assert_eq!(part(&house.order("1").await.unwrap()), FulfillmentStatus::Scheduled);
+    assert_eq!(
+        part(&house.order("1").await.unwrap()),
+        FulfillmentStatus::Scheduled
+    );
     house.clock.advance(Duration::from_secs(601));
     settler.tick().await.unwrap();
     let state = house.order("1").await.unwrap();
@@ -59,14 +73,23 @@ async fn activation_releases_what_came_while_observing() {
     let state = house.order("1").await.unwrap();
     assert!(state.order.meta.released);
     assert_eq!(state.order.meta.status, OrderStatus::Open);
-    assert_eq!(state.fulfillment_orders[0].status, FulfillmentStatus::Submitted);
+    assert_eq!(
+        state.fulfillment_orders[0].status,
+        FulfillmentStatus::Submitted
+    );
 }
 
 #[tokio::test]
 async fn a_deadline_is_warned_of_once() {
     let house = house().await;
-    let at = crate::clock::after(crate::clock::Clock::now(house.clock.as_ref()), Duration::from_secs(5 * 3_600));
-    let mapping = super::support::ORDER.replace("charges: [],", &format!("charges: [], deadlines: {{ship_by: \"{at}\"}},"));
+    let at = crate::clock::after(
+        crate::clock::Clock::now(house.clock.as_ref()),
+        Duration::from_secs(5 * 3_600),
+    );
+    let mapping = super::support::ORDER.replace(
+        "charges: [],",
+        &format!("charges: [], deadlines: {{ship_by: \"{at}\"}},"),
+    );
     house.folder(super::support::MANIFEST, &mapping);
     assert!(house.registry.reload_if_changed());
     house.hook("order.changed", &order(1, 1, "new")).await;
@@ -98,7 +121,9 @@ async fn a_provider_that_went_quiet_is_told_of_once() {
 async fn changed_settings_evaluate_open_orders_anew() {
     let house = house().await;
     let mut connection: Connection = house.connection().await;
-    connection.settings.insert("require_sku".into(), json!(true));
+    connection
+        .settings
+        .insert("require_sku".into(), json!(true));
     let watcher = house.watcher();
     watcher.tick().await.unwrap();
     let mut body = order(1, 1, "new");
@@ -106,8 +131,14 @@ async fn changed_settings_evaluate_open_orders_anew() {
     house.set("require_sku", json!(true)).await;
     house.hook("order.changed", &body).await;
     house.apply().await;
-    assert_eq!(house.order("1").await.unwrap().order.meta.status, OrderStatus::OnHold);
+    assert_eq!(
+        house.order("1").await.unwrap().order.meta.status,
+        OrderStatus::OnHold
+    );
     house.set("require_sku", json!(false)).await;
     watcher.tick().await.unwrap();
-    assert_eq!(house.order("1").await.unwrap().order.meta.status, OrderStatus::Open);
+    assert_eq!(
+        house.order("1").await.unwrap().order.meta.status,
+        OrderStatus::Open
+    );
 }

@@ -7,19 +7,19 @@ use crate::canonical::{AuditId, ConnectionId, MerchantId, Timestamp};
 use crate::clock::{Clock, TestClock};
 use crate::connector::Registry;
 use crate::flow::change::{AuditEntry, ChangeSet, OrderState};
+use crate::ingress::{IngressState, Reply, receive};
 use crate::operation::limit::Limiter;
 use crate::operation::{ClientConfig, Engine, GuardedClient};
-use crate::worker::settle::Settler;
-use crate::worker::watch::Watcher;
-use crate::worker::work::Work;
-use crate::ingress::{IngressState, Reply, receive};
 use crate::store::query::{InboxFilter, LedgerFilter, PageRequest, ProblemFilter};
 use crate::store::vault::MasterKey;
 use crate::store::{Scope, Store, StoreOptions};
 use crate::worker::apply::Applier;
 use crate::worker::connectors::Folders;
 use crate::worker::pool::MappingPool;
+use crate::worker::settle::Settler;
 use crate::worker::stop::{Stop, Stopper};
+use crate::worker::watch::Watcher;
+use crate::worker::work::Work;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -90,7 +90,11 @@ impl House {
             clock.clone(),
             stop.clone(),
         ));
-        let ingress = Arc::new(IngressState::over(store.clone(), registry.clone(), clock.clone()));
+        let ingress = Arc::new(IngressState::over(
+            store.clone(),
+            registry.clone(),
+            clock.clone(),
+        ));
         let engine = engine(clock.clone());
         let merchant = Merchant {
             id: MerchantId::new(),
@@ -104,8 +108,25 @@ impl House {
         let id = connection.id;
         let credentials = secrets(&[("token", "ts_123456789"), ("webhook_secret", SECRET)]);
         let change = ChangeSet::of(merchant.id);
-        store.insert_connection(&connection, &credentials, change, audit()).await.unwrap();
-        Self { dir, store, clock, registry, folders, pool, ingress, engine, applier, stop, stopper, merchant, connection: id }
+        store
+            .insert_connection(&connection, &credentials, change, audit())
+            .await
+            .unwrap();
+        Self {
+            dir,
+            store,
+            clock,
+            registry,
+            folders,
+            pool,
+            ingress,
+            engine,
+            applier,
+            stop,
+            stopper,
+            merchant,
+            connection: id,
+        }
     }
 
     pub fn work(&self) -> Arc<Work> {
@@ -123,7 +144,12 @@ impl House {
 
     pub fn watcher(&self) -> Watcher {
         let settler = Settler::new(self.store.clone(), self.clock.clone(), self.stop.clone());
-        Watcher::new(self.work(), self.applier.clone(), Arc::new(settler), self.ingress.clone())
+        Watcher::new(
+            self.work(),
+            self.applier.clone(),
+            Arc::new(settler),
+            self.ingress.clone(),
+        )
     }
 
     pub fn folder(&self, manifest: &str, order: &str) {
@@ -132,7 +158,8 @@ impl House {
 
     /// A signed webhook.
     pub async fn hook(&self, topic: &str, body: &Value) -> Reply {
-        self.hook_bytes(topic, body.to_string().into_bytes(), &[]).await
+        self.hook_bytes(topic, body.to_string().into_bytes(), &[])
+            .await
     }
 
     pub async fn hook_bytes(&self, topic: &str, body: Vec<u8>, more: &[(&str, &str)]) -> Reply {
@@ -150,8 +177,15 @@ impl House {
 
     /// Newest first.
     pub async fn records(&self) -> Vec<InboxRecord> {
-        let page = PageRequest { limit: 500, after: None };
-        self.store.inbox(Scope::All, InboxFilter::default(), page).await.unwrap().data
+        let page = PageRequest {
+            limit: 500,
+            after: None,
+        };
+        self.store
+            .inbox(Scope::All, InboxFilter::default(), page)
+            .await
+            .unwrap()
+            .data
     }
 
     /// In order of arrival.
@@ -166,35 +200,63 @@ impl House {
             status: Some(crate::canonical::problem::ProblemStatus::Open),
             ..ProblemFilter::default()
         };
-        let page = PageRequest { limit: 500, after: None };
-        self.store.problems(Scope::All, filter, page).await.unwrap().data
+        let page = PageRequest {
+            limit: 500,
+            after: None,
+        };
+        self.store
+            .problems(Scope::All, filter, page)
+            .await
+            .unwrap()
+            .data
     }
 
     pub async fn order(&self, external_id: &str) -> Option<OrderState> {
         let key = (self.connection, external_id.to_owned());
-        self.store.orders_by_external(&[key]).await.unwrap().remove(0)
+        self.store
+            .orders_by_external(&[key])
+            .await
+            .unwrap()
+            .remove(0)
     }
 
     pub async fn connection(&self) -> Connection {
-        self.store.connection(Scope::All, self.connection).await.unwrap().unwrap()
+        self.store
+            .connection(Scope::All, self.connection)
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     pub async fn set_state(&self, state: ConnectionState) {
-        let connection = Connection { state, ..self.connection().await };
+        let connection = Connection {
+            state,
+            ..self.connection().await
+        };
         let change = ChangeSet::of(self.merchant.id);
-        self.store.update_connection(&connection, None, change, audit()).await.unwrap();
+        self.store
+            .update_connection(&connection, None, change, audit())
+            .await
+            .unwrap();
         self.ingress.invalidate(self.connection);
     }
 
     /// Every record has exactly one disposition, and the counters say what the rows say.
     pub async fn assert_balanced(&self) {
-        let lines = self.store.ledger(Scope::All, LedgerFilter::default()).await.unwrap();
+        let lines = self
+            .store
+            .ledger(Scope::All, LedgerFilter::default())
+            .await
+            .unwrap();
         assert!(lines.iter().all(|line| line.balances()), "{lines:?}");
     }
 }
 
 fn engine(clock: Arc<TestClock>) -> Engine {
-    let config = ClientConfig { allow_private: true, ..ClientConfig::default() };
+    let config = ClientConfig {
+        allow_private: true,
+        ..ClientConfig::default()
+    };
     Engine {
         client: GuardedClient::new(config).unwrap(),
         limiter: Arc::new(Limiter::new(clock.clone())),
@@ -210,7 +272,10 @@ pub fn sign(secret: &str, body: &[u8]) -> String {
 }
 
 pub fn secrets(pairs: &[(&str, &str)]) -> BTreeMap<String, SecretString> {
-    pairs.iter().map(|(k, v)| ((*k).to_owned(), SecretString::from(*v))).collect()
+    pairs
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), SecretString::from(*v)))
+        .collect()
 }
 
 pub fn write_folder(dir: PathBuf, manifest: &str, order: &str) {
@@ -220,7 +285,12 @@ pub fn write_folder(dir: PathBuf, manifest: &str, order: &str) {
     std::fs::write(dir.join("order.jq"), order).unwrap();
 }
 
-fn new_connection(merchant: MerchantId, base_url: &str, state: ConnectionState, now: Timestamp) -> Connection {
+fn new_connection(
+    merchant: MerchantId,
+    base_url: &str,
+    state: ConnectionState,
+    now: Timestamp,
+) -> Connection {
     let mut settings = Map::new();
     settings.insert("base_url".into(), json!(base_url));
     Connection {
