@@ -30,6 +30,10 @@ pub(crate) use failpoint;
 
 /// Aborts when this point is the one that the environment names.
 #[cfg(feature = "failpoints")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "no setting: it exists in test builds only"
+)]
 pub fn hit(name: &str) {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};

@@ -225,7 +225,10 @@ fn main() -> ExitCode {
     };
     // Not locked: a gateway that runs writes its log to the same stderr from other threads.
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
-    let mut streams = Streams { out: &mut out, err: &mut err };
+    let mut streams = Streams {
+        out: &mut out,
+        err: &mut err,
+    };
     let registry = || Registry::load(cli.connectors_dir.clone());
     let settings = |flags: Vec<(&'static str, String)>| {
         let mut flags = flags;

@@ -105,7 +105,9 @@ const fn default_delivery_concurrency() -> usize {
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// A file, key or value.
-    #[error("{0} (settings: crossdock.toml < CROSSDOCK_… < flags; `crossdock serve --help` lists them)")]
+    #[error(
+        "{0} (settings: crossdock.toml < CROSSDOCK_… < flags; `crossdock serve --help` lists them)"
+    )]
     Invalid(String),
 }
 
@@ -130,7 +132,11 @@ impl Settings {
         for (key, value) in flags {
             builder = builder.set_override(key, value).map_err(invalid)?;
         }
-        builder.build().map_err(invalid)?.try_deserialize().map_err(invalid)
+        builder
+            .build()
+            .map_err(invalid)?
+            .try_deserialize()
+            .map_err(invalid)
     }
 
     /// The store's URL; the embedded store in the data directory when not set.
@@ -142,23 +148,30 @@ impl Settings {
 
     /// Where a running gateway is.
     pub fn url(&self) -> String {
-        self.url.clone().unwrap_or_else(|| format!("http://{}", self.listen))
+        self.url
+            .clone()
+            .unwrap_or_else(|| format!("http://{}", self.listen))
     }
 
     /// Under which address providers reach us.
     pub fn public_url(&self) -> String {
-        self.public_url.clone().unwrap_or_else(|| self.url()).trim_end_matches('/').to_owned()
+        self.public_url
+            .clone()
+            .unwrap_or_else(|| self.url())
+            .trim_end_matches('/')
+            .to_owned()
     }
 }
 
 /// The variables that start with our prefix, but for those that other tools of ours read
 /// (`CROSSDOCK_FAILPOINT`, `CROSSDOCK_TEST_…`).
-#[expect(clippy::disallowed_methods, reason = "this is the one place")]
 fn known_environment() -> config::Map<String, String> {
     std::env::vars_os()
         .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(key, _)| key.starts_with("CROSSDOCK_"))
-        .filter(|(key, _)| !key.starts_with("CROSSDOCK_FAILPOINT") && !key.starts_with("CROSSDOCK_TEST"))
+        .filter(|(key, _)| {
+            !key.starts_with("CROSSDOCK_FAILPOINT") && !key.starts_with("CROSSDOCK_TEST")
+        })
         .collect()
 }
 
@@ -187,7 +200,9 @@ mod tests {
     #[test]
     fn an_unknown_key_is_named() {
         let file = file("listne = \"127.0.0.1:9\"\n");
-        let error = Settings::load(Some(file.path()), Vec::new()).unwrap_err().to_string();
+        let error = Settings::load(Some(file.path()), Vec::new())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("listne"), "{error}");
     }
 }

@@ -34,12 +34,22 @@ impl Gateway {
             .expect("start the gateway");
         let http = client();
         let limit = Instant::now() + Duration::from_secs(20);
-        while http.get(format!("http://{addr}/readyz")).send().await.map_or(true, |r| !r.status().is_success()) {
+        while http
+            .get(format!("http://{addr}/readyz"))
+            .send()
+            .await
+            .map_or(true, |r| !r.status().is_success())
+        {
             assert!(Instant::now() < limit, "the gateway did not become ready");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let ready_ms = started.elapsed().as_secs_f64() * 1_000.0;
-        Self { child, addr, ready_ms, http }
+        Self {
+            child,
+            addr,
+            ready_ms,
+            http,
+        }
     }
 
     pub async fn post(&self, path: &str, body: Value) -> Value {
@@ -60,7 +70,13 @@ impl Gateway {
 
     pub async fn get(&self, path: &str) -> Value {
         let url = format!("http://{}{path}", self.addr);
-        let answer = self.http.get(url).bearer_auth(TOKEN).send().await.expect("get");
+        let answer = self
+            .http
+            .get(url)
+            .bearer_auth(TOKEN)
+            .send()
+            .await
+            .expect("get");
         serde_json::from_str(&answer.text().await.expect("text")).expect("json")
     }
 
@@ -86,13 +102,21 @@ impl Gateway {
     /// CPU seconds by thread name.
     pub fn cpu_by_thread(&self) -> std::collections::BTreeMap<String, f64> {
         let mut sums = std::collections::BTreeMap::new();
-        let Ok(tasks) = std::fs::read_dir(format!("/proc/{}/task", self.child.id())) else { return sums };
+        let Ok(tasks) = std::fs::read_dir(format!("/proc/{}/task", self.child.id())) else {
+            return sums;
+        };
         for task in tasks.flatten() {
-            let Ok(stat) = std::fs::read_to_string(task.path().join("stat")) else { continue };
-            let (Some(open), Some(close)) = (stat.find('('), stat.rfind(')')) else { continue };
-            let name = stat[open + 1..close].trim_end_matches(|c: char| c.is_ascii_digit() || c == '-' || c == ':');
+            let Ok(stat) = std::fs::read_to_string(task.path().join("stat")) else {
+                continue;
+            };
+            let (Some(open), Some(close)) = (stat.find('('), stat.rfind(')')) else {
+                continue;
+            };
+            let name = stat[open + 1..close]
+                .trim_end_matches(|c: char| c.is_ascii_digit() || c == '-' || c == ':');
             let rest: Vec<&str> = stat[close + 2..].split(' ').collect();
-            let ticks: f64 = rest[11].parse::<f64>().unwrap_or(0.0) + rest[12].parse::<f64>().unwrap_or(0.0);
+            let ticks: f64 =
+                rest[11].parse::<f64>().unwrap_or(0.0) + rest[12].parse::<f64>().unwrap_or(0.0);
             *sums.entry(name.to_owned()).or_insert(0.0) += ticks / 100.0;
         }
         sums
@@ -100,11 +124,18 @@ impl Gateway {
 
     /// Resident memory now and at its peak, MiB.
     pub fn memory_mib(&self) -> (f64, f64) {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
+            .unwrap_or_default();
         let read = |key: &str| {
             status
                 .lines()
-                .find_map(|line| line.strip_prefix(key)?.trim().trim_end_matches(" kB").parse::<f64>().ok())
+                .find_map(|line| {
+                    line.strip_prefix(key)?
+                        .trim()
+                        .trim_end_matches(" kB")
+                        .parse::<f64>()
+                        .ok()
+                })
                 .unwrap_or(0.0)
                 / 1_024.0
         };
@@ -120,10 +151,15 @@ impl Drop for Gateway {
 }
 
 fn free_addr() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port")
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|l| l.local_addr())
+        .expect("a free port")
 }
 
 fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().build().expect("client")
+    reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .expect("client")
 }

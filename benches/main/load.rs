@@ -42,7 +42,12 @@ pub async fn blast(addr: SocketAddr, requests: Arc<Vec<Vec<u8>>>, connections: u
 }
 
 /// Sends requests at a steady pace (open loop): latency counts from when each was due.
-pub async fn paced(addr: SocketAddr, requests: Arc<Vec<Vec<u8>>>, connections: usize, per_second: f64) -> Run {
+pub async fn paced(
+    addr: SocketAddr,
+    requests: Arc<Vec<Vec<u8>>>,
+    connections: usize,
+    per_second: f64,
+) -> Run {
     let next = Arc::new(AtomicUsize::new(0));
     let started = Instant::now();
     let pace = Some((started, Duration::from_secs_f64(1.0 / per_second)));
@@ -52,7 +57,11 @@ pub async fn paced(addr: SocketAddr, requests: Arc<Vec<Vec<u8>>>, connections: u
     collect(tasks, requests.len(), started).await
 }
 
-async fn collect(tasks: Vec<tokio::task::JoinHandle<(Vec<u64>, usize)>>, requests: usize, started: Instant) -> Run {
+async fn collect(
+    tasks: Vec<tokio::task::JoinHandle<(Vec<u64>, usize)>>,
+    requests: usize,
+    started: Instant,
+) -> Run {
     let mut latencies_us = Vec::with_capacity(requests);
     let mut not_2xx = 0;
     for task in tasks {
@@ -62,7 +71,12 @@ async fn collect(tasks: Vec<tokio::task::JoinHandle<(Vec<u64>, usize)>>, request
     }
     let seconds = started.elapsed().as_secs_f64();
     latencies_us.sort_unstable();
-    Run { requests: latencies_us.len(), not_2xx, seconds, latencies_us }
+    Run {
+        requests: latencies_us.len(),
+        not_2xx,
+        seconds,
+        latencies_us,
+    }
 }
 
 async fn connection(
@@ -77,7 +91,9 @@ async fn connection(
     let (mut latencies, mut bad) = (Vec::new(), 0);
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);
-        let Some(request) = requests.get(index) else { return (latencies, bad) };
+        let Some(request) = requests.get(index) else {
+            return (latencies, bad);
+        };
         let mut due = Instant::now();
         if let Some((start, gap)) = pace {
             due = start + gap * index as u32;
@@ -99,14 +115,20 @@ async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8]) -> u16 {
         let n = stream.read(&mut buffer[have..]).await.expect("read");
         assert!(n > 0, "the server closed the connection");
         have += n;
-        let Some(end) = find(&buffer[..have], b"\r\n\r\n") else { continue };
+        let Some(end) = find(&buffer[..have], b"\r\n\r\n") else {
+            continue;
+        };
         let head = std::str::from_utf8(&buffer[..end]).expect("head");
-        let status: u16 = head.get(9..12).and_then(|s| s.parse().ok()).expect("status");
+        let status: u16 = head
+            .get(9..12)
+            .and_then(|s| s.parse().ok())
+            .expect("status");
         let length: usize = head
             .lines()
             .find_map(|line| {
                 let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+                name.eq_ignore_ascii_case("content-length")
+                    .then(|| value.trim().parse().ok())?
             })
             .unwrap_or(0);
         while have < end + 4 + length {
@@ -119,5 +141,7 @@ async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8]) -> u16 {
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
+    haystack
+        .windows(needle.len())
+        .position(|window| window == needle)
 }

@@ -22,9 +22,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
-        let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+        let wanted: Vec<String> = std::env::args()
+            .skip(1)
+            .filter(|a| !a.starts_with('-'))
+            .collect();
         let all = wanted.is_empty();
         let on = |name: &str| all || wanted.iter().any(|w| w == name);
         if on("startup") {
@@ -57,7 +64,10 @@ async fn startup() {
         idle = gateway.memory_mib().0;
     }
     times.sort_by(f64::total_cmp);
-    println!("startup   process start to /readyz, median of 5: {:.0} ms (target < 500); memory idle {idle:.0} MiB (target ≤ 64)", times[2]);
+    println!(
+        "startup   process start to /readyz, median of 5: {:.0} ms (target < 500); memory idle {idle:.0} MiB (target ≤ 64)",
+        times[2]
+    );
 }
 
 fn mapping() {
@@ -74,7 +84,10 @@ fn mapping() {
             total += started.elapsed();
         }
     }
-    println!("mapping   {size} B order, read + map + shape: {:.0} µs an order", total.as_secs_f64() * 1e6 / count as f64);
+    println!(
+        "mapping   {size} B order, read + map + shape: {:.0} µs an order",
+        total.as_secs_f64() * 1e6 / count as f64
+    );
 }
 
 async fn intake() {
@@ -87,7 +100,9 @@ async fn intake() {
     let mut id = 1;
     for _ in 0..3 {
         bare.push(load::blast(gateway.addr, health.clone(), 64).await.rate());
-        let requests = (id..id + 60_000).map(|n| orders::request(gateway.addr, &path, SECRET, n)).collect();
+        let requests = (id..id + 60_000)
+            .map(|n| orders::request(gateway.addr, &path, SECRET, n))
+            .collect();
         id += 60_000;
         let run = load::blast(gateway.addr, Arc::new(requests), 64).await;
         assert_eq!(run.not_2xx, 0);
@@ -99,10 +114,18 @@ async fn intake() {
     taken.sort_by(f64::total_cmp);
     println!(
         "intake    {:.0}/s durable signed webhooks, healthz {:.0}/s: ratio {:.2} (target ≥ 0.40), p50 {:.1} ms, p99 {:.1} ms",
-        taken[1], bare[1], taken[1] / bare[1], run.percentile_ms(0.5), run.percentile_ms(0.99)
+        taken[1],
+        bare[1],
+        taken[1] / bare[1],
+        run.percentile_ms(0.5),
+        run.percentile_ms(0.99)
     );
     let ledger = gateway.get("/v1/ledger").await;
-    assert_eq!(ledger["data"][0]["received"], json!(180_000), "every webhook that was acknowledged is in the ledger");
+    assert_eq!(
+        ledger["data"][0]["received"],
+        json!(180_000),
+        "every webhook that was acknowledged is in the ledger"
+    );
 }
 
 async fn subscribed(role: &str, data: &std::path::Path) -> (Gateway, receiver::Receiver, String) {
@@ -118,19 +141,26 @@ async fn subscribed(role: &str, data: &std::path::Path) -> (Gateway, receiver::R
 async fn pipeline() {
     let data = tempfile::tempdir().unwrap();
     let (gateway, mut receiver, path) = subscribed("all", data.path()).await;
-    let warm = (1..=500).map(|n| orders::request(gateway.addr, &path, SECRET, n)).collect();
+    let warm = (1..=500)
+        .map(|n| orders::request(gateway.addr, &path, SECRET, n))
+        .collect();
     load::blast(gateway.addr, Arc::new(warm), 16).await;
     receiver.count.wait_for(|n| *n >= 500).await.unwrap();
     let count = 20_000;
-    let requests: Vec<_> = (501..=500 + count).map(|n| orders::request(gateway.addr, &path, SECRET, n)).collect();
+    let requests: Vec<_> = (501..=500 + count)
+        .map(|n| orders::request(gateway.addr, &path, SECRET, n))
+        .collect();
     let before = gateway.cpu_by_thread();
     let started = Instant::now();
     load::blast(gateway.addr, Arc::new(requests), 64).await;
     let taken = started.elapsed().as_secs_f64();
-    tokio::time::timeout(Duration::from_secs(120), receiver.count.wait_for(|n| *n >= 500 + count))
-        .await
-        .expect("all orders reach the warehouse")
-        .unwrap();
+    tokio::time::timeout(
+        Duration::from_secs(120),
+        receiver.count.wait_for(|n| *n >= 500 + count),
+    )
+    .await
+    .expect("all orders reach the warehouse")
+    .unwrap();
     let seconds = started.elapsed().as_secs_f64();
     println!(
         "pipeline  {:.0} orders/s from webhook to acknowledged signed delivery ({count} orders in {seconds:.1} s, intake done after {taken:.1} s; target 4,000, miss below 2,000)",
@@ -139,7 +169,10 @@ async fn pipeline() {
     for (name, cpu) in gateway.cpu_by_thread() {
         let spent = cpu - before.get(&name).copied().unwrap_or(0.0);
         if spent > 0.05 {
-            println!("          CPU {name:<16} {:>6.0} µs an order", spent * 1e6 / count as f64);
+            println!(
+                "          CPU {name:<16} {:>6.0} µs an order",
+                spent * 1e6 / count as f64
+            );
         }
     }
     let (_, peak) = gateway.memory_mib();
@@ -150,10 +183,18 @@ async fn latency() {
     let data = tempfile::tempdir().unwrap();
     let (gateway, mut receiver, path) = subscribed("all", data.path()).await;
     let (per_second, count) = (500.0, 7_500);
-    let requests: Vec<_> = (1..=count).map(|n| orders::request(gateway.addr, &path, SECRET, n)).collect();
+    let requests: Vec<_> = (1..=count)
+        .map(|n| orders::request(gateway.addr, &path, SECRET, n))
+        .collect();
     let started = Instant::now();
     let run = load::paced(gateway.addr, Arc::new(requests), 32, per_second).await;
-    tokio::time::timeout(Duration::from_secs(30), receiver.count.wait_for(|n| *n >= count)).await.unwrap().unwrap();
+    tokio::time::timeout(
+        Duration::from_secs(30),
+        receiver.count.wait_for(|n| *n >= count),
+    )
+    .await
+    .unwrap()
+    .unwrap();
     let seen = receiver.seen.lock().unwrap();
     let mut latencies: Vec<u64> = (0..count)
         .filter_map(|index| {

@@ -6,14 +6,18 @@ use std::net::SocketAddr;
 
 /// One order as the shop's webhook carries it.
 pub fn order(id: usize) -> String {
-    let names = [("Jānis", "Bērziņš", "Rīga", "LV"), ("Ελένη", "Παππά", "Θεσσαλονίκη", "GR"), ("Мария", "Иванова", "София", "BG")];
+    let names = [
+        ("Jānis", "Bērziņš", "Rīga", "LV"),
+        ("Ελένη", "Παππά", "Θεσσαλονίκη", "GR"),
+        ("Мария", "Иванова", "София", "BG"),
+    ];
     let (first, last, city, country) = names[id % names.len()];
     let address = format!(
         r#"{{"first_name":"{first}","last_name":"{last}","company":"","address_1":"Main street {id}","address_2":"","city":"{city}","state":"","postcode":"1{:03}","country":"{country}","email":"buyer{id}@example.test","phone":"+3712000{:04}"}}"#,
         id % 1000,
         id % 10_000
     );
-    let cod = id % 3 == 0;
+    let cod = id.is_multiple_of(3);
     let (method, title, paid) = if cod {
         ("cod", "Cash on delivery", "null".to_owned())
     } else {

@@ -32,7 +32,11 @@ pub async fn start() -> Receiver {
     Receiver { addr, seen, count }
 }
 
-async fn serve(mut stream: TcpStream, seen: Arc<Mutex<HashMap<String, Instant>>>, counted: Arc<watch::Sender<usize>>) {
+async fn serve(
+    mut stream: TcpStream,
+    seen: Arc<Mutex<HashMap<String, Instant>>>,
+    counted: Arc<watch::Sender<usize>>,
+) {
     let mut buffer = Vec::with_capacity(32 * 1024);
     loop {
         buffer.clear();
@@ -55,12 +59,20 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<HashMap<String, Instant>>>
             }
         }
         if let Some(number) = external_id(&buffer[end..end + length]) {
-            let fresh = seen.lock().expect("lock").insert(number, Instant::now()).is_none();
+            let fresh = seen
+                .lock()
+                .expect("lock")
+                .insert(number, Instant::now())
+                .is_none();
             if fresh {
                 counted.send_modify(|n| *n += 1);
             }
         }
-        if stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.is_err() {
+        if stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+            .await
+            .is_err()
+        {
             return;
         }
     }

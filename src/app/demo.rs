@@ -41,14 +41,26 @@ pub struct Demo {
 impl Demo {
     /// What to tell the person who typed `make run`.
     pub fn announcement(&self) -> String {
-        let mut text = String::from("  demo     simulated providers and a warehouse are running; look at\n");
-        for path in ["/v1/orders", "/v1/fulfillment-orders", "/v1/events?after=0", "/v1/ledger"] {
+        let mut text =
+            String::from("  demo     simulated providers and a warehouse are running; look at\n");
+        for path in [
+            "/v1/orders",
+            "/v1/fulfillment-orders",
+            "/v1/events?after=0",
+            "/v1/ledger",
+        ] {
             text.push_str(&format!("             {}{path}\n", self.base));
         }
         for (name, handle) in &self.providers {
-            text.push_str(&format!("           {name} simulated on {}\n", handle.url()));
+            text.push_str(&format!(
+                "           {name} simulated on {}\n",
+                handle.url()
+            ));
         }
-        text.push_str(&format!("           warehouse simulated on http://{}\n", self.warehouse.addr));
+        text.push_str(&format!(
+            "           warehouse simulated on http://{}\n",
+            self.warehouse.addr
+        ));
         text
     }
 
@@ -66,20 +78,30 @@ impl Demo {
 /// # Errors
 /// When a simulator does not start or the gateway refuses what the demo asks of it.
 pub async fn start(settings: &Settings, addr: SocketAddr) -> Result<Demo, AppError> {
-    let token = settings.admin_token.clone().ok_or_else(|| AppError::Start("no admin token".into()))?;
+    let token = settings
+        .admin_token
+        .clone()
+        .ok_or_else(|| AppError::Start("no admin token".into()))?;
     let api = Api::new(addr, token.clone())?;
     let merchant_id = api.merchant().await?;
     let warehouse = start_warehouse(&api, addr, &token).await?;
     let registry = Registry::load(settings.connectors_dir.clone());
     let mut providers = Vec::new();
     for connector in registry.catalogue().all() {
-        let Some(source) = registry.source(connector.id()) else { continue };
+        let Some(source) = registry.source(connector.id()) else {
+            continue;
+        };
         if source.files("simulator").is_empty() {
             continue;
         }
-        let folder = Folder::load(source)
-            .map_err(|_| AppError::Start(format!("the folder of {} cannot be read", connector.id())))?;
-        let options = simulator::Options { seed: seed(), orders_per_minute: ORDERS_PER_MINUTE, ..Default::default() };
+        let folder = Folder::load(source).map_err(|_| {
+            AppError::Start(format!("the folder of {} cannot be read", connector.id()))
+        })?;
+        let options = simulator::Options {
+            seed: seed(),
+            orders_per_minute: ORDERS_PER_MINUTE,
+            ..Default::default()
+        };
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let handle = simulator::serve(&folder, listen, options)
             .await
@@ -87,7 +109,11 @@ pub async fn start(settings: &Settings, addr: SocketAddr) -> Result<Demo, AppErr
         api.plug(&merchant_id, connector.id(), &handle).await?;
         providers.push((connector.manifest().name.clone(), handle));
     }
-    Ok(Demo { providers, warehouse, base: format!("http://{addr}") })
+    Ok(Demo {
+        providers,
+        warehouse,
+        base: format!("http://{addr}"),
+    })
 }
 
 /// Each start makes other orders: the simulated shops forget theirs when they stop, and numbers
@@ -96,15 +122,23 @@ fn seed() -> u64 {
     u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(1)
 }
 
-async fn start_warehouse(api: &Api, addr: SocketAddr, token: &SecretString) -> Result<warehouse::Handle, AppError> {
+async fn start_warehouse(
+    api: &Api,
+    addr: SocketAddr,
+    token: &SecretString,
+) -> Result<warehouse::Handle, AppError> {
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let options = warehouse::Options {
         gateway: format!("http://{addr}"),
         token: token.clone(),
         ..warehouse::Options::default()
     };
-    let handle = warehouse::serve(listen, options).await.map_err(|error| AppError::Start(error.to_string()))?;
-    let secret = api.subscribe(&format!("http://{}/events", handle.addr)).await?;
+    let handle = warehouse::serve(listen, options)
+        .await
+        .map_err(|error| AppError::Start(error.to_string()))?;
+    let secret = api
+        .subscribe(&format!("http://{}/events", handle.addr))
+        .await?;
     handle.trust(&secret);
     Ok(handle)
 }
@@ -118,23 +152,37 @@ struct Api {
 
 impl Api {
     fn new(addr: SocketAddr, token: SecretString) -> Result<Self, AppError> {
-        let http = own_client(Duration::from_secs(30)).map_err(|error| AppError::Start(error.to_string()))?;
-        Ok(Self { base: format!("http://{addr}"), token, http })
+        let http = own_client(Duration::from_secs(30))
+            .map_err(|error| AppError::Start(error.to_string()))?;
+        Ok(Self {
+            base: format!("http://{addr}"),
+            token,
+            http,
+        })
     }
 
     async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Result<Value, AppError> {
         let failed = |what: String| AppError::Start(format!("{method} {path}: {what}"));
-        let method_name = reqwest::Method::from_bytes(method.as_bytes()).map_err(|error| failed(error.to_string()))?;
+        let method_name = reqwest::Method::from_bytes(method.as_bytes())
+            .map_err(|error| failed(error.to_string()))?;
         let mut request = self
             .http
             .request(method_name, format!("{}{path}", self.base))
             .bearer_auth(self.token.expose_secret());
         if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body.to_string());
+            request = request
+                .header("content-type", "application/json")
+                .body(body.to_string());
         }
-        let answer = request.send().await.map_err(|error| failed(error.to_string()))?;
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| failed(error.to_string()))?;
         let status = answer.status();
-        let text = answer.text().await.map_err(|error| failed(error.to_string()))?;
+        let text = answer
+            .text()
+            .await
+            .map_err(|error| failed(error.to_string()))?;
         if !status.is_success() {
             return Err(failed(format!("{status} {text}")));
         }
@@ -143,23 +191,40 @@ impl Api {
 
     async fn all(&self, path: &str) -> Result<Vec<Value>, AppError> {
         let answer = self.call("GET", path, None).await?;
-        Ok(answer.get("data").and_then(Value::as_array).cloned().unwrap_or_default())
+        Ok(answer
+            .get("data")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default())
     }
 
     async fn merchant(&self) -> Result<String, AppError> {
         let all = self.all("/v1/merchants?limit=500").await?;
-        if let Some(id) = all.iter().find(|m| text(m, "name") == MERCHANT).map(|m| text(m, "id")) {
+        if let Some(id) = all
+            .iter()
+            .find(|m| text(m, "name") == MERCHANT)
+            .map(|m| text(m, "id"))
+        {
             return Ok(id.to_owned());
         }
-        let made = self.call("POST", "/v1/merchants", Some(json!({"name": MERCHANT}))).await?;
+        let made = self
+            .call("POST", "/v1/merchants", Some(json!({"name": MERCHANT})))
+            .await?;
         Ok(text(&made, "id").to_owned())
     }
 
     /// A subscription of this start: those of earlier starts point to a port that is gone.
     async fn subscribe(&self, url: &str) -> Result<String, AppError> {
         for old in self.all("/v1/subscriptions").await? {
-            if text(&old, "url").starts_with("http://127.0.0.1:") && text(&old, "url").ends_with("/events") {
-                self.call("DELETE", &format!("/v1/subscriptions/{}", text(&old, "id")), None).await?;
+            if text(&old, "url").starts_with("http://127.0.0.1:")
+                && text(&old, "url").ends_with("/events")
+            {
+                self.call(
+                    "DELETE",
+                    &format!("/v1/subscriptions/{}", text(&old, "id")),
+                    None,
+                )
+                .await?;
             }
         }
         let body = json!({"url": url, "event_types": [
@@ -169,14 +234,24 @@ impl Api {
         Ok(text(&made, "secret").to_owned())
     }
 
-    async fn plug(&self, merchant_id: &str, connector: &str, handle: &simulator::Handle) -> Result<(), AppError> {
+    async fn plug(
+        &self,
+        merchant_id: &str,
+        connector: &str,
+        handle: &simulator::Handle,
+    ) -> Result<(), AppError> {
         let name = format!("Demo {connector}");
         let base_url = handle.url();
         let known = self.all("/v1/connections").await?;
-        let known = known.iter().find(|c| text(c, "name") == name).map(|c| text(c, "id").to_owned());
+        let known = known
+            .iter()
+            .find(|c| text(c, "name") == name)
+            .map(|c| text(c, "id").to_owned());
         if let Some(id) = known {
-            let body = json!({"settings": {"base_url": base_url}, "credentials": handle.credentials});
-            self.call("PATCH", &format!("/v1/connections/{id}"), Some(body)).await?;
+            let body =
+                json!({"settings": {"base_url": base_url}, "credentials": handle.credentials});
+            self.call("PATCH", &format!("/v1/connections/{id}"), Some(body))
+                .await?;
             return Ok(());
         }
         let body = json!({

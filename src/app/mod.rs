@@ -6,6 +6,8 @@
 pub mod demo;
 pub mod secrets;
 
+use crate::api::problem::{Code, Problem};
+use crate::api::problems::{Retried, Retrier};
 use crate::api::{self, ApiSettings, AppState};
 use crate::canonical::connection::Merchant;
 use crate::canonical::{AuditId, MerchantId, ProblemId, Timestamp, TokenId};
@@ -16,12 +18,10 @@ use crate::egress::{Egress, EgressDeps};
 use crate::flow::change::AuditEntry;
 use crate::ingress::IngressState;
 use crate::ingress::state::{ConnectorLookup, Now, Webhooked};
-use crate::api::problem::{Code, Problem};
-use crate::api::problems::{Retried, Retrier};
 use crate::operation::Engine;
 use crate::operation::circuit::Circuits;
-use crate::operation::limit::Limiter;
 use crate::operation::client::{ClientConfig, GuardedClient};
+use crate::operation::limit::Limiter;
 use crate::settings::{Role, Settings};
 use crate::store::query::{TokenRow, TokenScope};
 use crate::store::{Scope, Store, StoreError, StoreOptions};
@@ -74,7 +74,11 @@ impl App {
         let registry = Arc::new(Registry::load(settings.connectors_dir.clone()));
         let refused_connectors = report_refused(&registry);
         let client = http_client(settings)?;
-        let ingress = Arc::new(IngressState::new(store.clone(), lookup(&registry), now_of(&clock)));
+        let ingress = Arc::new(IngressState::new(
+            store.clone(),
+            lookup(&registry),
+            now_of(&clock),
+        ));
         ingress.warm().await?;
         let works = settings.role != Role::Api;
         let worker = Worker::new(WorkerDeps {
@@ -97,18 +101,37 @@ impl App {
                 concurrency: settings.delivery_concurrency.max(1),
             })
         });
-        let mut state = AppState::new(store.clone(), registry, ingress, retrier, clock, api_settings(settings));
+        let mut state = AppState::new(
+            store.clone(),
+            registry,
+            ingress,
+            retrier,
+            clock,
+            api_settings(settings),
+        );
         if let Some(handle) = crate::telemetry::init_metrics() {
             state = state.with_metrics(handle);
         }
         let state = web::Data::new(state);
         let workers = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        let (server, addresses) = api::server::server(&settings.listen.to_string(), workers, state.clone())
-            .map_err(|error| AppError::Start(format!("cannot listen on {}: {error}", settings.listen)))?;
+        let (server, addresses) =
+            api::server::server(&settings.listen.to_string(), workers, state.clone()).map_err(
+                |error| AppError::Start(format!("cannot listen on {}: {error}", settings.listen)),
+            )?;
         let addr = addresses.first().copied().unwrap_or(settings.listen);
         let handle = server.handle();
         let running = tokio::spawn(server);
-        Ok(Self { addr, made_admin_token, refused_connectors, state, server: handle, running, working, egress, store })
+        Ok(Self {
+            addr,
+            made_admin_token,
+            refused_connectors,
+            state,
+            server: handle,
+            running,
+            working,
+            egress,
+            store,
+        })
     }
 
     /// Drains and closes, in order.
@@ -124,7 +147,11 @@ impl App {
         if let Some(egress) = self.egress {
             egress.stop().await;
         }
-        self.state.ingress.refused.flush(self.store.as_ref(), self.state.now()).await;
+        self.state
+            .ingress
+            .refused
+            .flush(self.store.as_ref(), self.state.now())
+            .await;
         self.store.close().await;
     }
 }
@@ -145,7 +172,10 @@ fn api_settings(settings: &Settings) -> ApiSettings {
 /// # Errors
 /// As [`crate::store::open`]; and when the master key is missing.
 pub fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, AppError> {
-    Ok(crate::store::open(&settings.store_url(), store_options(settings)?)?)
+    Ok(crate::store::open(
+        &settings.store_url(),
+        store_options(settings)?,
+    )?)
 }
 
 /// Opens the store for reading only, beside a server or without one.
@@ -153,7 +183,10 @@ pub fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, AppError> {
 /// # Errors
 /// As [`crate::store::open_read_only`].
 pub fn open_store_read_only(settings: &Settings) -> Result<Arc<dyn Store>, AppError> {
-    Ok(crate::store::open_read_only(&settings.store_url(), store_options(settings)?)?)
+    Ok(crate::store::open_read_only(
+        &settings.store_url(),
+        store_options(settings)?,
+    )?)
 }
 
 fn store_options(settings: &Settings) -> Result<StoreOptions, AppError> {
@@ -163,7 +196,10 @@ fn store_options(settings: &Settings) -> Result<StoreOptions, AppError> {
 }
 
 fn http_client(settings: &Settings) -> Result<GuardedClient, AppError> {
-    let config = ClientConfig { allow_private: settings.allow_private_targets, ..ClientConfig::default() };
+    let config = ClientConfig {
+        allow_private: settings.allow_private_targets,
+        ..ClientConfig::default()
+    };
     GuardedClient::new(config).map_err(|error| AppError::Start(error.to_string()))
 }
 
@@ -199,7 +235,10 @@ struct Retrying(Arc<Worker>);
 impl Retrier for Retrying {
     async fn retry(&self, scope: Scope, id: ProblemId) -> Result<Retried, Problem> {
         match self.0.retry_problem(scope, id).await {
-            Ok(done) => Ok(Retried { mended: done.mended, left: done.left }),
+            Ok(done) => Ok(Retried {
+                mended: done.mended,
+                left: done.left,
+            }),
             Err(RetryError::Unknown) => Err(Problem::not_found("problem")),
             Err(RetryError::Store(error)) => Err(error.into()),
             Err(error) => Err(Problem::new(Code::Rejected, error.to_string())),
@@ -210,14 +249,25 @@ impl Retrier for Retrying {
 fn report_refused(registry: &Registry) -> usize {
     let catalogue = registry.catalogue();
     for refusal in catalogue.refused() {
-        tracing::error!(folder = refusal.folder, file = refusal.file, line = refusal.line, column = refusal.column, reason = refusal.message, "a connector folder is refused; the others go on");
+        tracing::error!(
+            folder = refusal.folder,
+            file = refusal.file,
+            line = refusal.line,
+            column = refusal.column,
+            reason = refusal.message,
+            "a connector folder is refused; the others go on"
+        );
     }
     catalogue.refused().len()
 }
 
 /// The operator is a reserved merchant that owns shared connections.
 async fn ensure_operator(store: &Arc<dyn Store>, now: Timestamp) -> Result<(), AppError> {
-    if store.merchant(Scope::All, MerchantId::OPERATOR).await?.is_some() {
+    if store
+        .merchant(Scope::All, MerchantId::OPERATOR)
+        .await?
+        .is_some()
+    {
         return Ok(());
     }
     let operator = Merchant {
@@ -241,7 +291,10 @@ async fn ensure_admin(
         return Ok(None);
     }
     let tokens = store.tokens().await?;
-    if tokens.iter().any(|token| token.scope == TokenScope::Admin && token.revoked_at.is_none()) {
+    if tokens
+        .iter()
+        .any(|token| token.scope == TokenScope::Admin && token.revoked_at.is_none())
+    {
         return Ok(None);
     }
     let token = api::auth::random_secret("cdk_", true);
@@ -260,5 +313,12 @@ async fn ensure_admin(
 }
 
 fn audit(at: Timestamp, action: &str, subject: String) -> AuditEntry {
-    AuditEntry { id: AuditId::new(), at, actor: "gateway".into(), action: action.into(), subject, detail: json!({}) }
+    AuditEntry {
+        id: AuditId::new(),
+        at,
+        actor: "gateway".into(),
+        action: action.into(),
+        subject,
+        detail: json!({}),
+    }
 }

@@ -22,8 +22,17 @@ const DEMO_TOKEN_FILE: &str = "demo-admin-token";
 /// # Errors
 /// When the disk says no.
 pub fn make_data_dir(path: &Path) -> Result<(), AppError> {
-    let failed = |error| AppError::Start(format!("cannot make the data directory {}: {error}", path.display()));
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)
+    let failed = |error| {
+        AppError::Start(format!(
+            "cannot make the data directory {}: {error}",
+            path.display()
+        ))
+    };
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(failed)
 }
 
 /// The master key: from the setting, else from the data directory, else made there (embedded store
@@ -33,8 +42,11 @@ pub fn make_data_dir(path: &Path) -> Result<(), AppError> {
 /// When the setting is no key, or a database is there without its key.
 pub fn master_key(settings: &Settings) -> Result<MasterKey, AppError> {
     let parse = |text: &str, whence: &str| {
-        MasterKey::from_base64(text)
-            .map_err(|_| AppError::Start(format!("{whence} is not 32 bytes in base64 (openssl rand -base64 32)")))
+        MasterKey::from_base64(text).map_err(|_| {
+            AppError::Start(format!(
+                "{whence} is not 32 bytes in base64 (openssl rand -base64 32)"
+            ))
+        })
     };
     if let Some(key) = &settings.secret_key {
         return parse(key.expose_secret(), "CROSSDOCK_SECRET_KEY");
@@ -45,7 +57,9 @@ pub fn master_key(settings: &Settings) -> Result<MasterKey, AppError> {
     }
     let url = settings.store_url();
     let Some(database) = url.strip_prefix("sqlite://") else {
-        return Err(AppError::Start("CROSSDOCK_SECRET_KEY must be set for a shared store".into()));
+        return Err(AppError::Start(
+            "CROSSDOCK_SECRET_KEY must be set for a shared store".into(),
+        ));
     };
     if Path::new(database).exists() {
         return Err(AppError::Start(format!(
@@ -74,6 +88,13 @@ pub fn demo_token(settings: &Settings) -> Result<SecretString, AppError> {
 
 fn write_private(file: &Path, text: &str) -> Result<(), AppError> {
     let failed = |error| AppError::Start(format!("cannot write {}: {error}", file.display()));
-    let mut out = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(failed)?;
-    out.write_all(text.as_bytes()).and_then(|()| out.sync_all()).map_err(failed)
+    let mut out = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)
+        .map_err(failed)?;
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.sync_all())
+        .map_err(failed)
 }

@@ -21,9 +21,16 @@ impl Remote {
     /// # Errors
     /// In words, when no token is set.
     pub fn new(settings: &Settings) -> Result<Self, String> {
-        let token = settings.token.as_ref().or(settings.admin_token.as_ref()).ok_or_else(|| {
-            format!("a gateway is running ({}): set CROSSDOCK_TOKEN to a token for it", settings.url())
-        })?;
+        let token = settings
+            .token
+            .as_ref()
+            .or(settings.admin_token.as_ref())
+            .ok_or_else(|| {
+                format!(
+                    "a gateway is running ({}): set CROSSDOCK_TOKEN to a token for it",
+                    settings.url()
+                )
+            })?;
         let http = own_client(Duration::from_secs(60)).map_err(|error| error.to_string())?;
         Ok(Self {
             base: settings.url().trim_end_matches('/').to_owned(),

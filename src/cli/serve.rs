@@ -38,7 +38,11 @@ fn runtime() -> tokio::runtime::Runtime {
         .expect("an async runtime")
 }
 
-async fn serve(mut settings: Settings, demo: bool, streams: &mut Streams<'_>) -> Result<(), String> {
+async fn serve(
+    mut settings: Settings,
+    demo: bool,
+    streams: &mut Streams<'_>,
+) -> Result<(), String> {
     if demo {
         crate::app::demo::prepare(&mut settings).map_err(|error| error.to_string())?;
     }
@@ -50,7 +54,11 @@ async fn serve(mut settings: Settings, demo: bool, streams: &mut Streams<'_>) ->
         .map_err(|error| format!("cannot start: {error}"))?;
     announce(&settings, &app, demo, streams);
     let demo = if demo {
-        Some(crate::app::demo::start(&settings, app.addr).await.map_err(|error| format!("the demo: {error}"))?)
+        Some(
+            crate::app::demo::start(&settings, app.addr)
+                .await
+                .map_err(|error| format!("the demo: {error}"))?,
+        )
     } else {
         None
     };

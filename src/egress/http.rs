@@ -34,7 +34,10 @@ impl Sender for HttpSender {
         let Some(request) = plan(outgoing) else {
             return down(None, "the endpoint's address is no URL");
         };
-        let limits = SendLimits { timeout: TIMEOUT, max_body: MAX_ANSWER };
+        let limits = SendLimits {
+            timeout: TIMEOUT,
+            max_body: MAX_ANSWER,
+        };
         match self.0.send(&request, limits).await {
             Ok(answer) => verdict_of(answer.status, retry_after(&answer)),
             Err(error) => failed(&error),
@@ -46,24 +49,45 @@ fn plan(outgoing: Outgoing) -> Option<PlannedRequest> {
     let url = url::Url::parse(&outgoing.url).ok()?;
     let mut headers = HeaderMap::with_capacity(outgoing.headers.len());
     for (name, value) in outgoing.headers {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?);
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_str(&value).ok()?,
+        );
     }
-    Some(PlannedRequest::new(reqwest::Method::POST, url, headers, outgoing.body))
+    Some(PlannedRequest::new(
+        reqwest::Method::POST,
+        url,
+        headers,
+        outgoing.body,
+    ))
 }
 
 fn retry_after(answer: &Answer) -> Option<Duration> {
-    let seconds = answer.headers.get("retry-after")?.to_str().ok()?.trim().parse().ok()?;
+    let seconds = answer
+        .headers
+        .get("retry-after")?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
     Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
 }
 
 /// An answer too large to read was an answer all the same: its status counts.
 fn failed(error: &SendError) -> Verdict {
     match (error.failure, error.status) {
-        (Failure::TooLarge | Failure::Undecodable | Failure::Broken, Some(status)) => verdict_of(status, None),
+        (Failure::TooLarge | Failure::Undecodable | Failure::Broken, Some(status)) => {
+            verdict_of(status, None)
+        }
         (failure, status) => down(status, failure.code()),
     }
 }
 
 fn down(status: Option<u16>, why: &str) -> Verdict {
-    Verdict::Down { status, why: why.to_owned(), retry_after: None }
+    Verdict::Down {
+        status,
+        why: why.to_owned(),
+        retry_after: None,
+    }
 }

@@ -6,8 +6,8 @@
 
 use super::schedule;
 use super::sender::Verdict;
-use crate::canonical::{DeliveryId, EventId, ProblemId, SubscriptionId, Timestamp};
 use crate::canonical::problem::Class;
+use crate::canonical::{DeliveryId, EventId, ProblemId, SubscriptionId, Timestamp};
 use crate::flow::change::NewProblem;
 use crate::store::query::{DeliveryRow, DeliveryState, EgressProgress, RenderedEvent};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -41,8 +41,14 @@ struct Row {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Endpoint {
-    Up { failures: u32 },
-    Down { probes: u32, probe_at: Timestamp, probing: bool },
+    Up {
+        failures: u32,
+    },
+    Down {
+        probes: u32,
+        probe_at: Timestamp,
+        probing: bool,
+    },
 }
 
 /// The plan of one subscription.
@@ -105,7 +111,14 @@ impl Plan {
                 continue;
             }
             let (id, key) = (row.id, row.ordering_key.clone());
-            self.rows.insert(id, Row { row, in_flight: false, endpoint_was_down: false });
+            self.rows.insert(
+                id,
+                Row {
+                    row,
+                    in_flight: false,
+                    endpoint_was_down: false,
+                },
+            );
             self.enqueue(key, Item::Row(id));
         }
     }
@@ -136,7 +149,14 @@ impl Plan {
     pub fn add_events(&mut self, events: Vec<RenderedEvent>, read_to: u64) {
         for event in events {
             let (sequence, key) = (event.sequence, event.ordering_key.clone());
-            self.fresh.insert(sequence, Fresh { event, done: false, in_flight: false });
+            self.fresh.insert(
+                sequence,
+                Fresh {
+                    event,
+                    done: false,
+                    in_flight: false,
+                },
+            );
             self.enqueue(key, Item::Fresh(sequence));
         }
         self.read_to = self.read_to.max(read_to);
@@ -147,7 +167,9 @@ impl Plan {
     pub fn next(&mut self, now: Timestamp) -> Option<Item> {
         self.wake_timed(now);
         match &mut self.endpoint {
-            Endpoint::Down { probing, probe_at, .. } => {
+            Endpoint::Down {
+                probing, probe_at, ..
+            } => {
                 if *probing || self.in_flight > 0 || now < *probe_at {
                     return None;
                 }
@@ -200,7 +222,11 @@ impl Plan {
     pub fn wake_at(&self) -> Option<Timestamp> {
         let timed = self.timed.first().map(|(at, _)| *at);
         match self.endpoint {
-            Endpoint::Down { probe_at, probing: false, .. } if self.waiting() > 0 => Some(probe_at),
+            Endpoint::Down {
+                probe_at,
+                probing: false,
+                ..
+            } if self.waiting() > 0 => Some(probe_at),
             Endpoint::Down { .. } => None,
             Endpoint::Up { .. } => timed,
         }
@@ -236,7 +262,11 @@ impl Plan {
                 let after = self.fail(item, Some(*status), format!("answered {status}"), down, now);
                 if down { After::EndpointDown } else { after }
             }
-            Verdict::Down { status, why, retry_after } => {
+            Verdict::Down {
+                status,
+                why,
+                retry_after,
+            } => {
                 self.endpoint_fails(now, *retry_after);
                 match self.fail(item, *status, why.clone(), true, now) {
                     After::Dead => After::Dead,
@@ -281,12 +311,17 @@ impl Plan {
     fn offer(&mut self, item: &Item) {
         match item {
             Item::Fresh(sequence) => {
-                let cut_off = self.fresh.get(sequence).and_then(|fresh| fresh.event.cut_off_at);
-                self.ready.insert((cut_off.unwrap_or(Timestamp::MAX), *sequence, item.clone()));
+                let cut_off = self
+                    .fresh
+                    .get(sequence)
+                    .and_then(|fresh| fresh.event.cut_off_at);
+                self.ready
+                    .insert((cut_off.unwrap_or(Timestamp::MAX), *sequence, item.clone()));
             }
             Item::Row(id) => {
                 let at = self.rows.get(id).and_then(|row| row.row.next_at);
-                self.timed.insert((at.unwrap_or(Timestamp::MIN), item.clone()));
+                self.timed
+                    .insert((at.unwrap_or(Timestamp::MIN), item.clone()));
             }
         }
     }
@@ -308,14 +343,17 @@ impl Plan {
 
     /// Takes an item out of its key's queue and offers the next one of that key.
     fn dequeue(&mut self, key: &str, item: &Item) {
-        let Some(queue) = self.keys.get_mut(key) else { return };
+        let Some(queue) = self.keys.get_mut(key) else {
+            return;
+        };
         let was_head = queue.front() == Some(item);
         queue.retain(|queued| queued != item);
         let next = queue.front().cloned();
         if queue.is_empty() {
             self.keys.remove(key);
         }
-        self.ready.retain(|(_, _, ready)| ready != item || !was_head);
+        self.ready
+            .retain(|(_, _, ready)| ready != item || !was_head);
         self.timed.retain(|(_, timed)| timed != item || !was_head);
         if was_head && let Some(next) = next {
             self.offer(&next);
@@ -324,7 +362,9 @@ impl Plan {
 
     /// Like [`Plan::dequeue`] for a head that was in flight, hence in neither set: no search.
     fn pop_head(&mut self, key: &str) {
-        let Some(queue) = self.keys.get_mut(key) else { return };
+        let Some(queue) = self.keys.get_mut(key) else {
+            return;
+        };
         queue.pop_front();
         match queue.front().cloned() {
             Some(next) => self.offer(&next),
@@ -352,17 +392,27 @@ impl Plan {
     fn complete(&mut self, item: &Item) {
         match item {
             Item::Fresh(sequence) => {
-                let Some(fresh) = self.fresh.get_mut(sequence) else { return };
+                let Some(fresh) = self.fresh.get_mut(sequence) else {
+                    return;
+                };
                 fresh.done = true;
                 let key = fresh.event.ordering_key.clone();
                 self.pop_head(&key);
             }
             Item::Row(id) => {
-                let Some(row) = self.rows.remove(id) else { return };
+                let Some(row) = self.rows.remove(id) else {
+                    return;
+                };
                 self.pop_head(&row.row.ordering_key);
                 self.out.upsert.retain(|upsert| upsert.id != *id);
                 if row.row.replay_of.is_some() {
-                    let done = DeliveryRow { state: DeliveryState::Delivered, next_at: None, last_error: None, attempts: row.row.attempts.saturating_add(1), ..row.row };
+                    let done = DeliveryRow {
+                        state: DeliveryState::Delivered,
+                        next_at: None,
+                        last_error: None,
+                        attempts: row.row.attempts.saturating_add(1),
+                        ..row.row
+                    };
                     self.out.upsert.push(done);
                 } else {
                     self.out.resolve.push((row.row.merchant_id, id.to_string()));
@@ -373,8 +423,17 @@ impl Plan {
     }
 
     /// A failed attempt: the delivery becomes (or stays) a row with its next time, or is given up.
-    fn fail(&mut self, item: &Item, status: Option<u16>, why: String, endpoint: bool, now: Timestamp) -> After {
-        let Some(mut row) = self.as_row(item, now) else { return After::WillRetry };
+    fn fail(
+        &mut self,
+        item: &Item,
+        status: Option<u16>,
+        why: String,
+        endpoint: bool,
+        now: Timestamp,
+    ) -> After {
+        let Some(mut row) = self.as_row(item, now) else {
+            return After::WillRetry;
+        };
         if row.attempts == 0 {
             row.first_at = now; // the three days begin with the first attempt, not with the wait
         }
@@ -385,7 +444,9 @@ impl Plan {
         let (id, key) = (row.id, row.ordering_key.clone());
         if row.next_at.is_none() {
             row.state = DeliveryState::Dead;
-            self.out.problems.push((row.merchant_id, dead_problem(&row)));
+            self.out
+                .problems
+                .push((row.merchant_id, dead_problem(&row)));
         }
         self.out.upsert.retain(|upsert| upsert.id != id);
         self.out.upsert.push(row.clone());
@@ -399,7 +460,14 @@ impl Plan {
         {
             *head = Item::Row(id);
         }
-        self.rows.insert(id, Row { row, in_flight: false, endpoint_was_down: endpoint });
+        self.rows.insert(
+            id,
+            Row {
+                row,
+                in_flight: false,
+                endpoint_was_down: endpoint,
+            },
+        );
         self.offer(&Item::Row(id));
         After::WillRetry
     }
@@ -433,13 +501,25 @@ impl Plan {
             .collect();
         for (key, sequences) in blocked {
             for sequence in sequences {
-                let Some(fresh) = self.fresh.remove(&sequence) else { continue };
+                let Some(fresh) = self.fresh.remove(&sequence) else {
+                    continue;
+                };
                 let row = new_row(self.subscription_id, &fresh.event, fresh.event.at);
                 let id = row.id;
                 self.out.upsert.push(row.clone());
-                self.rows.insert(id, Row { row, in_flight: false, endpoint_was_down: false });
+                self.rows.insert(
+                    id,
+                    Row {
+                        row,
+                        in_flight: false,
+                        endpoint_was_down: false,
+                    },
+                );
                 if let Some(queue) = self.keys.get_mut(&key) {
-                    for item in queue.iter_mut().filter(|item| **item == Item::Fresh(sequence)) {
+                    for item in queue
+                        .iter_mut()
+                        .filter(|item| **item == Item::Fresh(sequence))
+                    {
                         *item = Item::Row(id);
                     }
                 }
@@ -454,7 +534,9 @@ impl Plan {
             }
             entry.remove();
         }
-        self.fresh.first_key_value().map_or(self.read_to, |(first, _)| first.saturating_sub(1))
+        self.fresh
+            .first_key_value()
+            .map_or(self.read_to, |(first, _)| first.saturating_sub(1))
     }
 
     // ── endpoint ──────────────────────────────────────────────────────────────────────────────
@@ -469,7 +551,9 @@ impl Plan {
         let heads: Vec<Item> = self.timed.iter().map(|(_, item)| item.clone()).collect();
         for item in heads {
             let Item::Row(id) = &item else { continue };
-            let Some(row) = self.rows.get_mut(id) else { continue };
+            let Some(row) = self.rows.get_mut(id) else {
+                continue;
+            };
             if row.endpoint_was_down {
                 let sequence = row.row.sequence;
                 row.row.next_at = Some(now);
@@ -482,16 +566,30 @@ impl Plan {
     fn endpoint_fails(&mut self, now: Timestamp, retry_after: Option<std::time::Duration>) {
         let probes = match self.endpoint {
             // A straggler of the same outage is no new probe.
-            Endpoint::Down { probes, probing: false, probe_at } => {
-                self.endpoint = Endpoint::Down { probes, probing: false, probe_at };
+            Endpoint::Down {
+                probes,
+                probing: false,
+                probe_at,
+            } => {
+                self.endpoint = Endpoint::Down {
+                    probes,
+                    probing: false,
+                    probe_at,
+                };
                 return;
             }
             Endpoint::Down { probes, .. } => probes.saturating_add(1),
             Endpoint::Up { .. } => 1,
         };
-        let probe_at = retry_after
-            .map_or_else(|| schedule::next_probe(now, probes), |wait| schedule::after(now, wait));
-        self.endpoint = Endpoint::Down { probes, probe_at, probing: false };
+        let probe_at = retry_after.map_or_else(
+            || schedule::next_probe(now, probes),
+            |wait| schedule::after(now, wait),
+        );
+        self.endpoint = Endpoint::Down {
+            probes,
+            probe_at,
+            probing: false,
+        };
     }
 
     /// Counts an event-level refusal; true when there were so many that the endpoint counts as down.

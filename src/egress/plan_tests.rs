@@ -37,7 +37,10 @@ fn one_key_is_sent_in_order_and_others_do_not_wait() {
     assert_eq!(plan.next(at(0)), Some(Item::Fresh(3)));
     assert_eq!(plan.next(at(0)), None);
     plan.finished(&Item::Fresh(3), &Verdict::Delivered, at(1));
-    assert!(plan.progress().is_none_or(|p| p.cursor.is_none()), "1 is not done yet");
+    assert!(
+        plan.progress().is_none_or(|p| p.cursor.is_none()),
+        "1 is not done yet"
+    );
     plan.finished(&Item::Fresh(1), &Verdict::Delivered, at(1));
     assert_eq!(plan.progress().unwrap().cursor, Some(1));
     assert_eq!(plan.next(at(1)), Some(Item::Fresh(2)));
@@ -50,12 +53,22 @@ fn a_refused_event_blocks_its_key_only_and_is_tried_again() {
     let mut plan = plan_with(vec![event(1, "a"), event(2, "a"), event(3, "b")]);
     let first = plan.next(at(0)).unwrap();
     let other = plan.next(at(0)).unwrap();
-    assert_eq!(plan.finished(&first, &Verdict::Refused { status: 400 }, at(1)), After::WillRetry);
+    assert_eq!(
+        plan.finished(&first, &Verdict::Refused { status: 400 }, at(1)),
+        After::WillRetry
+    );
     plan.finished(&other, &Verdict::Delivered, at(1));
     assert_eq!(plan.next(at(1)), None, "2 waits behind 1");
     let progress = plan.progress().unwrap();
     assert_eq!(progress.cursor, Some(3), "1 and 2 have rows now");
-    assert_eq!(progress.upsert.iter().map(|r| r.sequence).collect::<Vec<_>>(), vec![1, 2]);
+    assert_eq!(
+        progress
+            .upsert
+            .iter()
+            .map(|r| r.sequence)
+            .collect::<Vec<_>>(),
+        vec![1, 2]
+    );
     let again = plan.next(at(6)).unwrap();
     assert_eq!(plan.row(&again).unwrap().sequence, 1);
     plan.finished(&again, &Verdict::Delivered, at(6));
@@ -66,7 +79,11 @@ fn a_refused_event_blocks_its_key_only_and_is_tried_again() {
 #[test]
 fn an_endpoint_that_is_down_is_probed_and_drains_at_once_when_it_is_back() {
     let mut plan = plan_with((1..=50).map(|n| event(n, &format!("k{n}"))).collect());
-    let down = Verdict::Down { status: None, why: "refused".into(), retry_after: None };
+    let down = Verdict::Down {
+        status: None,
+        why: "refused".into(),
+        retry_after: None,
+    };
     let sent: Vec<Item> = (0..8).filter_map(|_| plan.next(at(0))).collect();
     assert_eq!(sent.len(), 8);
     for item in &sent {
@@ -110,7 +127,13 @@ fn a_delivery_is_dead_after_three_days_and_frees_its_key() {
             other => unreachable!("{other:?}"),
         }
         // Another key is delivered in between, so the endpoint counts as up.
-        plan.add_events(vec![event(1_000_000 + u64::try_from(now.as_second()).unwrap(), "z")], 0);
+        plan.add_events(
+            vec![event(
+                1_000_000 + u64::try_from(now.as_second()).unwrap(),
+                "z",
+            )],
+            0,
+        );
         let z = plan.next(now).unwrap();
         plan.finished(&z, &Verdict::Delivered, now);
         now = plan.wake_at().unwrap();

@@ -46,8 +46,17 @@ mod tests {
     fn gives_up_after_three_days_and_not_before() {
         let first: Timestamp = "2026-11-20T00:00:00Z".parse().unwrap();
         let late: Timestamp = "2026-11-22T23:59:59Z".parse().unwrap();
-        assert_eq!(next_attempt(late, first, 40), Some("2026-11-23T07:59:59Z".parse().unwrap()));
-        assert_eq!(next_attempt("2026-11-23T00:00:00Z".parse().unwrap(), first, 41), None);
-        assert_eq!(next_attempt(first, first, 1), Some("2026-11-20T00:00:05Z".parse().unwrap()));
+        assert_eq!(
+            next_attempt(late, first, 40),
+            Some("2026-11-23T07:59:59Z".parse().unwrap())
+        );
+        assert_eq!(
+            next_attempt("2026-11-23T00:00:00Z".parse().unwrap(), first, 41),
+            None
+        );
+        assert_eq!(
+            next_attempt(first, first, 1),
+            Some("2026-11-20T00:00:05Z".parse().unwrap())
+        );
     }
 }

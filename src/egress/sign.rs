@@ -28,7 +28,10 @@ impl Signer {
     /// # Errors
     /// [`BadSecret`] when it is no such text.
     pub fn new(secret: &SecretString) -> Result<Self, BadSecret> {
-        let encoded = secret.expose_secret().strip_prefix(SECRET_PREFIX).ok_or(BadSecret)?;
+        let encoded = secret
+            .expose_secret()
+            .strip_prefix(SECRET_PREFIX)
+            .ok_or(BadSecret)?;
         let key = STANDARD.decode(encoded).map_err(|_| BadSecret)?;
         if key.is_empty() {
             return Err(BadSecret);
@@ -65,7 +68,9 @@ mod tests {
         let secret = new_secret();
         let body = r#"{"type":"order.received","data":{"name":"Ελένη Κρūmiņa"}}"#;
         let now = jiff::Timestamp::now().as_second();
-        let signature = Signer::new(&secret).unwrap().sign("evt_1", now, body.as_bytes());
+        let signature = Signer::new(&secret)
+            .unwrap()
+            .sign("evt_1", now, body.as_bytes());
         let published = standardwebhooks::Webhook::new(secret.expose_secret()).unwrap();
         let mut headers = http_headers(&[
             ("webhook-id", "evt_1"),
@@ -79,13 +84,19 @@ mod tests {
     }
 
     fn http_headers(pairs: &[(&'static str, &str)]) -> http::HeaderMap {
-        pairs.iter().map(|(k, v)| (http::HeaderName::from_static(k), v.parse().unwrap())).collect()
+        pairs
+            .iter()
+            .map(|(k, v)| (http::HeaderName::from_static(k), v.parse().unwrap()))
+            .collect()
     }
 
     #[test]
     fn other_texts_are_no_secrets() {
         for bad in ["", "whsec_", "whsec_%%%", "abc"] {
-            assert!(Signer::new(&SecretString::from(bad.to_owned())).is_err(), "{bad}");
+            assert!(
+                Signer::new(&SecretString::from(bad.to_owned())).is_err(),
+                "{bad}"
+            );
         }
     }
 }

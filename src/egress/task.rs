@@ -8,7 +8,9 @@ use super::sender::{Outgoing, Sender, Verdict};
 use super::sign::Signer;
 use crate::canonical::{SubscriptionId, Timestamp};
 use crate::clock::Clock;
-use crate::store::query::{DeliveryRow, DeliveryState, RenderedEvent, Subscription, SubscriptionState};
+use crate::store::query::{
+    DeliveryRow, DeliveryState, RenderedEvent, Subscription, SubscriptionState,
+};
 use crate::store::{Scope, Store, StoreError};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -144,7 +146,15 @@ impl Task {
         let plan = Plan::new(subscription.id, subscription.cursor, rows);
         let wake = deps.store.wake().events();
         let sending = FuturesUnordered::new();
-        Ok(Self { deps, subscription, signer, plan, wake, sending, uncommitted: 0 })
+        Ok(Self {
+            deps,
+            subscription,
+            signer,
+            plan,
+            wake,
+            sending,
+            uncommitted: 0,
+        })
     }
 
     /// Reads, sends and waits once. `false` when the subscription is over.
@@ -180,8 +190,13 @@ impl Task {
 
     /// Reads events ahead; true when there were some.
     async fn read(&mut self) -> Result<bool, StoreError> {
-        let Some((after, limit)) = self.plan.wants() else { return Ok(false) };
-        let scope = self.subscription.merchant_id.map_or(Scope::All, Scope::Merchant);
+        let Some((after, limit)) = self.plan.wants() else {
+            return Ok(false);
+        };
+        let scope = self
+            .subscription
+            .merchant_id
+            .map_or(Scope::All, Scope::Merchant);
         let types = &self.subscription.event_types;
         let page = self.deps.store.events(scope, after, limit, types).await?;
         let moved = page.next > after;
@@ -194,7 +209,9 @@ impl Task {
     /// Sends as much as may go now.
     async fn fill(&mut self) -> Result<(), StoreError> {
         while self.sending.len() < self.deps.concurrency {
-            let Some(item) = self.plan.next(self.deps.clock.now()) else { return Ok(()) };
+            let Some(item) = self.plan.next(self.deps.clock.now()) else {
+                return Ok(());
+            };
             let row = self.plan.row(&item).cloned();
             let event = match (&row, self.plan.event(&item)) {
                 (Some(row), _) => self.deps.store.event(Scope::All, row.event_id).await?,
@@ -204,7 +221,8 @@ impl Task {
                 Some(event) => self.send(item, event, row),
                 None => {
                     // Retention removed the event: there is nothing left to deliver.
-                    self.plan.finished(&item, &Verdict::Delivered, self.deps.clock.now());
+                    self.plan
+                        .finished(&item, &Verdict::Delivered, self.deps.clock.now());
                 }
             }
         }
@@ -225,13 +243,22 @@ impl Task {
         if let Some(original) = row.as_ref().and_then(|row| row.replay_of) {
             headers.push(("crossdock-replay-of", original.to_string()));
         }
-        let outgoing = Outgoing { url: self.subscription.url.clone(), headers, body };
+        let outgoing = Outgoing {
+            url: self.subscription.url.clone(),
+            headers,
+            body,
+        };
         let sender = self.deps.sender.clone();
         let event_at = event.at;
         self.sending.push(Box::pin(async move {
             let started = std::time::Instant::now();
             let verdict = sender.send(outgoing).await;
-            Sent { item, verdict, event_at, duration: started.elapsed() }
+            Sent {
+                item,
+                verdict,
+                event_at,
+                duration: started.elapsed(),
+            }
         }));
     }
 
@@ -246,7 +273,10 @@ impl Task {
             self.commit().await?;
             let reason = Some("the endpoint answered 410 Gone".to_owned());
             let state = SubscriptionState::Disabled;
-            self.deps.store.set_subscription_state(self.subscription.id, state, reason, None).await?;
+            self.deps
+                .store
+                .set_subscription_state(self.subscription.id, state, reason, None)
+                .await?;
             return Ok(false);
         }
         Ok(true)
@@ -272,8 +302,12 @@ impl Task {
                 tracing::info!(%subscription, waiting = self.plan.waiting(), "the endpoint is back: draining");
             }
             After::Delivered => tracing::debug!(%subscription, duration_ms, "delivered"),
-            After::EndpointDown if was_down => tracing::debug!(%subscription, duration_ms, verdict = ?sent.verdict, "still down"),
-            _ => tracing::warn!(%subscription, duration_ms, result, verdict = ?sent.verdict, "a delivery failed"),
+            After::EndpointDown if was_down => {
+                tracing::debug!(%subscription, duration_ms, verdict = ?sent.verdict, "still down")
+            }
+            _ => {
+                tracing::warn!(%subscription, duration_ms, result, verdict = ?sent.verdict, "a delivery failed")
+            }
         }
     }
 
@@ -289,16 +323,24 @@ impl Task {
     async fn look_again(&mut self) -> Result<bool, StoreError> {
         self.commit().await?;
         let all = self.deps.store.subscriptions(Scope::All).await?;
-        let Some(now) = all.into_iter().find(|s| s.id == self.subscription.id) else { return Ok(false) };
+        let Some(now) = all.into_iter().find(|s| s.id == self.subscription.id) else {
+            return Ok(false);
+        };
         if now.state != SubscriptionState::Active {
             self.drain().await;
             return Ok(false);
         }
         self.subscription.event_types = now.event_types;
         self.subscription.url = now.url;
-        let rows = self.deps.store.open_deliveries(self.subscription.id).await?;
-        let rows: Vec<DeliveryRow> =
-            rows.into_iter().filter(|row| row.state == DeliveryState::Waiting).collect();
+        let rows = self
+            .deps
+            .store
+            .open_deliveries(self.subscription.id)
+            .await?;
+        let rows: Vec<DeliveryRow> = rows
+            .into_iter()
+            .filter(|row| row.state == DeliveryState::Waiting)
+            .collect();
         let waiting: BTreeSet<_> = rows.iter().map(|row| row.id).collect();
         self.plan.drop_rows_except(&waiting);
         self.plan.add_rows(rows);
@@ -306,7 +348,9 @@ impl Task {
     }
 
     fn until_next(&self) -> Duration {
-        let Some(at) = self.plan.wake_at() else { return LOOK_AGAIN };
+        let Some(at) = self.plan.wake_at() else {
+            return LOOK_AGAIN;
+        };
         let wait = at.duration_since(self.deps.clock.now());
         Duration::try_from(wait).unwrap_or_default().min(LOOK_AGAIN)
     }
@@ -326,8 +370,12 @@ impl Task {
 
 /// The event's JSON; a replay says so in its body too.
 fn body_of(event: &RenderedEvent, row: Option<&DeliveryRow>) -> Bytes {
-    let Some(original) = row.and_then(|row| row.replay_of) else { return event.json.clone() };
-    let Some(rest) = event.json.strip_prefix(b"{") else { return event.json.clone() };
+    let Some(original) = row.and_then(|row| row.replay_of) else {
+        return event.json.clone();
+    };
+    let Some(rest) = event.json.strip_prefix(b"{") else {
+        return event.json.clone();
+    };
     let mut body = format!("{{\"replay_of\":\"{original}\",").into_bytes();
     body.extend_from_slice(rest);
     Bytes::from(body)

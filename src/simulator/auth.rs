@@ -14,7 +14,11 @@ use std::collections::BTreeMap;
 use subtle::ConstantTimeEq;
 
 /// RFC 3986 unreserved characters stay.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 /// How far a signature's time may be off, in seconds.
 const OAUTH_WINDOW_S: u64 = 15 * 60;
 
@@ -42,41 +46,84 @@ impl Callers {
     ///
     /// # Errors
     /// When a `when` of the manifest does not compile.
-    pub fn new(manifest: &Manifest, credentials: BTreeMap<String, String>, library: &Library) -> Result<Self, SimError> {
+    pub fn new(
+        manifest: &Manifest,
+        credentials: BTreeMap<String, String>,
+        library: &Library,
+    ) -> Result<Self, SimError> {
         let mut ways = Vec::new();
         for auth in &manifest.auth {
-            let when = auth.when.as_ref().map(|when| Program::new("manifest.toml (auth)", when, library));
-            ways.push((when.transpose().map_err(|error| SimError::Data(error.to_string()))?, auth.kind.clone()));
+            let when = auth
+                .when
+                .as_ref()
+                .map(|when| Program::new("manifest.toml (auth)", when, library));
+            ways.push((
+                when.transpose()
+                    .map_err(|error| SimError::Data(error.to_string()))?,
+                auth.kind.clone(),
+            ));
         }
         Ok(Self { ways, credentials })
     }
 
     /// True when the way that the manifest would use for this URL proves the caller.
     pub fn accept(&self, call: &Call) -> bool {
-        let Some((_, kind)) = self.ways.iter().find(|(when, _)| when.as_ref().is_none_or(|when| holds(when, &call.url))) else {
+        let Some((_, kind)) = self
+            .ways
+            .iter()
+            .find(|(when, _)| when.as_ref().is_none_or(|when| holds(when, &call.url)))
+        else {
             return self.ways.is_empty();
         };
-        let header = |name: &str| call.headers.get(name).map(String::as_str).unwrap_or_default();
+        let header = |name: &str| {
+            call.headers
+                .get(name)
+                .map(String::as_str)
+                .unwrap_or_default()
+        };
         match kind {
             AuthKind::None => true,
             AuthKind::Basic { username, password } => {
                 let pair = format!("{}:{}", self.fill(username), self.fill(password));
-                let given = header("authorization").strip_prefix("Basic ").unwrap_or_default();
-                same(given, &base64::engine::general_purpose::STANDARD.encode(pair))
+                let given = header("authorization")
+                    .strip_prefix("Basic ")
+                    .unwrap_or_default();
+                same(
+                    given,
+                    &base64::engine::general_purpose::STANDARD.encode(pair),
+                )
             }
-            AuthKind::Bearer { token } => same(header("authorization"), &format!("Bearer {}", self.fill(token))),
-            AuthKind::Header { headers } => headers.iter().all(|(name, value)| same(header(&name.to_lowercase()), &self.fill(value))),
+            AuthKind::Bearer { token } => same(
+                header("authorization"),
+                &format!("Bearer {}", self.fill(token)),
+            ),
+            AuthKind::Header { headers } => headers
+                .iter()
+                .all(|(name, value)| same(header(&name.to_lowercase()), &self.fill(value))),
             AuthKind::Query { params } => params.iter().all(|(name, value)| {
-                call.query.iter().any(|(given, text)| given == name && same(text, &self.fill(value)))
+                call.query
+                    .iter()
+                    .any(|(given, text)| given == name && same(text, &self.fill(value)))
             }),
-            AuthKind::Oauth1 { consumer_key, consumer_secret } => {
-                oauth1(call, &self.fill(consumer_key), &self.fill(consumer_secret), now_s()).is_some()
-            }
+            AuthKind::Oauth1 {
+                consumer_key,
+                consumer_secret,
+            } => oauth1(
+                call,
+                &self.fill(consumer_key),
+                &self.fill(consumer_secret),
+                now_s(),
+            )
+            .is_some(),
         }
     }
 
     fn fill(&self, template: &str) -> String {
-        self.credentials.iter().fold(template.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
+        self.credentials
+            .iter()
+            .fold(template.to_owned(), |text, (name, value)| {
+                text.replace(&format!("{{{name}}}"), value)
+            })
     }
 }
 
@@ -96,14 +143,23 @@ fn now_s() -> u64 {
 /// Proves an OAuth 1.0a one-legged call (RFC 5849, HMAC-SHA256), its parameters in the query or the header.
 fn oauth1(call: &Call, consumer_key: &str, consumer_secret: &str, now_s: u64) -> Option<()> {
     let mut params = call.query.clone();
-    if let Some(list) = call.headers.get("authorization").and_then(|value| value.strip_prefix("OAuth ")) {
+    if let Some(list) = call
+        .headers
+        .get("authorization")
+        .and_then(|value| value.strip_prefix("OAuth "))
+    {
         params.extend(list.split(',').filter_map(|pair| {
             let (name, value) = pair.trim().split_once('=')?;
             let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
             Some((decode(name), decode(value.trim_matches('"'))))
         }));
     }
-    let param = |name: &str| params.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
+    let param = |name: &str| {
+        params
+            .iter()
+            .find(|(given, _)| given == name)
+            .map(|(_, value)| value.as_str())
+    };
     let at: u64 = param("oauth_timestamp")?.parse().ok()?;
     let signed = param("oauth_signature")?.to_owned();
     let fits = same(param("oauth_consumer_key")?, consumer_key)
@@ -111,7 +167,8 @@ fn oauth1(call: &Call, consumer_key: &str, consumer_secret: &str, now_s: u64) ->
         && param("oauth_nonce").is_some_and(|nonce| !nonce.is_empty())
         && at.abs_diff(now_s) <= OAUTH_WINDOW_S;
     let base = base_string(&call.method, &call.url, &params);
-    let mut mac = Hmac::<Sha256>::new_from_slice(format!("{}&", encode(consumer_secret)).as_bytes()).ok()?;
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(format!("{}&", encode(consumer_secret)).as_bytes()).ok()?;
     mac.update(base.as_bytes());
     let wanted = base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes());
     (fits && same(&signed, &wanted)).then_some(())
@@ -125,7 +182,11 @@ fn base_string(method: &str, url: &str, params: &[(String, String)]) -> String {
         .map(|(name, value)| (encode(name), encode(value)))
         .collect();
     pairs.sort();
-    let joined = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&");
+    let joined = pairs
+        .into_iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect::<Vec<_>>()
+        .join("&");
     format!("{method}&{}&{}", encode(url), encode(&joined))
 }
 
@@ -141,8 +202,18 @@ mod tests {
     /// The base string of RFC 5849, 3.4.1.1, less its body parameters.
     #[test]
     fn the_base_string_is_the_standards() {
-        let pairs = [("b5", "=%3D"), ("a3", "a"), ("c@", ""), ("a2", "r b"), ("oauth_consumer_key", "9djdj82h48djs9d2"), ("oauth_signature", "x")];
-        let params: Vec<_> = pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let pairs = [
+            ("b5", "=%3D"),
+            ("a3", "a"),
+            ("c@", ""),
+            ("a2", "r b"),
+            ("oauth_consumer_key", "9djdj82h48djs9d2"),
+            ("oauth_signature", "x"),
+        ];
+        let params: Vec<_> = pairs
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+            .collect();
         assert_eq!(
             base_string("POST", "http://example.com/request", &params),
             "POST&http%3A%2F%2Fexample.com%2Frequest&a2%3Dr%2520b%26a3%3Da%26b5%3D%253D%25253D%26c%2540%3D%26oauth_consumer_key%3D9djdj82h48djs9d2"
@@ -151,18 +222,33 @@ mod tests {
 
     #[test]
     fn a_signature_is_computed_anew() {
-        let mut call = Call { method: "GET".into(), url: "http://shop.test/wp-json/wc/v3/orders".into(), ..Call::default() };
-        for (name, value) in [("oauth_consumer_key", "ck"), ("oauth_nonce", "n"), ("oauth_signature_method", "HMAC-SHA256"), ("oauth_timestamp", "1000"), ("per_page", "1")] {
+        let mut call = Call {
+            method: "GET".into(),
+            url: "http://shop.test/wp-json/wc/v3/orders".into(),
+            ..Call::default()
+        };
+        for (name, value) in [
+            ("oauth_consumer_key", "ck"),
+            ("oauth_nonce", "n"),
+            ("oauth_signature_method", "HMAC-SHA256"),
+            ("oauth_timestamp", "1000"),
+            ("per_page", "1"),
+        ] {
             call.query.push((name.into(), value.into()));
         }
         let mut mac = Hmac::<Sha256>::new_from_slice(b"cs&").unwrap();
         mac.update(base_string(&call.method, &call.url, &call.query).as_bytes());
-        let signature = base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes());
+        let signature =
+            base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes());
         call.query.push(("oauth_signature".into(), signature));
         assert_eq!(oauth1(&call, "ck", "cs", 1_100), Some(()));
         assert_eq!(oauth1(&call, "ck", "other", 1_100), None, "another secret");
         assert_eq!(oauth1(&call, "ck", "cs", 5_000), None, "too old");
         call.query.push(("page".into(), "2".into()));
-        assert_eq!(oauth1(&call, "ck", "cs", 1_100), None, "a parameter added after signing");
+        assert_eq!(
+            oauth1(&call, "ck", "cs", 1_100),
+            None,
+            "a parameter added after signing"
+        );
     }
 }

@@ -11,8 +11,8 @@ use base64::Engine as _;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -66,11 +66,24 @@ pub(crate) struct Emitter {
 
 impl Emitter {
     /// Starts the sender.
-    pub(crate) fn start(engine: Engine, verify: Option<Verify>) -> Result<(Self, tokio::task::AbortHandle), SimError> {
+    pub(crate) fn start(
+        engine: Engine,
+        verify: Option<Verify>,
+    ) -> Result<(Self, tokio::task::AbortHandle), SimError> {
         let (queue, inbox) = mpsc::unbounded_channel();
-        let emitter = Self { queue, counters: Arc::default(), faults: Arc::default() };
+        let emitter = Self {
+            queue,
+            counters: Arc::default(),
+            faults: Arc::default(),
+        };
         let client = client().map_err(|error| SimError::Start(error.to_string()))?;
-        let sender = Sender { engine, verify, client, counters: Arc::clone(&emitter.counters), faults: Arc::clone(&emitter.faults) };
+        let sender = Sender {
+            engine,
+            verify,
+            client,
+            counters: Arc::clone(&emitter.counters),
+            faults: Arc::clone(&emitter.faults),
+        };
         let task = tokio::spawn(sender.run(inbox)).abort_handle();
         Ok((emitter, task))
     }
@@ -102,7 +115,12 @@ impl Sender {
     async fn run(self, mut inbox: mpsc::UnboundedReceiver<Webhook>) {
         let mut held_back: Option<Webhook> = None;
         while let Some(webhook) = inbox.recv().await {
-            let fault = if webhook.url.is_none() { self.faults.for_webhook() } else { None }.unwrap_or_default();
+            let fault = if webhook.url.is_none() {
+                self.faults.for_webhook()
+            } else {
+                None
+            }
+            .unwrap_or_default();
             if fault.reorder_webhooks && held_back.is_none() {
                 held_back = Some(webhook);
                 continue;
@@ -129,14 +147,33 @@ impl Sender {
         };
         for (url, target) in targets {
             let request = match &webhook.form {
-                Some(form) => self.client.post(&url).header("content-type", "application/x-www-form-urlencoded").body(form_text(form)),
+                Some(form) => self
+                    .client
+                    .post(&url)
+                    .header("content-type", "application/x-www-form-urlencoded")
+                    .body(form_text(form)),
                 None => self.signed(&url, webhook, &target).await,
             };
-            let status = request.send().await.ok().map(|answer| answer.status().as_u16());
+            let status = request
+                .send()
+                .await
+                .ok()
+                .map(|answer| answer.status().as_u16());
             self.counters.sent.fetch_add(1, Ordering::Relaxed);
             let accepted = status.is_some_and(|status| (200..300).contains(&status));
-            if accepted { &self.counters.accepted } else { &self.counters.failed }.fetch_add(1, Ordering::Relaxed);
-            let told = self.engine.change(Place::Delivered, json!({"topic": webhook.topic, "target": target, "status": status})).await;
+            if accepted {
+                &self.counters.accepted
+            } else {
+                &self.counters.failed
+            }
+            .fetch_add(1, Ordering::Relaxed);
+            let told = self
+                .engine
+                .change(
+                    Place::Delivered,
+                    json!({"topic": webhook.topic, "target": target, "status": status}),
+                )
+                .await;
             if let Err(error) = told {
                 tracing::warn!(error, "the simulator's `delivered` failed");
             }
@@ -144,7 +181,11 @@ impl Sender {
     }
 
     async fn targets(&self, topic: &str) -> Vec<(String, Value)> {
-        match self.engine.look(Place::Targets, json!({"topic": topic})).await {
+        match self
+            .engine
+            .look(Place::Targets, json!({"topic": topic}))
+            .await
+        {
             Ok(Value::Array(targets)) => targets
                 .into_iter()
                 .filter_map(|target| Some((target.get("url")?.as_str()?.to_owned(), target)))
@@ -157,16 +198,26 @@ impl Sender {
         }
     }
 
-    async fn signed(&self, url: &str, webhook: &Webhook, target: &Value) -> reqwest::RequestBuilder {
+    async fn signed(
+        &self,
+        url: &str,
+        webhook: &Webhook,
+        target: &Value,
+    ) -> reqwest::RequestBuilder {
         let body = webhook.body.to_string();
-        let mut request = self.client.post(url).header("content-type", "application/json");
+        let mut request = self
+            .client
+            .post(url)
+            .header("content-type", "application/json");
         let input = json!({"topic": webhook.topic, "target": target});
         if let Ok(Value::Object(headers)) = self.engine.look(Place::Headers, input).await {
             for (name, value) in &headers {
                 request = request.header(name, value.as_str().unwrap_or_default());
             }
         }
-        if let (Some(verify), Some(secret)) = (&self.verify, target.get("secret").and_then(Value::as_str)) {
+        if let (Some(verify), Some(secret)) =
+            (&self.verify, target.get("secret").and_then(Value::as_str))
+        {
             let (header, signature) = sign(verify, secret, body.as_bytes());
             request = request.header(header, signature);
         }
@@ -176,7 +227,13 @@ impl Sender {
 
 /// Header and signature of a body, as the provider makes them.
 pub fn sign(verify: &Verify, secret: &str, body: &[u8]) -> (String, String) {
-    let Verify::Hmac { algorithm, header, encoding, prefix, .. } = verify;
+    let Verify::Hmac {
+        algorithm,
+        header,
+        encoding,
+        prefix,
+        ..
+    } = verify;
     let digest = match algorithm {
         HashAlgorithm::Sha1 => mac::<Hmac<sha1::Sha1>>(secret, body),
         HashAlgorithm::Sha256 => mac::<Hmac<sha2::Sha256>>(secret, body),
@@ -186,15 +243,21 @@ pub fn sign(verify: &Verify, secret: &str, body: &[u8]) -> (String, String) {
         Encoding::Base64 => base64::engine::general_purpose::STANDARD.encode(digest),
         Encoding::Hex => hex::encode(digest),
     };
-    (header.clone(), format!("{}{text}", prefix.as_deref().unwrap_or_default()))
+    (
+        header.clone(),
+        format!("{}{text}", prefix.as_deref().unwrap_or_default()),
+    )
 }
 
 fn mac<M: Mac + KeyInit>(secret: &str, body: &[u8]) -> Vec<u8> {
     // HMAC takes keys of any length.
-    <M as KeyInit>::new_from_slice(secret.as_bytes()).map_or_else(|_| Vec::new(), |mut mac| {
-        mac.update(body);
-        mac.finalize().into_bytes().to_vec()
-    })
+    <M as KeyInit>::new_from_slice(secret.as_bytes()).map_or_else(
+        |_| Vec::new(),
+        |mut mac| {
+            mac.update(body);
+            mac.finalize().into_bytes().to_vec()
+        },
+    )
 }
 
 fn form_text(form: &Map<String, Value>) -> String {
@@ -209,7 +272,9 @@ fn form_text(form: &Map<String, Value>) -> String {
 pub(crate) fn read(value: Option<&Value>) -> Result<Vec<Webhook>, String> {
     match value {
         None | Some(Value::Null) => Ok(Vec::new()),
-        Some(list) => Vec::<Webhook>::deserialize(list).map_err(|error| format!("webhooks: {error}")),
+        Some(list) => {
+            Vec::<Webhook>::deserialize(list).map_err(|error| format!("webhooks: {error}"))
+        }
     }
 }
 

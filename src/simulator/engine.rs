@@ -36,8 +36,15 @@ pub(crate) struct Outcome {
 type Reply = tokio::sync::oneshot::Sender<Result<Outcome, String>>;
 
 enum Command {
-    Run { place: Place, input: Value, keeps_state: bool, reply: Reply },
-    State { reply: Reply },
+    Run {
+        place: Place,
+        input: Value,
+        keeps_state: bool,
+        reply: Reply,
+    },
+    State {
+        reply: Reply,
+    },
 }
 
 /// The state thread's door. A clone is another key to it.
@@ -60,7 +67,12 @@ impl Engine {
                 while let Ok(command) = inbox.recv() {
                     // A caller that went away needs no answer.
                     let _ = match command {
-                        Command::Run { place, input, keeps_state, reply } => reply.send(keeper.run(&place, &input, keeps_state)),
+                        Command::Run {
+                            place,
+                            input,
+                            keeps_state,
+                            reply,
+                        } => reply.send(keeper.run(&place, &input, keeps_state)),
                         Command::State { reply } => reply.send(keeper.state()),
                     };
                 }
@@ -75,12 +87,24 @@ impl Engine {
 
     /// Runs a route or control; its new state is kept.
     pub(crate) async fn change(&self, place: Place, input: Value) -> Result<Value, String> {
-        self.ask(|reply| Command::Run { place, input, keeps_state: true, reply }).await
+        self.ask(|reply| Command::Run {
+            place,
+            input,
+            keeps_state: true,
+            reply,
+        })
+        .await
     }
 
     /// Evaluates an expression that only looks.
     pub(crate) async fn look(&self, place: Place, input: Value) -> Result<Value, String> {
-        self.ask(|reply| Command::Run { place, input, keeps_state: false, reply }).await
+        self.ask(|reply| Command::Run {
+            place,
+            input,
+            keeps_state: false,
+            reply,
+        })
+        .await
     }
 
     /// The whole state.
@@ -92,7 +116,10 @@ impl Engine {
         let (reply, answer) = tokio::sync::oneshot::channel();
         let gone = || "the simulator has stopped".to_owned();
         self.commands.send(command(reply)).map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?.map(|outcome| outcome.value)
+        answer
+            .await
+            .map_err(|_| gone())?
+            .map(|outcome| outcome.value)
     }
 }
 
@@ -108,7 +135,8 @@ impl Keeper {
         let compile = |name: &str, expression: &str| {
             let label = format!("{}/simulator/routes.toml ({name})", data.id);
             let source = format!("{}\n{expression}", data.lib);
-            Program::new(&label, &source, library).map_err(|error| SimError::Data(error.to_string()))
+            Program::new(&label, &source, library)
+                .map_err(|error| SimError::Data(error.to_string()))
         };
         let mut programs = HashMap::new();
         let mut add = |place: Place, name: &str, expression: &str| -> Result<(), SimError> {
@@ -116,7 +144,10 @@ impl Keeper {
             Ok(())
         };
         let file = &data.file;
-        for Route { name, run, when, .. } in file.routes.iter().chain(&file.control) {
+        for Route {
+            name, run, when, ..
+        } in file.routes.iter().chain(&file.control)
+        {
             add(Place::Route(name.clone()), name, run)?;
             if let Some(when) = when {
                 add(Place::When(name.clone()), name, when)?;
@@ -134,11 +165,24 @@ impl Keeper {
         }
         let constants = json!({"options": options.options, "seed": options.seed});
         let start = compile("start", &file.start)?;
-        let mut keeper = Self { programs, state: Val::Null, constants };
+        let mut keeper = Self {
+            programs,
+            state: Val::Null,
+            constants,
+        };
         keeper.state = keeper
             .input(&json!({}))
-            .and_then(|input| start.run_one(input, &Scope::default()).map_err(|error| error.message()))
-            .map_err(|error| SimError::Data(format!("{}/simulator/routes.toml (start): {error}", data.id)))?;
+            .and_then(|input| {
+                start
+                    .run_one(input, &Scope::default())
+                    .map_err(|error| error.message())
+            })
+            .map_err(|error| {
+                SimError::Data(format!(
+                    "{}/simulator/routes.toml (start): {error}",
+                    data.id
+                ))
+            })?;
         Ok(keeper)
     }
 
@@ -146,13 +190,24 @@ impl Keeper {
     fn input(&self, given: &Value) -> Result<Val, String> {
         let mut all = given.clone();
         if let (Some(all), Some(constants)) = (all.as_object_mut(), self.constants.as_object()) {
-            all.extend(constants.iter().map(|(key, value)| (key.clone(), value.clone())));
-            let now = jiff::Timestamp::now().round(jiff::Unit::Second).map_err(|error| error.to_string())?;
+            all.extend(
+                constants
+                    .iter()
+                    .map(|(key, value)| (key.clone(), value.clone())),
+            );
+            let now = jiff::Timestamp::now()
+                .round(jiff::Unit::Second)
+                .map_err(|error| error.to_string())?;
             all.insert("now".to_owned(), Value::String(now.to_string()));
         }
         let input = from_serde(&all).map_err(|error| error.to_string())?;
-        let Val::Obj(object) = input else { return Err("an input is an object".to_owned()) };
-        let mut object: Map = object.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        let Val::Obj(object) = input else {
+            return Err("an input is an object".to_owned());
+        };
+        let mut object: Map = object
+            .iter()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
         object.insert(key("state"), self.state.clone());
         Ok(Val::obj(object))
     }
@@ -160,20 +215,34 @@ impl Keeper {
     fn run(&mut self, place: &Place, given: &Value, keeps_state: bool) -> Result<Outcome, String> {
         let program = self.programs.get(place).ok_or("no such program")?;
         let input = self.input(given)?;
-        let output = program.run_one(input, &Scope::default()).map_err(|error| format!("{}: {}", program.label(), error.message()))?;
+        let output = program
+            .run_one(input, &Scope::default())
+            .map_err(|error| format!("{}: {}", program.label(), error.message()))?;
         if !keeps_state {
-            return Ok(Outcome { value: value_of(&output)? });
+            return Ok(Outcome {
+                value: value_of(&output)?,
+            });
         }
-        let Val::Obj(object) = &output else { return Err(format!("{}: yields no object", program.label())) };
+        let Val::Obj(object) = &output else {
+            return Err(format!("{}: yields no object", program.label()));
+        };
         if let Some(state) = object.get(&key("state")) {
             self.state = state.clone();
         }
-        let rest: Map = object.iter().filter(|(name, _)| **name != key("state")).map(|(k, v)| (k.clone(), v.clone())).collect();
-        Ok(Outcome { value: value_of(&Val::obj(rest))? })
+        let rest: Map = object
+            .iter()
+            .filter(|(name, _)| **name != key("state"))
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect();
+        Ok(Outcome {
+            value: value_of(&Val::obj(rest))?,
+        })
     }
 
     fn state(&self) -> Result<Outcome, String> {
-        Ok(Outcome { value: value_of(&self.state)? })
+        Ok(Outcome {
+            value: value_of(&self.state)?,
+        })
     }
 }
 

@@ -63,7 +63,9 @@ impl Faults {
     }
     /// Takes the next fault for a call of this route.
     pub fn for_call(&self, route: &str) -> Option<Fault> {
-        self.take(|fault| !fault.hits_webhooks() && fault.route.as_deref().is_none_or(|name| name == route))
+        self.take(|fault| {
+            !fault.hits_webhooks() && fault.route.as_deref().is_none_or(|name| name == route)
+        })
     }
     /// Takes the next fault for a webhook.
     pub fn for_webhook(&self) -> Option<Fault> {
@@ -80,6 +82,9 @@ impl Faults {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Vec<Fault>) -> T) -> T {
-        act(&mut self.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+        act(&mut self
+            .waiting
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 }

@@ -16,8 +16,6 @@ mod engine;
 pub mod faults;
 pub mod routes;
 mod server;
-#[cfg(test)]
-mod tests;
 pub mod warehouse;
 
 use crate::manifest::folder::Folder;
@@ -57,7 +55,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 1, credentials: BTreeMap::new(), options: Map::new(), orders_per_minute: 0, workers: 1 }
+        Self {
+            seed: 1,
+            credentials: BTreeMap::new(),
+            options: Map::new(),
+            orders_per_minute: 0,
+            workers: 1,
+        }
     }
 }
 
@@ -88,12 +92,20 @@ impl Handle {
 ///
 /// # Errors
 /// When the folder's data is broken or the address is taken.
-pub async fn serve(folder: &Folder, listen: SocketAddr, options: Options) -> Result<Handle, SimError> {
+pub async fn serve(
+    folder: &Folder,
+    listen: SocketAddr,
+    options: Options,
+) -> Result<Handle, SimError> {
     let data = routes::Simulator::load(folder)?;
     let mut credentials = data.file.credentials.clone();
     credentials.extend(options.credentials.clone());
     let engine = engine::Engine::start(&data, &options)?;
-    let verify = folder.manifest.webhooks.as_ref().map(|webhooks| webhooks.verify.clone());
+    let verify = folder
+        .manifest
+        .webhooks
+        .as_ref()
+        .map(|webhooks| webhooks.verify.clone());
     let (emitter, emitting) = emitter::Emitter::start(engine.clone(), verify)?;
     let callers = auth::Callers::new(&folder.manifest, credentials.clone(), engine.library())?;
     let shared = Arc::new(server::Shared::new(data, engine, emitter, callers));
@@ -104,5 +116,10 @@ pub async fn serve(folder: &Folder, listen: SocketAddr, options: Options) -> Res
     if options.orders_per_minute > 0 {
         tasks.push(server::generate(shared, options.orders_per_minute));
     }
-    Ok(Handle { addr, credentials, server: handle, tasks })
+    Ok(Handle {
+        addr,
+        credentials,
+        server: handle,
+        tasks,
+    })
 }

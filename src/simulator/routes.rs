@@ -113,9 +113,19 @@ impl Simulator {
     /// # Errors
     /// When a file is missing or broken.
     pub fn load(folder: &Folder) -> Result<Self, SimError> {
-        let text = |file: &str| folder.source.text(file).map_err(|finding| SimError::Data(format!("{}/{finding}", folder.id)));
-        let file = toml::from_str(&text(ROUTES)?).map_err(|error| SimError::Data(format!("{}/{ROUTES}: {error}", folder.id)))?;
-        Ok(Self { file, lib: text(LIB)?, id: folder.id.clone() })
+        let text = |file: &str| {
+            folder
+                .source
+                .text(file)
+                .map_err(|finding| SimError::Data(format!("{}/{finding}", folder.id)))
+        };
+        let file = toml::from_str(&text(ROUTES)?)
+            .map_err(|error| SimError::Data(format!("{}/{ROUTES}: {error}", folder.id)))?;
+        Ok(Self {
+            file,
+            lib: text(LIB)?,
+            id: folder.id.clone(),
+        })
     }
 }
 
@@ -126,14 +136,18 @@ pub fn matches(pattern: &str, path: &str) -> Option<BTreeMap<String, String>> {
     loop {
         match (wanted.next(), given.next()) {
             (None, None) => return Some(params),
-            (Some(want), Some(give)) => match want.strip_prefix('{').and_then(|w| w.strip_suffix('}')) {
-                Some(name) if !give.is_empty() => {
-                    let decoded = percent_encoding::percent_decode_str(give).decode_utf8_lossy().into_owned();
-                    params.insert(name.to_owned(), decoded);
+            (Some(want), Some(give)) => {
+                match want.strip_prefix('{').and_then(|w| w.strip_suffix('}')) {
+                    Some(name) if !give.is_empty() => {
+                        let decoded = percent_encoding::percent_decode_str(give)
+                            .decode_utf8_lossy()
+                            .into_owned();
+                        params.insert(name.to_owned(), decoded);
+                    }
+                    None if want == give => {}
+                    _ => return None,
                 }
-                None if want == give => {}
-                _ => return None,
-            },
+            }
             _ => return None,
         }
     }

@@ -31,18 +31,31 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(data: Simulator, engine: Engine, emitter: Emitter, callers: Callers) -> Self {
         let full = data.file.limit.as_ref().map_or(0.0, |limit| limit.burst);
-        Self { data, engine, emitter, callers, counters: Mutex::default(), bucket: Mutex::new((full, Instant::now())) }
+        Self {
+            data,
+            engine,
+            emitter,
+            callers,
+            counters: Mutex::default(),
+            bucket: Mutex::new((full, Instant::now())),
+        }
     }
 
     fn count(&self, what: String) {
-        *self.counters.lock().unwrap_or_else(PoisonError::into_inner).entry(what).or_default() += 1;
+        *self
+            .counters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(what)
+            .or_default() += 1;
     }
 
     /// Takes one call out of the bucket; false when it is empty.
     fn within(&self, limit: &Limit) -> bool {
         let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        bucket.0 = (bucket.0 + now.duration_since(bucket.1).as_secs_f64() * limit.per_second).min(limit.burst);
+        bucket.0 = (bucket.0 + now.duration_since(bucket.1).as_secs_f64() * limit.per_second)
+            .min(limit.burst);
         bucket.1 = now;
         if bucket.0 < 1.0 {
             return false;
@@ -53,16 +66,24 @@ impl Shared {
 }
 
 /// Binds the address and makes the server.
-pub(crate) fn listen(shared: Arc<Shared>, address: SocketAddr, workers: usize) -> Result<(Server, SocketAddr), SimError> {
+pub(crate) fn listen(
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    workers: usize,
+) -> Result<(Server, SocketAddr), SimError> {
     let listener = std::net::TcpListener::bind(address).map_err(SimError::Listen)?;
     let bound = listener.local_addr().map_err(SimError::Listen)?;
     let shared = web::Data::from(shared);
-    let server = HttpServer::new(move || App::new().app_data(shared.clone()).default_service(web::to(handle)))
-        .workers(workers.max(1))
-        .disable_signals()
-        .listen(listener)
-        .map_err(SimError::Listen)?
-        .run();
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(shared.clone())
+            .default_service(web::to(handle))
+    })
+    .workers(workers.max(1))
+    .disable_signals()
+    .listen(listener)
+    .map_err(SimError::Listen)?
+    .run();
     Ok((server, bound))
 }
 
@@ -74,7 +95,9 @@ pub(crate) fn generate(shared: Arc<Shared>, per_minute: u32) -> tokio::task::Abo
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let Some(name) = shared.data.file.generator.clone() else { return };
+            let Some(name) = shared.data.file.generator.clone() else {
+                return;
+            };
             let input = json!({"request": {"method": "POST", "params": {}, "query": {}, "headers": {}, "body": {"count": 1}}});
             if let Err(error) = act(&shared, Place::Route(name), input).await {
                 tracing::warn!(error, "the simulator's generator failed");
@@ -92,36 +115,72 @@ struct Asked {
     body: web::Bytes,
 }
 
-async fn handle(shared: web::Data<Shared>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+async fn handle(
+    shared: web::Data<Shared>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> HttpResponse {
     let body = match payload.to_bytes_limited(BODY_CAP).await {
         Ok(Ok(body)) => body,
         _ => return HttpResponse::BadRequest().finish(),
     };
     let asked = asked(&request, body);
-    let response = if asked.path.starts_with("/_sim/") { control(&shared, asked).await } else { provider(&shared, asked).await };
+    let response = if asked.path.starts_with("/_sim/") {
+        control(&shared, asked).await
+    } else {
+        provider(&shared, asked).await
+    };
     shared.count(format!("status.{}", response.status().as_u16()));
     response
 }
 
 fn asked(request: &HttpRequest, body: web::Bytes) -> Asked {
-    let query: Vec<(String, String)> = url::form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect();
+    let query: Vec<(String, String)> =
+        url::form_urlencoded::parse(request.query_string().as_bytes())
+            .into_owned()
+            .collect();
     let headers: BTreeMap<String, String> = request
         .headers()
         .iter()
-        .map(|(name, value)| (name.as_str().to_lowercase(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .map(|(name, value)| {
+            (
+                name.as_str().to_lowercase(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
+        })
         .collect();
     let path = request.path().to_owned();
     let host = headers.get("host").cloned().unwrap_or_default();
-    let call = Call { method: request.method().to_string(), url: format!("http://{host}{path}"), query: query.clone(), headers: headers.clone() };
-    let form = headers.get("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
-    let decoded = if form {
-        url::form_urlencoded::parse(&body).into_owned().map(|(name, value)| (name, Value::String(value))).collect::<Map<_, _>>().into()
-    } else {
-        serde_json::from_slice(&body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()))
+    let call = Call {
+        method: request.method().to_string(),
+        url: format!("http://{host}{path}"),
+        query: query.clone(),
+        headers: headers.clone(),
     };
-    let query: Map<String, Value> = query.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
+    let form = headers
+        .get("content-type")
+        .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+    let decoded = if form {
+        url::form_urlencoded::parse(&body)
+            .into_owned()
+            .map(|(name, value)| (name, Value::String(value)))
+            .collect::<Map<_, _>>()
+            .into()
+    } else {
+        serde_json::from_slice(&body)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()))
+    };
+    let query: Map<String, Value> = query
+        .into_iter()
+        .map(|(name, value)| (name, Value::String(value)))
+        .collect();
     let value = json!({"method": call.method, "path": path, "query": query, "headers": headers, "body": decoded, "url": call.url});
-    Asked { call, path, request: value, body }
+    Asked {
+        call,
+        path,
+        request: value,
+        body,
+    }
 }
 
 /// A call of the provider's own API.
@@ -131,21 +190,36 @@ async fn provider(shared: &Shared, mut asked: Asked) -> HttpResponse {
         return look(shared, Place::Missing, asked.request).await;
     };
     shared.count(format!("request.{}", route.name));
-    let fault = shared.emitter.faults.for_call(&route.name).unwrap_or_default();
+    let fault = shared
+        .emitter
+        .faults
+        .for_call(&route.name)
+        .unwrap_or_default();
     if let Some(wait) = fault.latency_ms {
         tokio::time::sleep(Duration::from_millis(wait)).await;
     }
     if let Some(status) = fault.status {
         return answer(&json!({"status": status, "headers": fault.headers, "body": fault.body}));
     }
-    if shared.data.file.limit.as_ref().is_some_and(|limit| !shared.within(limit)) {
+    if shared
+        .data
+        .file
+        .limit
+        .as_ref()
+        .is_some_and(|limit| !shared.within(limit))
+    {
         return look(shared, Place::Limited, asked.request).await;
     }
     if route.auth && !shared.callers.accept(&asked.call) {
         return look(shared, Place::Refused, asked.request).await;
     }
     put(&mut asked.request, "params", json!(params));
-    let done = act(shared, Place::Route(route.name.clone()), json!({"request": asked.request})).await;
+    let done = act(
+        shared,
+        Place::Route(route.name.clone()),
+        json!({"request": asked.request}),
+    )
+    .await;
     if fault.drop_answer {
         return cut();
     }
@@ -168,19 +242,32 @@ async fn control(shared: &Shared, mut asked: Asked) -> HttpResponse {
             Err(error) => HttpResponse::BadRequest().json(json!({"error": error.to_string()})),
         },
         _ => {
-            let Some((route, params)) = find(shared, &shared.data.file.control, &asked).await else {
+            let Some((route, params)) = find(shared, &shared.data.file.control, &asked).await
+            else {
                 return HttpResponse::NotFound().json(json!({"error": "no such control"}));
             };
             put(&mut asked.request, "params", json!(params));
-            let done = act(shared, Place::Route(route.name.clone()), json!({"request": asked.request})).await;
+            let done = act(
+                shared,
+                Place::Route(route.name.clone()),
+                json!({"request": asked.request}),
+            )
+            .await;
             done.map_or_else(|error| failed(&error), |response| answer(&response))
         }
     }
 }
 
 async fn state(shared: &Shared) -> HttpResponse {
-    let shown = emitter::Shown { webhooks: shared.emitter.counters.to_json(), faults: shared.emitter.faults.list() };
-    let counters = shared.counters.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let shown = emitter::Shown {
+        webhooks: shared.emitter.counters.to_json(),
+        faults: shared.emitter.faults.list(),
+    };
+    let counters = shared
+        .counters
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
     match shared.engine.state().await {
         Ok(state) => HttpResponse::Ok().json(json!({"counters": counters, "webhooks": shown.webhooks, "faults": shown.faults, "state": state})),
         Err(error) => failed(&error),
@@ -188,12 +275,27 @@ async fn state(shared: &Shared) -> HttpResponse {
 }
 
 /// The first route that fits and exists.
-async fn find<'r>(shared: &Shared, routes: &'r [Route], asked: &Asked) -> Option<(&'r Route, BTreeMap<String, String>)> {
-    for route in routes.iter().filter(|route| method_name(route.method) == asked.call.method) {
-        let Some(params) = matches(&route.path, &asked.path) else { continue };
+async fn find<'r>(
+    shared: &Shared,
+    routes: &'r [Route],
+    asked: &Asked,
+) -> Option<(&'r Route, BTreeMap<String, String>)> {
+    for route in routes
+        .iter()
+        .filter(|route| method_name(route.method) == asked.call.method)
+    {
+        let Some(params) = matches(&route.path, &asked.path) else {
+            continue;
+        };
         let exists = match &route.when {
             None => true,
-            Some(_) => shared.engine.look(Place::When(route.name.clone()), json!({})).await == Ok(Value::Bool(true)),
+            Some(_) => {
+                shared
+                    .engine
+                    .look(Place::When(route.name.clone()), json!({}))
+                    .await
+                    == Ok(Value::Bool(true))
+            }
         };
         if exists {
             return Some((route, params));
@@ -206,11 +308,18 @@ async fn find<'r>(shared: &Shared, routes: &'r [Route], asked: &Asked) -> Option
 async fn act(shared: &Shared, place: Place, input: Value) -> Result<Value, String> {
     let outcome = shared.engine.change(place, input).await?;
     shared.emitter.send(emitter::read(outcome.get("webhooks"))?);
-    Ok(outcome.get("response").cloned().unwrap_or_else(|| json!({})))
+    Ok(outcome
+        .get("response")
+        .cloned()
+        .unwrap_or_else(|| json!({})))
 }
 
 async fn look(shared: &Shared, place: Place, request: Value) -> HttpResponse {
-    shared.engine.look(place, json!({"request": request})).await.map_or_else(|error| failed(&error), |response| answer(&response))
+    shared
+        .engine
+        .look(place, json!({"request": request}))
+        .await
+        .map_or_else(|error| failed(&error), |response| answer(&response))
 }
 
 /// `{status?, headers?, body?}` as an answer; a body that is a text with a content type of its own is sent as it is.
@@ -224,14 +333,28 @@ fn answer(response: &Value) -> HttpResponse {
         #[serde(default)]
         body: Option<Value>,
     }
-    let Ok(Response { status, headers, body }) = Response::deserialize(response) else {
+    let Ok(Response {
+        status,
+        headers,
+        body,
+    }) = Response::deserialize(response)
+    else {
         return failed("a response is {status, headers, body}");
     };
-    let status = status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(StatusCode::OK);
+    let status = status
+        .and_then(|status| StatusCode::from_u16(status).ok())
+        .unwrap_or(StatusCode::OK);
     let mut built = HttpResponse::build(status);
-    let own_type = headers.keys().any(|name| name.eq_ignore_ascii_case("content-type"));
+    let own_type = headers
+        .keys()
+        .any(|name| name.eq_ignore_ascii_case("content-type"));
     for (name, value) in &headers {
-        built.insert_header((name.as_str(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
+        built.insert_header((
+            name.as_str(),
+            value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned),
+        ));
     }
     match body {
         None => built.finish(),
@@ -242,7 +365,9 @@ fn answer(response: &Value) -> HttpResponse {
 
 /// Breaks the connection in the middle of an answer.
 fn cut() -> HttpResponse {
-    let broken = futures_util::stream::once(async { Err::<web::Bytes, _>(std::io::Error::other("cut by a fault")) });
+    let broken = futures_util::stream::once(async {
+        Err::<web::Bytes, _>(std::io::Error::other("cut by a fault"))
+    });
     HttpResponse::Ok().streaming(broken)
 }
 

@@ -13,24 +13,50 @@ pub type MetricDoc = (&'static str, &'static str);
 
 /// Every metric of the gateway.
 pub const METRICS: &[MetricDoc] = &[
-    ("crossdock_intake_total", "webhook requests by result (accepted, refused, challenge, unavailable)"),
+    (
+        "crossdock_intake_total",
+        "webhook requests by result (accepted, refused, challenge, unavailable)",
+    ),
     ("crossdock_records_total", "inbox records by disposition"),
-    ("crossdock_apply_seconds", "time from arrival to disposition"),
-    ("crossdock_mapping_warnings_total", "warnings of mappings, by connector"),
+    (
+        "crossdock_apply_seconds",
+        "time from arrival to disposition",
+    ),
+    (
+        "crossdock_mapping_warnings_total",
+        "warnings of mappings, by connector",
+    ),
     ("crossdock_mapping_seconds", "time to map one record"),
-    ("crossdock_attempts_total", "provider calls by operation and class (ok when none)"),
+    (
+        "crossdock_attempts_total",
+        "provider calls by operation and class (ok when none)",
+    ),
     ("crossdock_deliveries_total", "webhook deliveries by result"),
-    ("crossdock_delivery_lag_seconds", "time from an event to its delivery"),
-    ("crossdock_http_requests_total", "API requests by route pattern and status"),
-    ("crossdock_http_seconds", "time of API requests by route pattern"),
+    (
+        "crossdock_delivery_lag_seconds",
+        "time from an event to its delivery",
+    ),
+    (
+        "crossdock_http_requests_total",
+        "API requests by route pattern and status",
+    ),
+    (
+        "crossdock_http_seconds",
+        "time of API requests by route pattern",
+    ),
     ("crossdock_jobs_waiting", "jobs that wait, by lane"),
-    ("crossdock_inbox_pending", "deliveries without a disposition"),
+    (
+        "crossdock_inbox_pending",
+        "deliveries without a disposition",
+    ),
 ];
 
 /// Starts logging. Does nothing when a subscriber is there already (tests).
 pub fn init_logs(filter: &str, format: LogFormat) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     let done = match format {
         LogFormat::Text => builder.with_target(false).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
@@ -42,7 +68,9 @@ pub fn init_logs(filter: &str, format: LogFormat) {
 /// already (several gateways in one test process share the first).
 pub fn init_metrics() -> Option<PrometheusHandle> {
     let handle = PrometheusBuilder::new()
-        .set_buckets(&[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0])
+        .set_buckets(&[
+            0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0,
+        ])
         .ok()?
         .install_recorder()
         .ok()?;

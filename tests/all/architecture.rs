@@ -26,9 +26,20 @@ fn files(dir: &Path, extension: &str) -> Vec<PathBuf> {
 /// Which modules each module may use (besides itself). What is not listed may use nothing.
 fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     let beside = ["clock", "telemetry", "failpoint"];
-    let with = |more: &[&'static str]| -> Vec<&'static str> { beside.iter().chain(more).copied().collect() };
-    let engine = ["canonical", "flow", "manifest", "mapping", "connector", "operation", "store"];
-    let join = |more: &[&'static str]| with(&engine.iter().chain(more).copied().collect::<Vec<_>>());
+    let with = |more: &[&'static str]| -> Vec<&'static str> {
+        beside.iter().chain(more).copied().collect()
+    };
+    let engine = [
+        "canonical",
+        "flow",
+        "manifest",
+        "mapping",
+        "connector",
+        "operation",
+        "store",
+    ];
+    let join =
+        |more: &[&'static str]| with(&engine.iter().chain(more).copied().collect::<Vec<_>>());
     BTreeMap::from([
         ("canonical", vec![]),
         ("failpoint", vec![]),
@@ -39,15 +50,39 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("manifest", vec!["canonical"]),
         ("mapping", vec!["canonical", "manifest"]),
         ("connector", with(&["canonical", "manifest", "mapping"])),
-        ("operation", with(&["canonical", "manifest", "mapping", "connector"])),
+        (
+            "operation",
+            with(&["canonical", "manifest", "mapping", "connector"]),
+        ),
         ("store", with(&["canonical", "flow"])),
         ("ingress", join(&[])),
         ("worker", join(&["ingress"])),
         ("egress", join(&[])),
         ("simulator", join(&["ingress", "egress"])),
         ("api", join(&["ingress", "worker", "egress", "settings"])),
-        ("app", join(&["ingress", "worker", "egress", "settings", "api", "simulator"])),
-        ("cli", join(&["ingress", "worker", "egress", "settings", "api", "simulator", "app"])),
+        (
+            "app",
+            join(&[
+                "ingress",
+                "worker",
+                "egress",
+                "settings",
+                "api",
+                "simulator",
+            ]),
+        ),
+        (
+            "cli",
+            join(&[
+                "ingress",
+                "worker",
+                "egress",
+                "settings",
+                "api",
+                "simulator",
+                "app",
+            ]),
+        ),
         ("main", vec!["cli"]),
         ("lib", vec![]),
     ])
@@ -60,10 +95,19 @@ fn layers_point_one_way() {
     let mut wrong = Vec::new();
     for path in files(&src, "rs") {
         let relative = path.strip_prefix(&src).unwrap();
-        let first = relative.components().next().unwrap().as_os_str().to_str().unwrap();
+        let first = relative
+            .components()
+            .next()
+            .unwrap()
+            .as_os_str()
+            .to_str()
+            .unwrap();
         let module = first.trim_end_matches(".rs");
         let Some(may) = allowed.get(module) else {
-            wrong.push(format!("{}: module `{module}` has no place in the layers", relative.display()));
+            wrong.push(format!(
+                "{}: module `{module}` has no place in the layers",
+                relative.display()
+            ));
             continue;
         };
         // Test files may reach further (a store in a flow test, say).
@@ -75,10 +119,17 @@ fn layers_point_one_way() {
         for (number, line) in code.lines().enumerate() {
             let code = line.split("//").next().unwrap();
             for part in code.split("crate::").skip(1) {
-                let used: String = part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                let used: String = part
+                    .chars()
+                    .take_while(|c| c.is_alphanumeric() || *c == '_')
+                    .collect();
                 let known = allowed.contains_key(used.as_str());
                 if known && used != module && !may.contains(&used.as_str()) {
-                    wrong.push(format!("{}:{}: `{module}` may not use `{used}`", relative.display(), number + 1));
+                    wrong.push(format!(
+                        "{}:{}: `{module}` may not use `{used}`",
+                        relative.display(),
+                        number + 1
+                    ));
                 }
             }
         }
@@ -115,7 +166,9 @@ fn every_module_says_what_it_is_for() {
         .into_iter()
         .filter(|path| {
             let text = fs::read_to_string(path).unwrap();
-            let included = path.file_name().is_some_and(|name| name.to_str().unwrap().contains("tests"));
+            let included = path
+                .file_name()
+                .is_some_and(|name| name.to_str().unwrap().contains("tests"));
             !included && !text.starts_with("//!")
         })
         .map(|path| path.display().to_string())

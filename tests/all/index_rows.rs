@@ -41,7 +41,10 @@ fn at(value: &Value, path: &str) -> String {
     for step in path.split('.') {
         let found = match (step, value) {
             ("#", Value::Array(items)) => return items.len().to_string(),
-            (step, Value::Array(items)) => step.parse::<usize>().ok().and_then(|index| items.get(index)),
+            (step, Value::Array(items)) => step
+                .parse::<usize>()
+                .ok()
+                .and_then(|index| items.get(index)),
             (step, Value::Object(object)) => object.get(step),
             _ => None,
         };
@@ -54,7 +57,9 @@ fn at(value: &Value, path: &str) -> String {
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[test]
@@ -63,22 +68,43 @@ fn every_row_of_the_index_maps_as_people_read_it() {
     let registry = Registry::load(None);
     let (mut wrong, mut tried) = (Vec::new(), 0);
     for index in ["INDEX-shops.csv", "INDEX-couriers.csv"] {
-        let Ok(csv) = std::fs::read_to_string(samples.join(index)) else { continue };
+        let Ok(csv) = std::fs::read_to_string(samples.join(index)) else {
+            continue;
+        };
         for row in rows(&csv).into_iter().skip(1) {
-            let [id, mapping, file, expect] = row.as_slice() else { panic!("{index}: a row has four columns") };
-            let Some(connector) = registry.catalogue().get(id) else { continue };
+            let [id, mapping, file, expect] = row.as_slice() else {
+                panic!("{index}: a row has four columns")
+            };
+            let Some(connector) = registry.catalogue().get(id) else {
+                continue;
+            };
             tried += 1;
             let body = std::fs::read(samples.join(file)).unwrap();
             let mapped = map(&connector, mapping, &body, &MapInput::default());
-            wrong.extend(mapped.failures.iter().map(|failure| format!("{file}: {}", failure.message)));
+            wrong.extend(
+                mapped
+                    .failures
+                    .iter()
+                    .map(|failure| format!("{file}: {}", failure.message)),
+            );
             let expect: Value = serde_json::from_str(expect).unwrap();
-            let mismatch = mapped.warnings.iter().any(|warning| warning.class == Class::TotalsMismatch);
-            let wanted = expect.get("_mismatch").is_some_and(|flag| flag == &Value::Bool(true));
+            let mismatch = mapped
+                .warnings
+                .iter()
+                .any(|warning| warning.class == Class::TotalsMismatch);
+            let wanted = expect
+                .get("_mismatch")
+                .is_some_and(|flag| flag == &Value::Bool(true));
             if mismatch != wanted {
                 wrong.push(format!("{file}: totals_mismatch is {mismatch}"));
             }
             let outputs = mapped.json();
-            for (path, value) in expect.as_object().unwrap().iter().filter(|(path, _)| *path != "_mismatch") {
+            for (path, value) in expect
+                .as_object()
+                .unwrap()
+                .iter()
+                .filter(|(path, _)| *path != "_mismatch")
+            {
                 let found = at(&outputs, path);
                 if found != text(value) {
                     wrong.push(format!("{file}: {path} is {found}, not {}", text(value)));

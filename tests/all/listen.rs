@@ -11,15 +11,30 @@ async fn subscribe(gateway: &Gateway, warehouse: &Warehouse, types: &[&str]) -> 
 }
 
 fn of_type<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
-    events.iter().filter(|event| event["type"] == kind).collect()
+    events
+        .iter()
+        .filter(|event| event["type"] == kind)
+        .collect()
 }
 
 async fn ledger_balances(gateway: &Gateway) -> Value {
     let ledger = gateway.get("/v1/ledger").await;
     for line in ledger["data"].as_array().unwrap() {
         let n = |key: &str| line[key].as_u64().unwrap();
-        let parts = ["pending", "applied", "unchanged", "stale", "duplicate", "ignored", "problem"];
-        assert_eq!(n("received"), parts.iter().map(|part| n(part)).sum::<u64>(), "{line}");
+        let parts = [
+            "pending",
+            "applied",
+            "unchanged",
+            "stale",
+            "duplicate",
+            "ignored",
+            "problem",
+        ];
+        assert_eq!(
+            n("received"),
+            parts.iter().map(|part| n(part)).sum::<u64>(),
+            "{line}"
+        );
     }
     ledger
 }
@@ -32,13 +47,29 @@ async fn an_order_is_received_released_delivered_accepted_and_shipped() {
     subscribe(&gateway, &warehouse, &[]).await;
     let (_, hook) = gateway.shop("http://127.0.0.1:9", "active").await;
 
-    assert_eq!(gateway.webhook(&hook, &orders::order(1, 0).to_string()).await, Some(200));
-    let taken = warehouse.wait(|all| all.iter().any(|(_, e)| e["type"] == "fulfillment_order.submitted")).await;
+    assert_eq!(
+        gateway
+            .webhook(&hook, &orders::order(1, 0).to_string())
+            .await,
+        Some(200)
+    );
+    let taken = warehouse
+        .wait(|all| {
+            all.iter()
+                .any(|(_, e)| e["type"] == "fulfillment_order.submitted")
+        })
+        .await;
     assert!(warehouse.refused().is_empty(), "{:?}", warehouse.refused());
-    let (_, event) = taken.iter().find(|(_, e)| e["type"] == "fulfillment_order.submitted").unwrap();
+    let (_, event) = taken
+        .iter()
+        .find(|(_, e)| e["type"] == "fulfillment_order.submitted")
+        .unwrap();
     let fulfillment = &event["data"]["fulfillment_order"];
     assert_eq!(event["data"]["order"]["external_id"], "1");
-    assert_eq!(event["data"]["order"]["totals"]["total"], json!({"amount": "28.52", "currency": "EUR"}));
+    assert_eq!(
+        event["data"]["order"]["totals"]["total"],
+        json!({"amount": "28.52", "currency": "EUR"})
+    );
     assert_eq!(fulfillment["lines"][0]["sku"], "MUG-1");
     assert_eq!(fulfillment["ship_to"]["name"], "Ελένη Παππά");
 
@@ -46,13 +77,24 @@ async fn an_order_is_received_released_delivered_accepted_and_shipped() {
     let list = gateway.get("/v1/fulfillment-orders?awaiting=accept").await;
     assert_eq!(list["data"].as_array().unwrap().len(), 1);
     let revision = fulfillment["revision"].as_u64().unwrap();
-    gateway.post(&format!("/v1/fulfillment-orders/{id}/accept"), json!({"revision": revision})).await;
+    gateway
+        .post(
+            &format!("/v1/fulfillment-orders/{id}/accept"),
+            json!({"revision": revision}),
+        )
+        .await;
     let ship = json!({"revision": revision, "shipment_ref": "W-1", "parcels": [{"weight_g": 700, "tracking_number": "TN123"}]});
     let path = format!("/v1/fulfillment-orders/{id}/ship");
-    let first = gateway.try_call("POST", &path, Some(ship.clone())).await.unwrap();
+    let first = gateway
+        .try_call("POST", &path, Some(ship.clone()))
+        .await
+        .unwrap();
     assert_eq!(first.status, 201, "{}", first.json);
     let again = gateway.try_call("POST", &path, Some(ship)).await.unwrap();
-    assert_eq!(again.status, 200, "the same shipment_ref is the same shipment");
+    assert_eq!(
+        again.status, 200,
+        "the same shipment_ref is the same shipment"
+    );
     assert_eq!(again.json["id"], first.json["id"]);
 
     let order_id = event["data"]["order"]["id"].as_str().unwrap();
@@ -60,11 +102,22 @@ async fn an_order_is_received_released_delivered_accepted_and_shipped() {
     assert_eq!(order["status"], "fulfilled", "{order}");
     let events = gateway.all_events().await;
     let kinds: Vec<&str> = events.iter().map(|e| e["type"].as_str().unwrap()).collect();
-    for kind in ["order.received", "order.released", "fulfillment_order.submitted", "fulfillment_order.accepted", "shipment.handed_over"] {
+    for kind in [
+        "order.received",
+        "order.released",
+        "fulfillment_order.submitted",
+        "fulfillment_order.accepted",
+        "shipment.handed_over",
+    ] {
         assert_eq!(of_type(&events, kind).len(), 1, "{kind} in {kinds:?}");
     }
-    let timeline = gateway.get(&format!("/v1/orders/{order_id}/timeline")).await;
-    assert!(timeline["data"].as_array().unwrap().len() >= 5, "{timeline}");
+    let timeline = gateway
+        .get(&format!("/v1/orders/{order_id}/timeline"))
+        .await;
+    assert!(
+        timeline["data"].as_array().unwrap().len() >= 5,
+        "{timeline}"
+    );
     ledger_balances(&gateway).await;
 }
 
@@ -79,7 +132,9 @@ async fn duplicates_old_revisions_and_edits_have_one_effect() {
         assert_eq!(gateway.webhook(&hook, &body.to_string()).await, Some(200));
     }
     let path = format!("/v1/inbox?connection_id={connection}&limit=50");
-    let events = gateway.wait_for_event(|e| e["type"] == "order.updated").await;
+    let events = gateway
+        .wait_for_event(|e| e["type"] == "order.updated")
+        .await;
     assert_eq!(of_type(&events, "order.received").len(), 1);
     // The last webhook of the five has no event to wait for: its disposition is polled for by the
     // ledger, which answers from what is committed.
@@ -90,14 +145,27 @@ async fn duplicates_old_revisions_and_edits_have_one_effect() {
         }
     };
     let line = &ledger["data"][0];
-    assert_eq!((&line["received"], &line["applied"]), (&json!(5), &json!(2)), "{line}");
-    assert_eq!((&line["unchanged"], &line["stale"]), (&json!(2), &json!(1)), "{line}");
+    assert_eq!(
+        (&line["received"], &line["applied"]),
+        (&json!(5), &json!(2)),
+        "{line}"
+    );
+    assert_eq!(
+        (&line["unchanged"], &line["stale"]),
+        (&json!(2), &json!(1)),
+        "{line}"
+    );
     let inbox = gateway.get(&path).await;
     assert_eq!(inbox["data"].as_array().unwrap().len(), 5);
     let events = gateway.all_events().await;
     let updated = of_type(&events, "order.updated");
     assert_eq!(updated.len(), 1, "{updated:#?}");
-    assert!(updated[0]["data"]["changed"].as_array().unwrap().contains(&json!("note")));
+    assert!(
+        updated[0]["data"]["changed"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("note"))
+    );
 }
 
 #[tokio::test]
@@ -105,8 +173,15 @@ async fn an_observing_connection_shows_and_never_releases() {
     let data = tempfile::tempdir().unwrap();
     let gateway = Gateway::start(data.path(), &[]).await;
     let (_, hook) = gateway.shop("http://127.0.0.1:9", "observing").await;
-    assert_eq!(gateway.webhook(&hook, &orders::order(3, 0).to_string()).await, Some(200));
-    gateway.wait_for_event(|e| e["type"] == "order.received").await;
+    assert_eq!(
+        gateway
+            .webhook(&hook, &orders::order(3, 0).to_string())
+            .await,
+        Some(200)
+    );
+    gateway
+        .wait_for_event(|e| e["type"] == "order.received")
+        .await;
     let list = gateway.get("/v1/fulfillment-orders?awaiting=accept").await;
     assert_eq!(list["data"], json!([]));
     let orders = gateway.get("/v1/orders?external_id=3").await;
@@ -119,7 +194,10 @@ async fn what_is_not_good_is_refused_and_what_cannot_be_mapped_is_kept_and_retri
     let gateway = Gateway::start(data.path(), &[]).await;
     let (connection, hook) = gateway.shop("http://127.0.0.1:9", "active").await;
     let post = |path: String, signature: Option<String>, body: Vec<u8>| {
-        let mut request = gateway.http.post(gateway.url(&path)).header("x-wc-webhook-topic", "order.created");
+        let mut request = gateway
+            .http
+            .post(gateway.url(&path))
+            .header("x-wc-webhook-topic", "order.created");
         if let Some(signature) = signature {
             request = request.header("x-wc-webhook-signature", signature);
         }
@@ -127,29 +205,80 @@ async fn what_is_not_good_is_refused_and_what_cannot_be_mapped_is_kept_and_retri
     };
     let body = orders::order(1, 0).to_string();
     let wrong = orders::sign("another secret", &body);
-    assert_eq!(post(hook.clone(), Some(wrong), body.clone().into_bytes()).await.unwrap().status(), 401);
-    assert_eq!(post(hook.clone(), None, body.clone().into_bytes()).await.unwrap().status(), 401);
+    assert_eq!(
+        post(hook.clone(), Some(wrong), body.clone().into_bytes())
+            .await
+            .unwrap()
+            .status(),
+        401
+    );
+    assert_eq!(
+        post(hook.clone(), None, body.clone().into_bytes())
+            .await
+            .unwrap()
+            .status(),
+        401
+    );
     let unknown = "/hooks/con_00000000000070008000000000000000".to_owned();
     assert_eq!(post(unknown, None, Vec::new()).await.unwrap().status(), 404);
     let large = vec![b' '; 5 * 1024 * 1024 + 1];
-    assert_eq!(post(hook.clone(), Some("x".into()), large).await.unwrap().status(), 413);
-    let ping = gateway.http.post(gateway.url(&hook)).header("content-type", "application/x-www-form-urlencoded").body("webhook_id=15");
+    assert_eq!(
+        post(hook.clone(), Some("x".into()), large)
+            .await
+            .unwrap()
+            .status(),
+        413
+    );
+    let ping = gateway
+        .http
+        .post(gateway.url(&hook))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body("webhook_id=15");
     assert_eq!(ping.send().await.unwrap().status(), 200);
     let ledger = gateway.get("/v1/ledger").await;
-    assert!(ledger["data"].as_array().unwrap().iter().all(|line| line["received"] == 0), "nothing is stored: {ledger}");
+    assert!(
+        ledger["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|line| line["received"] == 0),
+        "nothing is stored: {ledger}"
+    );
 
     let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
-    let broken = [body[..body.len() / 2].to_owned(), deep, "{\"id\": 1e999999}".into(), "\u{1}".into(), "{\"id\":{}}".into()];
+    let broken = [
+        body[..body.len() / 2].to_owned(),
+        deep,
+        "{\"id\": 1e999999}".into(),
+        "\u{1}".into(),
+        "{\"id\":{}}".into(),
+    ];
     for text in &broken {
-        assert_eq!(gateway.webhook(&hook, text).await, Some(200), "authenticated, hence kept");
+        assert_eq!(
+            gateway.webhook(&hook, text).await,
+            Some(200),
+            "authenticated, hence kept"
+        );
     }
     let mut invalid = b"{\"id\":\"".to_vec();
     invalid.extend([0xff, 0xfe]);
     invalid.extend(b"\"}");
-    let mut mac = <hmac::Hmac<sha2::Sha256> as hmac::KeyInit>::new_from_slice(super::support::gateway::SECRET.as_bytes()).unwrap();
+    let mut mac = <hmac::Hmac<sha2::Sha256> as hmac::KeyInit>::new_from_slice(
+        super::support::gateway::SECRET.as_bytes(),
+    )
+    .unwrap();
     hmac::Mac::update(&mut mac, &invalid);
-    let signature = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, hmac::Mac::finalize(mac).into_bytes());
-    assert_eq!(post(hook.clone(), Some(signature), invalid).await.unwrap().status(), 200);
+    let signature = base64::Engine::encode(
+        &base64::engine::general_purpose::STANDARD,
+        hmac::Mac::finalize(mac).into_bytes(),
+    );
+    assert_eq!(
+        post(hook.clone(), Some(signature), invalid)
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
     let ledger = loop {
         let ledger = ledger_balances(&gateway).await;
         if ledger["data"][0]["pending"] == 0 && ledger["data"][0]["received"] == 6 {
@@ -157,8 +286,18 @@ async fn what_is_not_good_is_refused_and_what_cannot_be_mapped_is_kept_and_retri
         }
     };
     assert_eq!(ledger["data"][0]["problem"], 6, "{ledger}");
-    let problems = gateway.get(&format!("/v1/problems?connection_id={connection}&status=open")).await;
-    assert!(problems["data"].as_array().unwrap().iter().any(|p| p["class"] == "broken_contract"));
+    let problems = gateway
+        .get(&format!(
+            "/v1/problems?connection_id={connection}&status=open"
+        ))
+        .await;
+    assert!(
+        problems["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|p| p["class"] == "broken_contract")
+    );
 }
 
 #[tokio::test]
@@ -186,7 +325,11 @@ async fn a_warehouse_that_was_down_gets_everything_in_order_when_it_is_back() {
             .filter(|(_, e)| e["data"]["order"]["external_id"] == id.to_string())
             .map(|(_, e)| e["data"]["order"]["note"].as_str().unwrap())
             .collect();
-        assert_eq!(notes, ["revision 1", "revision 2", "revision 3"], "order {id}");
+        assert_eq!(
+            notes,
+            ["revision 1", "revision 2", "revision 3"],
+            "order {id}"
+        );
     }
     assert!(warehouse.refused().is_empty());
 }
@@ -196,12 +339,28 @@ async fn a_restart_loses_nothing_and_a_second_server_is_kept_off_the_file() {
     let data = tempfile::tempdir().unwrap();
     let gateway = Gateway::start(data.path(), &[]).await;
     let (_, hook) = gateway.shop("http://127.0.0.1:9", "active").await;
-    assert_eq!(gateway.webhook(&hook, &orders::order(5, 0).to_string()).await, Some(200));
-    gateway.wait_for_event(|e| e["type"] == "fulfillment_order.submitted").await;
-    assert!(Gateway::try_start(data.path(), &[]).await.is_none(), "the lock file keeps a second server off");
+    assert_eq!(
+        gateway
+            .webhook(&hook, &orders::order(5, 0).to_string())
+            .await,
+        Some(200)
+    );
+    gateway
+        .wait_for_event(|e| e["type"] == "fulfillment_order.submitted")
+        .await;
+    assert!(
+        Gateway::try_start(data.path(), &[]).await.is_none(),
+        "the lock file keeps a second server off"
+    );
     let before = gateway.all_events().await;
     assert!(gateway.stop().await.success(), "it drains and ends well");
     let gateway = Gateway::start(data.path(), &[]).await;
     assert_eq!(gateway.all_events().await, before);
-    assert_eq!(gateway.get("/v1/orders").await["data"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        gateway.get("/v1/orders").await["data"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
 }

@@ -11,10 +11,12 @@
 
 pub mod admin;
 pub mod egress;
+pub mod events;
 pub mod inbox;
 pub mod isolation;
 pub mod jobs;
 pub mod ledger;
+pub mod lists;
 pub mod problems;
 pub mod state;
 pub mod support;
@@ -39,11 +41,11 @@ macro_rules! suite {
             state: the_same_external_id_twice_is_a_conflict,
             state: a_poison_set_does_not_touch_its_neighbours,
             state: a_rewritten_version_replaces_its_bytes,
-            state: lists_filter_and_page,
-            state: the_work_list_is_sorted_by_cut_off,
-            state: events_carry_the_objects_of_their_version,
-            state: events_are_gapless_under_concurrency,
-            state: an_order_has_a_timeline,
+            lists: lists_filter_and_page,
+            lists: the_work_list_is_sorted_by_cut_off,
+            events: events_carry_the_objects_of_their_version,
+            events: events_are_gapless_under_concurrency,
+            events: an_order_has_a_timeline,
             jobs: a_key_is_unique_until_done,
             jobs: leases_follow_lanes_and_ordering_keys,
             jobs: an_expired_lease_is_given_again,

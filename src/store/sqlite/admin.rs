@@ -1,40 +1,25 @@
-//! Merchants, tokens, idempotency keys, the audit log, and running the store.
+//! Merchants, the audit log, and running the store.
 //!
-//! What always holds: a merchant is stored with its data key; tokens are known by their hash only;
-//! an `Idempotency-Key` is claimed before work is done and belongs to one body.
+//! What always holds: a merchant is stored with its data key; deleting that key erases the merchant.
 
 use super::SqliteStore;
-use super::apply::{put_answer, put_audit};
+use super::access::IDEMPOTENCY_MICROS;
+use super::apply::put_audit;
 use super::apply_inbox::{DAY_MICROS, DEDUPE_DAYS};
 use super::codec::{
     Columns, Filter, Result, bad_cursor, blob, corrupt, cursor_id, cursor_of, from_json, int,
-    limit_of, micros, to_json_text, word,
+    limit_of, micros, to_json_text,
 };
 use super::migrate::{self, MIGRATIONS};
-use super::seal::answer_row;
-use super::{wire, writer};
+use super::{commit, wire, writer};
 use crate::canonical::connection::Merchant;
-use crate::canonical::{AuditId, MerchantId, Timestamp, TokenId};
+use crate::canonical::{AuditId, MerchantId, Timestamp};
 use crate::flow::change::AuditEntry;
-use crate::store::query::{AuditRow, IdempotencyClaim, Page, PageRequest, StoreHealth, TokenRow};
+use crate::store::query::{AuditRow, Page, PageRequest, StoreHealth};
 use crate::store::vault::MasterKey;
 use crate::store::{Scope, StoreError};
 use rusqlite::types::Value;
-use rusqlite::{OptionalExtension, Row, params, params_from_iter};
-
-const IDEMPOTENCY_MICROS: i64 = 2 * DAY_MICROS;
-
-fn token(row: &Row<'_>) -> Result<TokenRow> {
-    Ok(TokenRow {
-        id: TokenId::from_uuid(row.uuid(0)?),
-        hash: row.get(1)?,
-        name: row.text(2)?,
-        scope: row.word(3)?,
-        merchant_id: row.opt_uuid(4)?.map(MerchantId::from_uuid),
-        created_at: row.time(5)?,
-        revoked_at: row.opt_time(6)?,
-    })
-}
+use rusqlite::{OptionalExtension, params, params_from_iter};
 
 impl SqliteStore {
     pub(super) async fn insert_merchant(
@@ -151,154 +136,6 @@ impl SqliteStore {
         .await
     }
 
-    pub(super) async fn insert_token(&self, token: &TokenRow, audit: AuditEntry) -> Result<()> {
-        let new = token.clone();
-        self.write(256, move |ctx| {
-            ctx.conn
-                .prepare_cached(
-                    "INSERT INTO tokens (id, hash, name, scope, merchant_id, created_at, revoked_at)
-                     VALUES (?, ?, ?, ?, ?, ?, ?)",
-                )?
-                .execute(params![
-                    new.id.as_bytes(),
-                    new.hash,
-                    new.name,
-                    word(&new.scope),
-                    new.merchant_id.map(|id| *id.as_bytes()),
-                    micros(new.created_at),
-                    new.revoked_at.map(micros),
-                ])?;
-            put_audit(ctx.conn, &audit)
-        })
-        .await
-    }
-
-    async fn tokens_where(&self, clause: &'static str, hash: Vec<u8>) -> Result<Vec<TokenRow>> {
-        self.read(move |reader| {
-            let sql = format!(
-                "SELECT id, hash, name, scope, merchant_id, created_at, revoked_at FROM tokens
-                 WHERE {clause} ORDER BY id"
-            );
-            let mut query = reader.conn.prepare_cached(&sql)?;
-            let mut rows = query.query(params![hash])?;
-            let mut found = Vec::new();
-            while let Some(row) = rows.next()? {
-                found.push(token(row)?);
-            }
-            Ok(found)
-        })
-        .await
-    }
-
-    pub(super) async fn token_by_hash(&self, hash: &[u8; 32]) -> Result<Option<TokenRow>> {
-        let found = self
-            .tokens_where("hash = ? AND revoked_at IS NULL", hash.to_vec())
-            .await?;
-        Ok(found.into_iter().next())
-    }
-
-    pub(super) async fn tokens(&self) -> Result<Vec<TokenRow>> {
-        self.tokens_where("hash >= ?", Vec::new()).await
-    }
-
-    pub(super) async fn revoke_token(&self, id: TokenId, audit: AuditEntry) -> Result<()> {
-        self.write(256, move |ctx| {
-            let changed = ctx
-                .conn
-                .prepare_cached(
-                    "UPDATE tokens SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?",
-                )?
-                .execute(params![micros(ctx.now()), id.as_bytes()])?;
-            if changed == 0 {
-                return Err(StoreError::NotFound(id.to_string()));
-            }
-            put_audit(ctx.conn, &audit)
-        })
-        .await
-    }
-
-    pub(super) async fn claim_idempotency(
-        &self,
-        scope: &str,
-        key: &str,
-        body_hash: [u8; 32],
-        now: Timestamp,
-    ) -> Result<IdempotencyClaim> {
-        let (scope, key) = (scope.to_owned(), key.to_owned());
-        let row = answer_row(&scope, &key);
-        let found = self
-            .write(256, move |ctx| {
-                let old = micros(now).saturating_sub(IDEMPOTENCY_MICROS);
-                ctx.conn
-                    .prepare_cached(
-                        "DELETE FROM idempotency WHERE scope = ? AND key = ? AND at < ?",
-                    )?
-                    .execute(params![scope, key, old])?;
-                let written = ctx
-                    .conn
-                    .prepare_cached(
-                        "INSERT INTO idempotency (scope, key, body_hash, at) VALUES (?, ?, ?, ?)
-                         ON CONFLICT DO NOTHING",
-                    )?
-                    .execute(params![scope, key, body_hash, micros(now)])?;
-                if written == 1 {
-                    return Ok(None);
-                }
-                let found = ctx
-                    .conn
-                    .prepare_cached(
-                        "SELECT body_hash, status, answer FROM idempotency
-                         WHERE scope = ? AND key = ?",
-                    )?
-                    .query_row(params![scope, key], |row| {
-                        Ok((
-                            row.get::<_, Vec<u8>>(0)?,
-                            row.get::<_, Option<u16>>(1)?,
-                            row.get::<_, Option<Vec<u8>>>(2)?,
-                        ))
-                    })?;
-                Ok(Some(found))
-            })
-            .await?;
-        match found {
-            None => Ok(IdempotencyClaim::Fresh),
-            Some((hash, ..)) if hash != body_hash => Ok(IdempotencyClaim::Mismatch),
-            Some((_, Some(status), Some(sealed))) => {
-                let body = self
-                    .read(move |reader| reader.open("idempotency", &row, &sealed))
-                    .await?;
-                Ok(IdempotencyClaim::Done(status, body))
-            }
-            Some(_) => Ok(IdempotencyClaim::InFlight),
-        }
-    }
-
-    pub(super) async fn finish_idempotency(
-        &self,
-        scope: &str,
-        key: &str,
-        answer: Option<(u16, Vec<u8>)>,
-    ) -> Result<()> {
-        let (scope, key) = (scope.to_owned(), key.to_owned());
-        let operator = self.key_of(MerchantId::OPERATOR).await?;
-        let sealed = answer.map(|(status, body)| {
-            let row = answer_row(&scope, &key);
-            (status, operator.seal("idempotency", &row, &body))
-        });
-        self.write(1024, move |ctx| match sealed {
-            Some((status, body)) => put_answer(ctx, &scope, &key, status, &body),
-            None => {
-                ctx.conn
-                    .prepare_cached(
-                        "DELETE FROM idempotency WHERE scope = ? AND key = ? AND status IS NULL",
-                    )?
-                    .execute(params![scope, key])?;
-                Ok(())
-            }
-        })
-        .await
-    }
-
     pub(super) async fn audit(
         &self,
         subject: Option<&str>,
@@ -345,7 +182,7 @@ impl SqliteStore {
     pub(super) async fn health(&self) -> Result<StoreHealth> {
         let (waiting, limit) = self.writer.as_ref().map_or((0, 0), |w| w.queue());
         let options = &self.shared.options;
-        let free_bytes = writer::free_bytes(&options.path);
+        let free_bytes = commit::free_bytes(&options.path);
         let min_free_bytes = options.min_free_mb.saturating_mul(1 << 20);
         self.read(move |reader| {
             let pending: Option<i64> = reader

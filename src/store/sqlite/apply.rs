@@ -23,8 +23,8 @@ impl SqliteStore {
         }
         let sealed = self.seal_sets(changes).await?;
         let bytes = sealed.iter().flatten().map(size).sum();
-        // One command for all: the outer savepoint cannot fail, the inner ones are the sets'.
-        self.write(bytes, move |ctx| {
+        // One command for all, a savepoint for each.
+        let write = move |ctx: &mut WriteCtx<'_>| {
             let mut results = Vec::with_capacity(sealed.len());
             for set in sealed {
                 results.push(set.and_then(|set| {
@@ -33,8 +33,8 @@ impl SqliteStore {
                 }));
             }
             Ok(results)
-        })
-        .await
+        };
+        self.writer()?.run(bytes, true, write).await
     }
 
     /// Seals change sets, with the keys of all their merchants.

@@ -5,13 +5,13 @@
 
 use super::codec::{Result, corrupt, day_of, int, micros, uint};
 use super::connections;
+use super::open_batches::Slot;
 use super::problems::Opened;
 use super::writer::WriteCtx;
 use crate::canonical::inbox::{Disposition, InboxRecord};
 use crate::canonical::{ConnectionId, RawId};
 use crate::flow::change::DeliveryResult;
 use crate::store::StoreError;
-use crate::store::sqlite::inbox::Slot;
 use rusqlite::{OptionalExtension, params};
 
 /// How long a provider's delivery id is remembered.

@@ -4,11 +4,14 @@
 //! it was synced; readers see committed data only and each read sees one state of the database; a
 //! lock file keeps a second server off the file. Sealing and opening happen on the callers' side.
 
+mod access;
 mod admin;
 mod apply;
 mod apply_inbox;
 mod cache;
+mod checkpoint;
 mod codec;
+mod commit;
 mod connections;
 mod egress;
 mod events;
@@ -18,6 +21,7 @@ mod jobs;
 mod jobs_apply;
 mod ledger;
 mod migrate;
+mod open_batches;
 mod orders;
 mod orders_lists;
 mod problems;
@@ -150,7 +154,7 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&mut WriteCtx<'_>) -> Result<T> + Send + 'static,
     {
-        self.writer()?.run(bytes, write).await
+        self.writer()?.run(bytes, false, write).await
     }
 
     fn writer(&self) -> Result<&WriterHandle> {

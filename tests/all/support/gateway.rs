@@ -21,20 +21,25 @@ pub struct Gateway {
 /// An answer: status and JSON (null when there is none).
 pub struct Answer {
     pub status: u16,
-    pub headers: reqwest::header::HeaderMap,
     pub json: Value,
 }
 
 impl Gateway {
     /// Starts `serve` on a port of its own and returns when it says that it is ready.
     pub async fn start(data: &Path, env: &[(&str, &str)]) -> Self {
-        Self::try_start(data, env).await.expect("the gateway starts")
+        Self::try_start(data, env)
+            .await
+            .expect("the gateway starts")
     }
 
     /// Like [`Gateway::start`]; `None` when the process ended before it was ready (a kill point).
     pub async fn try_start(data: &Path, env: &[(&str, &str)]) -> Option<Self> {
         let addr = free_addr();
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(data.join("log")).unwrap();
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(data.join("log"))
+            .unwrap();
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_crossdock"));
         command
             .arg("serve")
@@ -59,9 +64,15 @@ impl Gateway {
             }
             false
         };
-        let ready = tokio::time::timeout(PATIENCE, ready).await.expect("ready in time");
+        let ready = tokio::time::timeout(PATIENCE, ready)
+            .await
+            .expect("ready in time");
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        ready.then_some(Self { child, addr, http: client() })
+        ready.then_some(Self {
+            child,
+            addr,
+            http: client(),
+        })
     }
 
     /// SIGKILL, at once.
@@ -73,7 +84,10 @@ impl Gateway {
     pub async fn stop(mut self) -> ExitStatus {
         let pid = self.child.id().unwrap().to_string();
         Command::new("kill").args(["-TERM", &pid]).status().unwrap();
-        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("stops in time").unwrap()
+        tokio::time::timeout(PATIENCE, self.child.wait())
+            .await
+            .expect("stops in time")
+            .unwrap()
     }
 
     /// True when the process has ended by itself (a kill point).
@@ -83,7 +97,10 @@ impl Gateway {
 
     /// Waits until the process has ended by itself.
     pub async fn ended(&mut self) -> ExitStatus {
-        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("ends in time").unwrap()
+        tokio::time::timeout(PATIENCE, self.child.wait())
+            .await
+            .expect("ends in time")
+            .unwrap()
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -98,19 +115,26 @@ impl Gateway {
             .bearer_auth(TOKEN)
             .timeout(PATIENCE);
         if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body.to_string());
+            request = request
+                .header("content-type", "application/json")
+                .body(body.to_string());
         }
         let answer = request.send().await.ok()?;
-        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let status = answer.status().as_u16();
         let text = answer.text().await.ok()?;
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Some(Answer { status, headers, json })
+        Some(Answer { status, json })
     }
 
     /// An API call that must succeed.
     pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Value {
         let answer = self.try_call(method, path, body).await.expect("an answer");
-        assert!((200..300).contains(&answer.status), "{method} {path}: {} {}", answer.status, answer.json);
+        assert!(
+            (200..300).contains(&answer.status),
+            "{method} {path}: {} {}",
+            answer.status,
+            answer.json
+        );
         answer.json
     }
 
@@ -126,7 +150,9 @@ impl Gateway {
     pub async fn all_events(&self) -> Vec<Value> {
         let (mut all, mut after) = (Vec::new(), 0u64);
         loop {
-            let page = self.get(&format!("/v1/events?after={after}&limit=500")).await;
+            let page = self
+                .get(&format!("/v1/events?after={after}&limit=500"))
+                .await;
             let data = page["data"].as_array().unwrap().clone();
             let next: u64 = page["next"].to_string().trim_matches('"').parse().unwrap();
             if data.is_empty() && next <= after {
@@ -145,8 +171,13 @@ impl Gateway {
         let (mut all, mut after) = (Vec::new(), 0u64);
         let limit = tokio::time::Instant::now() + PATIENCE;
         loop {
-            assert!(tokio::time::Instant::now() < limit, "no such event; seen: {all:#?}");
-            let page = self.get(&format!("/v1/events?after={after}&limit=500&wait=5")).await;
+            assert!(
+                tokio::time::Instant::now() < limit,
+                "no such event; seen: {all:#?}"
+            );
+            let page = self
+                .get(&format!("/v1/events?after={after}&limit=500&wait=5"))
+                .await;
             after = page["next"].to_string().trim_matches('"').parse().unwrap();
             let data = page["data"].as_array().unwrap().clone();
             let found = data.iter().any(&mut fits);
@@ -159,7 +190,9 @@ impl Gateway {
 
     /// A merchant with an active shop connection; (connection id, hook path).
     pub async fn shop(&self, base_url: &str, state: &str) -> (String, String) {
-        let merchant = self.post("/v1/merchants", json!({"name": "Test merchant"})).await;
+        let merchant = self
+            .post("/v1/merchants", json!({"name": "Test merchant"}))
+            .await;
         let connection = self
             .post(
                 "/v1/connections",
@@ -198,11 +231,12 @@ impl Drop for Gateway {
 }
 
 pub fn free_addr() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).unwrap()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|l| l.local_addr())
+        .unwrap()
 }
 
 fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
-

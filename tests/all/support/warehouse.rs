@@ -74,16 +74,25 @@ impl Warehouse {
 
     pub async fn wait_for_attempts(&self, n: usize) {
         let mut attempts = self.inner.attempts.subscribe();
-        tokio::time::timeout(PATIENCE, attempts.wait_for(|have| *have >= n)).await.expect("attempts in time").unwrap();
+        tokio::time::timeout(PATIENCE, attempts.wait_for(|have| *have >= n))
+            .await
+            .expect("attempts in time")
+            .unwrap();
     }
 
     /// Waits until what was taken fits.
-    pub async fn wait(&self, mut fits: impl FnMut(&[(String, Value)]) -> bool) -> Vec<(String, Value)> {
+    pub async fn wait(
+        &self,
+        mut fits: impl FnMut(&[(String, Value)]) -> bool,
+    ) -> Vec<(String, Value)> {
         let mut taken = self.inner.taken.subscribe();
         let result = tokio::time::timeout(PATIENCE, taken.wait_for(|all| fits(all))).await;
         match result {
             Ok(all) => all.unwrap().clone(),
-            Err(_) => panic!("the warehouse did not get it; it has {} deliveries", self.taken().len()),
+            Err(_) => panic!(
+                "the warehouse did not get it; it has {} deliveries",
+                self.taken().len()
+            ),
         }
     }
 }
@@ -104,10 +113,13 @@ async fn serve(mut stream: TcpStream, inner: Arc<Inner>) {
         let header = |name: &str| {
             head.lines().find_map(|line| {
                 let (key, value) = line.split_once(':')?;
-                key.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+                key.eq_ignore_ascii_case(name)
+                    .then(|| value.trim().to_owned())
             })
         };
-        let length: usize = header("content-length").and_then(|l| l.parse().ok()).unwrap_or(0);
+        let length: usize = header("content-length")
+            .and_then(|l| l.parse().ok())
+            .unwrap_or(0);
         while buffer.len() < head_end + 4 + length {
             if stream.read_buf(&mut buffer).await.unwrap_or(0) == 0 {
                 return;
@@ -130,7 +142,9 @@ fn judge(inner: &Inner, header: &dyn Fn(&str) -> Option<String>, body: &[u8]) ->
         for name in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
             headers.insert(name, header(name).unwrap_or_default().parse().unwrap());
         }
-        let verified = standardwebhooks::Webhook::new(secret).unwrap().verify(body, &headers);
+        let verified = standardwebhooks::Webhook::new(secret)
+            .unwrap()
+            .verify(body, &headers);
         if let Err(error) = verified {
             inner.refused.lock().unwrap().push(format!("{id}: {error}"));
             return 401;
