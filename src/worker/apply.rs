@@ -7,7 +7,7 @@
 
 use super::connectors::Connectors;
 use super::decide::{self, Setting};
-use super::mapped::{self, Content, Failure, Mapped, ToMap};
+use super::mapped::{self, Failure, Mapped, ToMap};
 use super::memory::Memory;
 use super::pool::MappingPool;
 use super::stop::Stop;
@@ -18,7 +18,7 @@ use crate::canonical::{ConnectionId, Timestamp};
 use crate::clock::{Clock, between};
 use crate::flow::change::{ChangeSet, ConnectionUpdate};
 use crate::store::query::PendingDelivery;
-use crate::store::{Scope, Store, StoreError};
+use crate::store::{Store, StoreError};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -148,52 +148,6 @@ impl Applier {
         Ok(Some(self.map(items, known, last_place).await))
     }
 
-    /// Adds what mapping needs. Read anew for every batch, so that a connection that was just
-    /// activated releases what arrives after it.
-    pub(super) async fn prepare(
-        &self,
-        wires: Vec<WireDelivery>,
-    ) -> Result<(Arc<Vec<ToMap>>, HashMap<ConnectionId, Known>), StoreError> {
-        let mut known: HashMap<ConnectionId, Known> = HashMap::new();
-        let mut shared = HashMap::new();
-        let mut items = Vec::with_capacity(wires.len());
-        for wire in wires {
-            let id = wire.connection_id;
-            if !known.contains_key(&id) {
-                let Some(found) = self.known(id).await? else {
-                    tracing::error!(connection = %id, delivery = %wire.id, "a delivery of a connection that is not stored stays pending");
-                    continue;
-                };
-                let connector = self.connectors.get(&found.connection.connector);
-                let settings = Arc::new(mapped::settings(&found.connection, connector.as_ref()));
-                shared.insert(id, (settings, connector));
-                known.insert(id, found);
-            }
-            if let Some((settings, connector)) = shared.get(&id) {
-                items.push(ToMap {
-                    wire,
-                    settings: settings.clone(),
-                    connector: connector.clone(),
-                });
-            }
-        }
-        Ok((Arc::new(items), known))
-    }
-
-    pub(super) async fn known(&self, id: ConnectionId) -> Result<Option<Known>, StoreError> {
-        let Some(connection) = self.store.connection(Scope::All, id).await? else {
-            return Ok(None);
-        };
-        let merchant = self
-            .store
-            .merchant(Scope::All, connection.merchant_id)
-            .await?;
-        Ok(merchant.map(|merchant| Known {
-            connection,
-            merchant,
-        }))
-    }
-
     pub(super) async fn map(
         &self,
         items: Arc<Vec<ToMap>>,
@@ -300,54 +254,6 @@ impl Applier {
             }
         }
         Ok(failed)
-    }
-
-    /// Reads what the decisions of a batch need.
-    pub(super) async fn remember(
-        &self,
-        items: &[ToMap],
-        mapped: &[Option<Mapped>],
-    ) -> Result<Memory, StoreError> {
-        let mut memory = Memory::default();
-        let mut polled: HashMap<ConnectionId, Vec<String>> = HashMap::new();
-        for (item, mapped) in items.iter().zip(mapped) {
-            let id = item.wire.connection_id;
-            let Some(mapped) = mapped else { continue };
-            if let Some(key) = &item.wire.dedupe_key {
-                let at = self.clock.now();
-                if let Some(first) = self.store.dedupe_hit(id, &mapped.topic, key, at).await? {
-                    memory.remember_first(id, &mapped.topic, key, first);
-                }
-            }
-            for record in &mapped.records {
-                if let Content::Orders(orders) = &record.content {
-                    for order in orders {
-                        memory
-                            .expect((id, order.external_id.text().unwrap_or_default().to_owned()));
-                    }
-                }
-                if let (Source::Poll, Some(external_id)) = (item.wire.source, &record.external_id) {
-                    polled.entry(id).or_default().push(external_id.clone());
-                }
-            }
-        }
-        let subjects = memory.subjects();
-        let states = self.store.orders_by_external(&subjects).await?;
-        for (subject, state) in subjects.into_iter().zip(states) {
-            memory.load(subject, state);
-        }
-        for (id, external_ids) in polled {
-            let hashes = self
-                .store
-                .content_hashes(id, "order", &external_ids)
-                .await?;
-            for (external_id, hash) in external_ids.into_iter().zip(hashes) {
-                if let Some(hash) = hash {
-                    memory.remember_hash((id, external_id), hash);
-                }
-            }
-        }
-        Ok(memory)
     }
 
     pub(super) fn decide(

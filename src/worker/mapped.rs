@@ -140,13 +140,13 @@ pub fn map(job: &ToMap, hash: Hasher<'_>) -> Mapped {
             mapped.mapping_version = Some(connector.version.clone());
             read_delivery(job, connector.provider.as_ref(), hash, &mut mapped)
         }
-        None => Err(Failure {
+        None => Err(Box::new(Failure {
             hint: MEND_FOLDER,
             ..Failure::new(
                 "connector_unavailable",
                 "the connector's folder is missing or refused",
             )
-        }),
+        })),
     };
     match outcome {
         Ok(()) if mapped.records.is_empty() => mapped
@@ -156,7 +156,7 @@ pub fn map(job: &ToMap, hash: Hasher<'_>) -> Mapped {
         Err(failure) => {
             // The delivery as a whole is one record, of no kind yet.
             mapped.kind = None;
-            mapped.records.push(whole(Content::Failed(failure)));
+            mapped.records.push(whole(Content::Failed(*failure)));
         }
     }
     mapped
@@ -171,16 +171,12 @@ fn whole(content: Content) -> MappedRecord {
     }
 }
 
-#[expect(
-    clippy::result_large_err,
-    reason = "made once a broken delivery; boxing would hide its parts"
-)]
 fn read_delivery(
     job: &ToMap,
     provider: &dyn Provider,
     hash: Hasher<'_>,
     mapped: &mut Mapped,
-) -> Result<(), Failure> {
+) -> Result<(), Box<Failure>> {
     let manifest = provider.manifest();
     let wire = &job.wire;
     let mut body = None;
@@ -191,7 +187,7 @@ fn read_delivery(
         let decoded = decode(job, provider)?;
         let topic = provider
             .eval(expression, &decoded)
-            .map_err(|e| Failure::by_mapping("topic", &e))?;
+            .map_err(|e| Box::new(Failure::by_mapping("topic", &e)))?;
         mapped.topic = scalar(&topic).map(|t| t.into_owned()).unwrap_or_default();
         body = Some(decoded);
     }
@@ -220,9 +216,11 @@ fn read_delivery(
         Some(body) => body,
         None => decode(job, provider)?,
     };
-    let slices = records::by_path(path, &body).map_err(|e| Failure {
-        detail: json!({ "path": e.path }),
-        ..Failure::new("records_missing", e.to_string())
+    let slices = records::by_path(path, &body).map_err(|e| {
+        Box::new(Failure {
+            detail: json!({ "path": e.path }),
+            ..Failure::new("records_missing", e.to_string())
+        })
     })?;
     let scope = scope(job, &mapped.topic);
     mapped.records.reserve(slices.len());
@@ -234,14 +232,12 @@ fn read_delivery(
     Ok(())
 }
 
-#[expect(
-    clippy::result_large_err,
-    reason = "made once a broken delivery; boxing would hide its parts"
-)]
-fn decode(job: &ToMap, provider: &dyn Provider) -> Result<Val, Failure> {
-    reading::decode(provider.manifest(), &job.wire).map_err(|error| Failure {
-        detail: json!({ "format": error.format, "line": error.line, "column": error.column }),
-        ..Failure::new("body_malformed", error.to_string())
+fn decode(job: &ToMap, provider: &dyn Provider) -> Result<Val, Box<Failure>> {
+    reading::decode(provider.manifest(), &job.wire).map_err(|error| {
+        Box::new(Failure {
+            detail: json!({ "format": error.format, "line": error.line, "column": error.column }),
+            ..Failure::new("body_malformed", error.to_string())
+        })
     })
 }
 

@@ -7,6 +7,7 @@
 //! are under way than its provider takes calls at once, so that none waits its lease away; a node
 //! that stops lets what is under way end and takes nothing new.
 
+mod call;
 mod observer;
 pub mod run;
 pub mod verdict;

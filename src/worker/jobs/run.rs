@@ -4,7 +4,7 @@
 //! runs out and it is taken up again; an attempt that a crash cut off is judged before anything is
 //! sent anew.
 
-use super::observer::JobObserver;
+use super::call::call;
 use super::verdict::{self, Verdict};
 use crate::canonical::connection::{Connection, ConnectionState};
 use crate::canonical::job::{Attempt, Job, JobState};
@@ -12,15 +12,12 @@ use crate::canonical::problem::Class;
 use crate::canonical::{AttemptId, ProblemId, Timestamp};
 use crate::flow::change::{ChangeSet, ConnectionUpdate, JobResult, NewProblem, ResolveProblems};
 use crate::operation::call::{changes, interrupted};
-use crate::operation::{Call, Checkpoint, Ended, Outcome, RunError, Stopped};
+use crate::operation::{Checkpoint, Stopped};
 use crate::store::{Scope, StoreError};
 use crate::worker::apply::first;
 use crate::worker::connectors::Loaded;
-use crate::worker::poll::{pages::PullPages, since};
-use crate::worker::reading::{ORDERS_PULL, poll_topic};
-use crate::worker::watch::{REGISTER, REGISTERED_AT};
-use crate::worker::work::{Work, remember, suspends};
-use serde_json::{Value, json};
+use crate::worker::work::Work;
+use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,20 +26,18 @@ pub const CHECK: &str = "connection.check";
 /// A result is written so often before the lease is left to run out.
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(250);
-/// How long answers are waited for when the node stops.
-const GRACE: Duration = Duration::from_secs(8);
 
 /// What becomes of the job, and everything that is written with it.
-struct Settled {
-    verdict: Verdict,
-    checkpoint: Checkpoint,
-    attempt: Option<Attempt>,
-    update: ConnectionUpdate,
-    resolve: Vec<ResolveProblems>,
+pub(super) struct Settled {
+    pub verdict: Verdict,
+    pub checkpoint: Checkpoint,
+    pub attempt: Option<Attempt>,
+    pub update: ConnectionUpdate,
+    pub resolve: Vec<ResolveProblems>,
 }
 
 impl Settled {
-    fn of(verdict: Verdict, job: &Job) -> Self {
+    pub fn of(verdict: Verdict, job: &Job) -> Self {
         Self {
             verdict,
             checkpoint: Checkpoint::read(job.step, &job.checkpoint),
@@ -52,7 +47,7 @@ impl Settled {
         }
     }
     /// A note for people where nothing was sent.
-    fn noted(verdict: Verdict, job: &Job, now: Timestamp, reason: &str) -> Self {
+    pub fn noted(verdict: Verdict, job: &Job, now: Timestamp, reason: &str) -> Self {
         let attempt = Attempt {
             id: AttemptId::new(),
             job_id: job.id,
@@ -138,7 +133,7 @@ fn barred(connection: &Connection, kind: &str, changes: bool) -> Option<&'static
 }
 
 /// Sent, and never reported: the node died.
-fn unfinished(attempt: &Attempt) -> bool {
+pub(super) fn unfinished(attempt: &Attempt) -> bool {
     attempt.sent_at.is_some()
         && attempt.class.is_none()
         && attempt.status.is_none()
@@ -181,200 +176,9 @@ async fn resume(
     })
 }
 
-fn judge(work: &Work, job: &Job, connector: &Loaded, stopped: &Stopped) -> Verdict {
+pub(super) fn judge(work: &Work, job: &Job, connector: &Loaded, stopped: &Stopped) -> Verdict {
     let retry = &connector.provider.manifest().retry;
     verdict::verdict(job, retry, stopped, work.clock.now(), &mut rand::rng())
-}
-
-async fn call(
-    work: &Arc<Work>,
-    job: &Job,
-    connection: Connection,
-    connector: Loaded,
-    checkpoint: Checkpoint,
-    attempts: u32,
-) -> Result<Settled, StoreError> {
-    let pulled = pull(work, job, &connection, &connector).await?;
-    let (pull, cursor) = match pulled {
-        Some((pages, cursor)) => (Some(pages), Some(cursor)),
-        None => (None, None),
-    };
-    let credentials = work.store.credentials(connection.id).await?;
-    let hook_url = work.hook_url(connection.id);
-    let mut observer = JobObserver {
-        work: work.clone(),
-        connection: connection.clone(),
-        job: job.clone(),
-        checkpoint: checkpoint.clone(),
-        attempts,
-        last: None,
-        pull,
-    };
-    let run = Call {
-        provider: connector.provider.as_ref(),
-        operation: &job.kind,
-        connection: connection.id,
-        settings: &connection.settings,
-        hook_url: hook_url.as_deref(),
-        memory: &connection.memory,
-        credentials: &credentials,
-        input: &job.input,
-        checkpoint,
-        cursor: cursor.as_ref(),
-        limits: None,
-        send_until: job.lease_until.unwrap_or_else(|| work.clock.now()),
-    };
-    let ended = tokio::select! {
-        ended = work.engine.run(&run, &mut observer) => ended,
-        () = grace_over(work) => return put_back(work, job, observer),
-    };
-    let ended = match ended {
-        Ok(ended) => ended,
-        Err(RunError::Refused(_)) if work.stop.is_set() => return put_back(work, job, observer),
-        Err(RunError::Refused(refused)) => {
-            return Err(StoreError::Unavailable(refused.to_string()));
-        }
-        Err(error @ RunError::UnknownOperation(_)) => {
-            let now = work.clock.now();
-            return Ok(Settled::noted(
-                Verdict::done(),
-                job,
-                now,
-                &error.to_string(),
-            ));
-        }
-    };
-    let mut result = Settled::of(Verdict::done(), job);
-    match ended {
-        Ended::Finished(finished) => {
-            if let Some(pull) = &mut observer.pull {
-                pull.finish(!finished.more).await?;
-                result
-                    .update
-                    .health
-                    .insert("last_poll_at".to_owned(), json!(work.clock.now()));
-            }
-            if finished.more {
-                result.verdict = Verdict {
-                    restart: true,
-                    ..Verdict::later(work.clock.now())
-                };
-            }
-            remember(finished.memory_update, &mut result.update);
-            if job.kind == REGISTER {
-                result
-                    .update
-                    .memory
-                    .insert(REGISTERED_AT.to_owned(), json!(work.clock.now()));
-            }
-            result.checkpoint = observer.checkpoint;
-            checked(work, job, &Outcome::ok(None), &mut result);
-        }
-        Ended::Stopped(stopped) => {
-            result.verdict = judge(work, job, &connector, &stopped);
-            result.attempt = observer.last.take().map(|last| Attempt {
-                next_at: result.verdict.run_at,
-                ..last
-            });
-            checked(work, job, &stopped.outcome, &mut result);
-            result.checkpoint = stopped.checkpoint;
-        }
-    }
-    if result.verdict.state == JobState::Done {
-        result.resolve.push(ResolveProblems {
-            subject: job.id.to_string(),
-            code: None,
-        });
-    }
-    if let Some(reason) = result
-        .verdict
-        .suspend
-        .take()
-        .filter(|_| suspends(&connection))
-    {
-        result.update.suspend = Some(reason);
-    }
-    work.note_circuit(&connection, &mut result.update);
-    Ok(result)
-}
-
-/// Returns when the node stops and has waited long enough for the answer.
-async fn grace_over(work: &Work) {
-    work.stop.wait().await;
-    tokio::time::sleep(GRACE).await;
-}
-
-/// The node stops: the job is free at once, unless a call of it is under way and its outcome
-/// unknown; then its lease runs out and the attempt is judged.
-fn put_back(work: &Work, job: &Job, observer: JobObserver) -> Result<Settled, StoreError> {
-    if observer.last.as_ref().is_some_and(unfinished) {
-        return Err(StoreError::Unavailable(
-            "the node stops before the answer came".to_owned(),
-        ));
-    }
-    let mut settled = Settled::of(Verdict::later(work.clock.now()), job);
-    settled.checkpoint = observer.checkpoint;
-    Ok(settled)
-}
-
-/// The health that a check shows. One that is tried again says nothing yet.
-fn checked(work: &Work, job: &Job, outcome: &Outcome, result: &mut Settled) {
-    if job.kind != CHECK || result.verdict.state == JobState::Ready {
-        return;
-    }
-    let message = if outcome.is_ok() {
-        "the provider answers"
-    } else {
-        outcome.message.as_str()
-    };
-    let check = json!({ "ok": outcome.is_ok(), "message": message });
-    result.update.health.insert("check".to_owned(), check);
-    result
-        .update
-        .health
-        .insert("last_check_at".to_owned(), json!(work.clock.now()));
-    if outcome.is_ok() {
-        result.resolve.push(ResolveProblems {
-            subject: job.connection_id.to_string(),
-            code: None,
-        });
-    } else {
-        // A check has answered, whatever the answer is: nothing of it waits. What is wrong is the
-        // connection's, and a later check that succeeds resolves it.
-        result.verdict.state = JobState::Done;
-        if let Some(problem) = &mut result.verdict.problem {
-            problem.subject = job.connection_id.to_string();
-        }
-    }
-}
-
-/// For a pull asked for by hand: the pages' keeper and the moment to read from.
-async fn pull(
-    work: &Arc<Work>,
-    job: &Job,
-    connection: &Connection,
-    connector: &Loaded,
-) -> Result<Option<(PullPages, Value)>, StoreError> {
-    let rule = connector
-        .provider
-        .manifest()
-        .operations
-        .get(&job.kind)
-        .and_then(|o| o.poll.clone());
-    let (Some(rule), true) = (rule, job.kind == ORDERS_PULL) else {
-        return Ok(None);
-    };
-    let (stored, cursor) = since(work, connection.id, &rule, false, work.clock.now()).await?;
-    let pages = PullPages::new(
-        work.clone(),
-        connection.clone(),
-        connector.clone(),
-        rule,
-        poll_topic(ORDERS_PULL, false),
-        false,
-        stored,
-    );
-    Ok(Some((pages, cursor)))
 }
 
 fn folder_missing(job: &Job) -> Settled {

@@ -6,6 +6,7 @@
 )]
 mod apply;
 mod jobs;
+mod jobs_connection;
 mod poll;
 mod remap;
 mod settle;
