@@ -106,11 +106,11 @@ impl SqliteStore {
         filter: LedgerFilter,
     ) -> Result<Vec<LedgerLine>> {
         self.read(move |reader| {
-            let day = match &filter.day {
-                None => None,
-                // A text that is no day has no lines.
-                Some(text) => Some(day_number(text).unwrap_or(i64::MIN)),
-            };
+            // A text that is no day has no lines.
+            let day = filter
+                .day
+                .as_deref()
+                .map(|text| day_number(text).unwrap_or(i64::MIN));
             let owners = owners(reader)?;
             let mut query = reader.conn.prepare_cached(
                 "SELECT connection_id, day, disposition, n FROM ledger
