@@ -29,10 +29,11 @@ macro_rules! failpoint {
 pub(crate) use failpoint;
 
 /// Aborts when this point is the one that the environment names.
-///
-/// Reads the environment itself: the durability tests set it, and it is no setting of a server.
 #[cfg(feature = "failpoints")]
-#[allow(clippy::disallowed_methods)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "no setting: it exists in test builds only"
+)]
 pub fn hit(name: &str) {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};

@@ -165,7 +165,6 @@ impl Settings {
 
 /// The variables that start with our prefix, but for those that other tools of ours read
 /// (`CROSSDOCK_FAILPOINT`, `CROSSDOCK_TEST_…`).
-#[expect(clippy::disallowed_methods, reason = "this is the one place")]
 fn known_environment() -> config::Map<String, String> {
     std::env::vars_os()
         .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))

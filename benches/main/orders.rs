@@ -17,7 +17,7 @@ pub fn order(id: usize) -> String {
         id % 1000,
         id % 10_000
     );
-    let cod = id % 3 == 0;
+    let cod = id.is_multiple_of(3);
     let (method, title, paid) = if cod {
         ("cod", "Cash on delivery", "null".to_owned())
     } else {

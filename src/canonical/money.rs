@@ -29,6 +29,10 @@ pub enum MoneyError {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Amount(Decimal);
 
+#[expect(
+    clippy::should_implement_trait,
+    reason = "the traits cannot fail, and these can"
+)]
 impl Amount {
     /// Nothing.
     pub const ZERO: Amount = Amount(Decimal::ZERO);
@@ -185,6 +189,10 @@ pub struct Money {
     pub currency: Currency,
 }
 
+#[expect(
+    clippy::should_implement_trait,
+    reason = "the trait cannot fail, and this can"
+)]
 impl Money {
     /// An amount in a currency.
     pub const fn new(amount: Amount, currency: Currency) -> Self {

@@ -86,9 +86,14 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         return false;
     }
     // Teredo and the other special 2001::/23, documentation, 6to4.
-    let special = (a == 0x2001 && b < 0x200) || (a == 0x2001 && b == 0xdb8) || a == 0x2002;
-    let documentation = a == 0x3fff && b < 0x1000;
-    !special && !documentation
+    #[expect(reason = "one range a line reads best")]
+    let special = match a {
+        0x2001 => b < 0x200 || b == 0xdb8,
+        0x2002 => true,
+        0x3fff => b < 0x1000,
+        _ => false,
+    };
+    !special
 }
 
 /// Judges a URL that names a literal address. Names pass: the resolver judges them.

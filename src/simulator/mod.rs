@@ -16,8 +16,6 @@ mod engine;
 pub mod faults;
 pub mod routes;
 mod server;
-#[cfg(test)]
-mod tests;
 pub mod warehouse;
 
 use crate::manifest::folder::Folder;

@@ -22,6 +22,10 @@ pub const METRICS: &[MetricDoc] = &[
         "crossdock_apply_seconds",
         "time from arrival to disposition",
     ),
+    (
+        "crossdock_mapping_warnings_total",
+        "warnings of mappings, by connector",
+    ),
     ("crossdock_mapping_seconds", "time to map one record"),
     (
         "crossdock_attempts_total",

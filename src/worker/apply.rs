@@ -29,12 +29,10 @@ use std::time::Duration;
 const BATCH: usize = 256;
 /// How long to wait for a bell before looking anyway.
 const SLOW_POLL: Duration = Duration::from_secs(1);
-/// A delivery alone is tried so often before it becomes a problem.
-const TRIES: u32 = 3;
 /// A connection's `last_received_at` is written at most so often.
 const NOTE_EVERY: Duration = Duration::from_secs(5);
 /// Waits while the store cannot be written.
-const PAUSE: Duration = Duration::from_millis(50);
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// A connection and its merchant as they are now.
@@ -138,7 +136,7 @@ impl Applier {
         Ok(done)
     }
 
-    async fn fetch(&self, after: u64) -> Result<Option<Batch>, StoreError> {
+    pub(super) async fn fetch(&self, after: u64) -> Result<Option<Batch>, StoreError> {
         let pending = self.store.pending_deliveries(after, BATCH).await?;
         let Some(last_place) = pending.last().map(|p| p.place) else {
             return Ok(None);
@@ -203,13 +201,16 @@ impl Applier {
         known: HashMap<ConnectionId, Known>,
         last_place: u64,
     ) -> Batch {
-        let store = self.store.clone();
-        let mapped = self
-            .pool
-            .map(items.clone(), move |item| {
-                mapped::map(item, &|bytes| store.content_hash(bytes))
-            })
-            .await;
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        let each = move |item: &ToMap| {
+            let started = clock.elapsed();
+            let mapped = mapped::map(item, &|bytes| store.content_hash(bytes));
+            let took = clock.elapsed().saturating_sub(started).as_secs_f64();
+            metrics::histogram!("crossdock_mapping_seconds")
+                .record(took / mapped.records.len().max(1) as f64);
+            mapped
+        };
+        let mapped = self.pool.map(items.clone(), each).await;
         Batch {
             items,
             mapped,
@@ -218,7 +219,7 @@ impl Applier {
         }
     }
 
-    async fn write(&self, mut batch: Batch) {
+    pub(super) async fn write(&self, mut batch: Batch) {
         let mut pause = PAUSE;
         loop {
             match self.try_write(batch).await {
@@ -289,9 +290,9 @@ impl Applier {
                 tokio::task::yield_now().await;
             }
         }
-        failpoint!("worker.before_apply");
+        crate::failpoint::failpoint!("worker.before_apply");
         let results = self.store.apply(changes).await.map_err(again)?;
-        failpoint!("worker.after_apply");
+        crate::failpoint::failpoint!("worker.after_apply");
         let mut failed = Vec::new();
         for (item, result) in items.iter().zip(results) {
             if let Err(error) = result {
@@ -350,7 +351,7 @@ impl Applier {
         Ok(memory)
     }
 
-    fn decide(
+    pub(super) fn decide(
         &self,
         setting: Setting<'_>,
         wire: &WireDelivery,
@@ -362,7 +363,8 @@ impl Applier {
             return decide::poison(setting, wire, &Failure::internal("mapping"));
         };
         if mapped.warnings > 0 {
-            metrics::counter!("crossdock_mapping_warnings_total", "connector" => setting.connection.connector.clone())
+            let connector = setting.connection.connector.clone();
+            metrics::counter!("crossdock_mapping_warnings_total", "connector" => connector)
                 .increment(mapped.warnings as u64);
         }
         let change = decide::delivery(setting, wire, mapped, memory);
@@ -383,7 +385,7 @@ impl Applier {
     }
 
     /// Notes that the provider calls us, not for every delivery.
-    fn note_received(&self, wire: &WireDelivery, change: &mut ChangeSet) {
+    pub(super) fn note_received(&self, wire: &WireDelivery, change: &mut ChangeSet) {
         if wire.source != Source::Webhook {
             return;
         }
@@ -397,68 +399,6 @@ impl Applier {
         let at = Value::String(wire.received_at.to_string());
         update.health.insert("last_received_at".to_owned(), at);
         change.connection = Some((wire.connection_id, update));
-    }
-
-    /// One delivery by itself, after its batch was refused a part; in the end a problem.
-    async fn alone(&self, wire: WireDelivery) {
-        let (mut last, mut tries) = (String::new(), 0);
-        while tries < TRIES {
-            match self.once(&wire).await {
-                Ok(()) => return,
-                // Nobody's fault: it waits, and no try is spent.
-                Err(StoreError::Unavailable(_)) => {
-                    if self.stop.pause(PAUSE).await {
-                        return;
-                    }
-                }
-                Err(error) => {
-                    last = error.to_string();
-                    tries += 1;
-                }
-            }
-        }
-        tracing::error!(delivery = %wire.id, connection = %wire.connection_id, error = %last, "a delivery cannot be applied and becomes a problem");
-        if let Err(error) = self.give_up(&wire).await {
-            // It stays pending and is tried again at the next full look.
-            tracing::error!(delivery = %wire.id, %error, "and the problem cannot be written");
-        }
-    }
-
-    async fn once(&self, wire: &WireDelivery) -> Result<(), StoreError> {
-        let (items, known) = self.prepare(vec![wire.clone()]).await?;
-        let batch = self.map(items, known, 0).await;
-        let Batch {
-            items,
-            mapped,
-            known,
-            ..
-        } = batch;
-        let mut memory = self.remember(&items, &mapped).await?;
-        let (Some(known), Some(mapped)) =
-            (known.get(&wire.connection_id), mapped.into_iter().next())
-        else {
-            return Err(StoreError::NotFound("its connection".into()));
-        };
-        let setting = Setting {
-            now: self.clock.now(),
-            connection: &known.connection,
-            merchant: &known.merchant,
-        };
-        let change = self.decide(setting, wire, mapped, &mut memory);
-        first(self.store.apply(vec![change]).await?)
-    }
-
-    async fn give_up(&self, wire: &WireDelivery) -> Result<(), StoreError> {
-        let Some(known) = self.known(wire.connection_id).await? else {
-            return Err(StoreError::NotFound("its connection".into()));
-        };
-        let setting = Setting {
-            now: self.clock.now(),
-            connection: &known.connection,
-            merchant: &known.merchant,
-        };
-        let change = decide::poison(setting, wire, &Failure::internal("storing"));
-        first(self.store.apply(vec![change]).await?)
     }
 }
 

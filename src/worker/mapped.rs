@@ -171,6 +171,10 @@ fn whole(content: Content) -> MappedRecord {
     }
 }
 
+#[expect(
+    clippy::result_large_err,
+    reason = "made once a broken delivery; boxing would hide its parts"
+)]
 fn read_delivery(
     job: &ToMap,
     provider: &dyn Provider,
@@ -230,6 +234,10 @@ fn read_delivery(
     Ok(())
 }
 
+#[expect(
+    clippy::result_large_err,
+    reason = "made once a broken delivery; boxing would hide its parts"
+)]
 fn decode(job: &ToMap, provider: &dyn Provider) -> Result<Val, Failure> {
     reading::decode(provider.manifest(), &job.wire).map_err(|error| Failure {
         detail: json!({ "format": error.format, "line": error.line, "column": error.column }),

@@ -7,6 +7,7 @@
 //! What always holds: every loop ends promptly when told to stop and loses nothing by it; a panic
 //! in one loop restarts that loop and no other; each loop may find everything done already.
 
+mod alone;
 pub mod apply;
 pub mod connectors;
 mod decide;

@@ -14,5 +14,6 @@ mod house;
 mod json_schema;
 mod limits;
 mod once;
+mod served;
 mod setting_up;
 mod who;

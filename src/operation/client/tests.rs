@@ -386,17 +386,3 @@ async fn without_a_connection_nothing_was_sent() {
         }
     );
 }
-
-#[test]
-fn errors_name_no_address() {
-    let error = SendError {
-        sent: Sent::Maybe,
-        failure: Failure::Timeout,
-        status: None,
-    };
-    assert_eq!(error.to_string(), "no answer in time");
-    assert_eq!(
-        Failure::Blocked.to_string(),
-        "the address is not a public one, and private addresses are not allowed"
-    );
-}

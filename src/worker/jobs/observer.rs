@@ -71,6 +71,9 @@ impl JobObserver {
 #[async_trait]
 impl Observer for JobObserver {
     async fn before_send(&mut self, step: &str, _: &PlannedRequest) -> Result<AttemptId, Refused> {
+        if self.work.stop.is_set() {
+            return Err(Refused("the node stops".to_owned()));
+        }
         let now = self.work.clock.now();
         self.attempts += 1;
         let attempt = Attempt {
@@ -92,14 +95,14 @@ impl Observer for JobObserver {
             .start_attempt(&attempt)
             .await
             .map_err(refused)?;
-        failpoint!("job.after_attempt");
+        crate::failpoint::failpoint!("job.after_attempt");
         let id = attempt.id;
         self.last = Some(attempt);
         Ok(id)
     }
 
     async fn after(&mut self, id: AttemptId, report: Report<'_>) -> Result<(), Refused> {
-        failpoint!("job.before_report");
+        crate::failpoint::failpoint!("job.before_report");
         if let Some(checkpoint) = report.checkpoint {
             self.checkpoint = checkpoint.clone();
         }

@@ -30,6 +30,8 @@ pub const CHECK: &str = "connection.check";
 /// A result is written so often before the lease is left to run out.
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(250);
+/// How long answers are waited for when the node stops.
+const GRACE: Duration = Duration::from_secs(8);
 
 /// What becomes of the job, and everything that is written with it.
 struct Settled {
@@ -223,8 +225,13 @@ async fn call(
         limits: None,
         send_until: job.lease_until.unwrap_or_else(|| work.clock.now()),
     };
-    let ended = match work.engine.run(&run, &mut observer).await {
+    let ended = tokio::select! {
+        ended = work.engine.run(&run, &mut observer) => ended,
+        () = grace_over(work) => return put_back(work, job, observer),
+    };
+    let ended = match ended {
         Ok(ended) => ended,
+        Err(RunError::Refused(_)) if work.stop.is_set() => return put_back(work, job, observer),
         Err(RunError::Refused(refused)) => {
             return Err(StoreError::Unavailable(refused.to_string()));
         }
@@ -290,6 +297,25 @@ async fn call(
     }
     work.note_circuit(&connection, &mut result.update);
     Ok(result)
+}
+
+/// Returns when the node stops and has waited long enough for the answer.
+async fn grace_over(work: &Work) {
+    work.stop.wait().await;
+    tokio::time::sleep(GRACE).await;
+}
+
+/// The node stops: the job is free at once, unless a call of it is under way and its outcome
+/// unknown; then its lease runs out and the attempt is judged.
+fn put_back(work: &Work, job: &Job, observer: JobObserver) -> Result<Settled, StoreError> {
+    if observer.last.as_ref().is_some_and(unfinished) {
+        return Err(StoreError::Unavailable(
+            "the node stops before the answer came".to_owned(),
+        ));
+    }
+    let mut settled = Settled::of(Verdict::later(work.clock.now()), job);
+    settled.checkpoint = observer.checkpoint;
+    Ok(settled)
 }
 
 /// The health that a check shows. One that is tried again says nothing yet.
@@ -401,7 +427,7 @@ async fn write(work: &Work, job: &Job, result: Settled) {
     if update != ConnectionUpdate::default() {
         change.connection = Some((job.connection_id, update));
     }
-    failpoint!("job.before_result");
+    crate::failpoint::failpoint!("job.before_result");
     for _ in 0..TRIES {
         let written = match work.store.apply(vec![change.clone()]).await {
             Ok(results) => first(results),

@@ -136,7 +136,7 @@ impl PullPages {
             }
             _ => self.append(&page, asked_at, cursor).await?,
         }
-        failpoint!("poll.after_page");
+        crate::failpoint::failpoint!("poll.after_page");
         Ok(PageUse::Taken)
     }
 

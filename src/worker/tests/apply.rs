@@ -3,6 +3,7 @@ use crate::canonical::inbox::Disposition::{self, *};
 use crate::canonical::order::{OrderStatus, Source};
 use crate::canonical::problem::Class;
 use crate::canonical::{RawId, inbox::WireDelivery};
+use crate::worker::apply::Applier;
 use serde_json::{Value, json};
 
 fn count(all: &[Disposition], one: Disposition) -> usize {
@@ -259,6 +260,61 @@ async fn without_its_folder_a_connection_still_receives() {
     assert_eq!((retried.mended, retried.left), (1, 0));
     assert_eq!(house.dispositions().await, [Applied, Applied]);
     assert!(house.problems().await.is_empty());
+    house.assert_balanced().await;
+}
+
+#[tokio::test]
+async fn what_makes_mapping_panic_is_alone() {
+    let house = house().await;
+    for id in 1..=3 {
+        house.hook("order.changed", &order(id, 1, "new")).await;
+    }
+    let mut batch = house.applier.fetch(0).await.unwrap().unwrap();
+    batch.mapped[1] = None;
+    house.applier.write(batch).await;
+    assert_eq!(house.dispositions().await, [Applied, Problem, Applied]);
+    let problem = house.problems().await.remove(0);
+    assert_eq!(
+        (problem.code.as_str(), problem.class),
+        ("internal_fault", Class::BrokenContract)
+    );
+    assert_eq!(house.apply().await, 0);
+    house
+        .applier
+        .retry_problem(crate::store::Scope::All, problem.id)
+        .await
+        .unwrap();
+    assert_eq!(house.dispositions().await, [Applied; 3]);
+    house.assert_balanced().await;
+}
+
+#[tokio::test]
+async fn two_that_apply_the_same_deliveries_apply_each_once() {
+    let house = house().await;
+    for id in 0..40 {
+        house
+            .hook("order.changed", &order(id % 10, 1 + id / 10, "new"))
+            .await;
+    }
+    let second = Applier::new(
+        house.store.clone(),
+        house.folders.clone(),
+        house.pool.clone(),
+        house.clock.clone(),
+        house.stop.clone(),
+    );
+    let (one, two) = tokio::join!(house.applier.drain(), second.drain());
+    assert_eq!((one.unwrap(), two.unwrap()), (40, 40));
+    let all = house.dispositions().await;
+    assert_eq!(
+        (all.len(), count(&all, Applied) + count(&all, Unchanged)),
+        (40, 40)
+    );
+    assert!(house.problems().await.is_empty());
+    assert_eq!(
+        house.store.pending_deliveries(0, 10).await.unwrap().len(),
+        0
+    );
     house.assert_balanced().await;
 }
 

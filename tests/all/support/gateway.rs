@@ -21,7 +21,6 @@ pub struct Gateway {
 /// An answer: status and JSON (null when there is none).
 pub struct Answer {
     pub status: u16,
-    pub headers: reqwest::header::HeaderMap,
     pub json: Value,
 }
 
@@ -121,14 +120,10 @@ impl Gateway {
                 .body(body.to_string());
         }
         let answer = request.send().await.ok()?;
-        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let status = answer.status().as_u16();
         let text = answer.text().await.ok()?;
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Some(Answer {
-            status,
-            headers,
-            json,
-        })
+        Some(Answer { status, json })
     }
 
     /// An API call that must succeed.

@@ -3,12 +3,14 @@
 //! What always holds: events are the bell, the API is the truth: before every answer the fulfillment order is read anew; the
 //! same work heard of twice is done once; a `ship` is repeated under its own `shipment_ref`, so a lost answer ships nothing twice.
 
+mod floor;
+
 use super::SimError;
 use super::emitter::client;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use base64::Engine as _;
 use hmac::{Hmac, KeyInit, Mac};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use std::collections::HashSet;
@@ -20,12 +22,6 @@ use subtle::ConstantTimeEq;
 
 /// How far a delivery's time may be off, in seconds.
 const TOLERANCE_S: u64 = 300;
-/// Answers to one fulfillment order that are refused before it is given up.
-const TRIES: u32 = 20;
-/// Pause after an answer that was refused.
-const PAUSE: Duration = Duration::from_millis(500);
-/// What is listened to.
-const TYPES: &str = "fulfillment_order.submitted,fulfillment_order.change_requested";
 
 /// How the warehouse behaves.
 #[derive(Debug, Clone)]
@@ -158,7 +154,7 @@ pub async fn serve(listen: SocketAddr, options: Options) -> Result<Handle, SimEr
     let handle = server.handle();
     let mut tasks = vec![tokio::spawn(async move { drop(server.await) }).abort_handle()];
     if floor.options.feed {
-        tasks.push(tokio::spawn(read_feed(Arc::clone(&floor))).abort_handle());
+        tasks.push(tokio::spawn(floor::read_feed(Arc::clone(&floor))).abort_handle());
     }
     Ok(Handle {
         addr,
@@ -267,192 +263,9 @@ fn hear(floor: &Arc<Floor>, event: &Value) {
     }
 }
 
-impl Floor {
-    /// Takes a fulfillment order on and ships it.
-    async fn work(&self, id: &str) {
-        let number = one_more(&self.begun);
-        let nth = |every: u64| every > 0 && number % every == 0;
-        tokio::time::sleep(self.options.accept_after).await;
-        if nth(self.options.reject_every) {
-            let body = |order: &Value| json!({"revision": revision(order), "reason": "other", "note": "Simulated: turned down"});
-            if self.tell(id, "reject", &["submitted"], body).await {
-                one_more(&self.counters.rejected);
-            }
-            return;
-        }
-        let body = |order: &Value| json!({"revision": revision(order), "wms_ref": format!("WMS-{number}")});
-        if !self.tell(id, "accept", &["submitted"], body).await {
-            return;
-        }
-        one_more(&self.counters.accepted);
-        tokio::time::sleep(self.options.ship_after).await;
-        if nth(self.options.short_every) {
-            let body = |order: &Value| {
-                let line = order
-                    .pointer("/lines/0/line_id")
-                    .cloned()
-                    .unwrap_or_default();
-                json!({"revision": revision(order), "lines": [{"line_id": line, "quantity": 1}], "note": "Simulated: one piece missing"})
-            };
-            if self.tell(id, "short", &["in_progress"], body).await {
-                one_more(&self.counters.short);
-            }
-        }
-        let body = |order: &Value| {
-            json!({"revision": revision(order), "shipment_ref": format!("SHIP-{}", tail(id)), "carrier": "Simulated courier",
-                "parcels": [{"weight_g": 400 + number % 30 * 100, "tracking_number": format!("SIM{}", tail(id).to_uppercase())}]})
-        };
-        if self
-            .tell(id, "ship", &["in_progress", "submitted"], body)
-            .await
-        {
-            one_more(&self.counters.shipped);
-        }
-    }
-
-    /// Answers what the channel asks of a fulfillment order.
-    async fn answer_request(&self, id: &str) {
-        for _ in 0..TRIES {
-            let Some(order) = self.read(id).await else {
-                return;
-            };
-            if text(&order, "/request/state") != "pending" {
-                return;
-            }
-            let answer = if self.options.agrees {
-                "accept"
-            } else {
-                "refuse"
-            };
-            let path = format!(
-                "/v1/fulfillment-orders/{id}/requests/{}/{answer}",
-                text(&order, "/request/id")
-            );
-            if self
-                .post(&path, &json!({"revision": revision(&order)}))
-                .await
-                == Some(true)
-            {
-                one_more(&self.counters.answered);
-                return;
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-
-    /// Tells the gateway something about a fulfillment order as it is now, while it is in one of these states.
-    async fn tell(
-        &self,
-        id: &str,
-        what: &str,
-        while_in: &[&str],
-        body: impl Fn(&Value) -> Value,
-    ) -> bool {
-        for _ in 0..TRIES {
-            if let Some(order) = self.read(id).await {
-                if text(&order, "/request/state") == "pending" {
-                    self.answer_request(id).await;
-                } else if !while_in.contains(&text(&order, "/status")) {
-                    return false;
-                } else if self
-                    .post(
-                        &format!("/v1/fulfillment-orders/{id}/{what}"),
-                        &body(&order),
-                    )
-                    .await
-                    == Some(true)
-                {
-                    return true;
-                }
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        one_more(&self.counters.given_up);
-        false
-    }
-
-    async fn read(&self, id: &str) -> Option<Value> {
-        self.get(&format!("/v1/fulfillment-orders/{id}")).await
-    }
-
-    async fn get(&self, path: &str) -> Option<Value> {
-        let request = self
-            .http
-            .get(format!("{}{path}", self.options.gateway))
-            .bearer_auth(self.options.token.expose_secret());
-        let answer = request
-            .send()
-            .await
-            .ok()
-            .filter(|answer| answer.status().is_success())?;
-        serde_json::from_slice(&answer.bytes().await.ok()?).ok()
-    }
-
-    /// True when it was taken, false when refused, `None` when nobody answered.
-    async fn post(&self, path: &str, body: &Value) -> Option<bool> {
-        let request = self
-            .http
-            .post(format!("{}{path}", self.options.gateway))
-            .bearer_auth(self.options.token.expose_secret());
-        let answer = request
-            .header("content-type", "application/json")
-            .body(body.to_string())
-            .send()
-            .await
-            .ok()?;
-        let status = answer.status();
-        if !status.is_success() {
-            tracing::debug!(
-                path,
-                status = status.as_u16(),
-                "the gateway refused the warehouse's answer"
-            );
-        }
-        Some(status.is_success())
-    }
-}
-
-/// Long-polls the feed from its beginning.
-async fn read_feed(floor: Arc<Floor>) {
-    let mut after = "0".to_owned();
-    loop {
-        let Some(page) = floor
-            .get(&format!(
-                "/v1/events?after={after}&wait=20&limit=200&types={TYPES}"
-            ))
-            .await
-        else {
-            tokio::time::sleep(PAUSE).await;
-            continue;
-        };
-        for event in page
-            .get("data")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
-            hear(&floor, event);
-        }
-        match page.get("next") {
-            Some(Value::String(next)) => after.clone_from(next),
-            Some(Value::Number(next)) => after = next.to_string(),
-            _ => tokio::time::sleep(PAUSE).await,
-        }
-    }
-}
-
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value
         .pointer(pointer)
         .and_then(Value::as_str)
         .unwrap_or_default()
-}
-
-fn revision(order: &Value) -> Value {
-    order.get("revision").cloned().unwrap_or_default()
-}
-
-/// The last twelve characters of an id: enough to tell two apart.
-fn tail(id: &str) -> &str {
-    id.get(id.len().saturating_sub(12)..).unwrap_or(id)
 }
