@@ -10,6 +10,7 @@
 
 mod architecture;
 mod conformance;
+mod durability;
 mod index_rows;
 mod listen;
 mod simulated_shop;

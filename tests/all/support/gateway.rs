@@ -90,11 +90,6 @@ impl Gateway {
             .unwrap()
     }
 
-    /// True when the process has ended by itself (a kill point).
-    pub fn is_dead(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
-    }
-
     /// Waits until the process has ended by itself.
     pub async fn ended(&mut self) -> ExitStatus {
         tokio::time::timeout(PATIENCE, self.child.wait())
