@@ -165,7 +165,7 @@ struct RenderArgs {
     operation: String,
     /// The canonical input; `-` is standard input. None when left out.
     file: Option<String>,
-    /// This step; else the first that is no GET, else the first.
+    /// This step; else the first that applies.
     #[arg(long, value_name = "NAME")]
     step: Option<String>,
     /// Run all steps against the answers in this file.

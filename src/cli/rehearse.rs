@@ -1,5 +1,5 @@
 //! An operation without a network: the requests it would send, one after the other, fed with given
-//! answers. What `crossdock render` prints and fixtures of kind `call` compare.
+//! answers (one page a step). What `crossdock render` prints and fixtures of kind `call` compare.
 //!
 //! What always holds: requests are planned by the engine's own planner and answers are judged by
 //! its own judge; secrets are masked; the first answer that is missing ends the rehearsal.
@@ -12,9 +12,11 @@ use crate::operation::auth::Signing;
 use crate::operation::classify::{Judge, Outcome};
 use crate::operation::client::Answer;
 use crate::operation::decode::decode;
+use crate::operation::paging::Pager;
 use crate::operation::planned::PlannedRequest;
 use crate::operation::provider::{Account, Provider, context};
-use crate::operation::request::{PlanError, Turn, answer_format, plan};
+use crate::operation::render::{RenderError, RenderInput, render};
+use crate::operation::request::{PlanError, answer_format, plan};
 use crate::operation::value::{field, from_json, object, text, truthy, with};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
@@ -38,6 +40,8 @@ pub struct Setup {
     pub input: Value,
     /// The poll's position.
     pub cursor: Option<String>,
+    /// What earlier steps saved, for a step on its own.
+    pub steps: Map<String, Value>,
     /// `.now`.
     pub now: Timestamp,
 }
@@ -80,6 +84,9 @@ pub enum RehearseError {
     /// No such operation or step.
     #[error("{0}")]
     Unknown(String),
+    /// A step cannot be rendered.
+    #[error(transparent)]
+    Render(Box<RenderError>),
     /// A request cannot be built.
     #[error("step `{0}`: {1}")]
     Plan(String, Box<PlanError>),
@@ -97,7 +104,8 @@ struct Stage<'a> {
     now: Timestamp,
 }
 
-/// Plans one step as if it came first, whatever its `when` says; one request an item of `for_each`.
+/// The requests of one step (the first that applies, when left out), by the engine's own renderer;
+/// one request an item of `for_each`.
 ///
 /// # Errors
 /// When there is no such step, or its request needs what earlier steps would have learned.
@@ -107,41 +115,51 @@ pub fn one_step(
     step: Option<&str>,
     setup: &Setup,
 ) -> Result<Vec<Rehearsed>, RehearseError> {
-    let operation = operation(connector, name)?;
-    let chosen = match step {
-        Some(wanted) => operation.steps.iter().find(|step| step.name == wanted),
-        None => {
-            let writes = |step: &&Step| !matches!(step.method, crate::manifest::model::Method::Get);
-            operation
-                .steps
-                .iter()
-                .find(writes)
-                .or_else(|| operation.steps.first())
+    let settings = filled(connector, &setup.settings);
+    let cursor = setup.cursor.clone().map(Value::String);
+    let requests = render(
+        connector,
+        &RenderInput {
+            operation: name,
+            step,
+            input: &setup.input,
+            settings: &settings,
+            memory: &setup.memory,
+            steps: &setup.steps,
+            hook_url: Some(HOOK_URL),
+            cursor: cursor.as_ref(),
+            now: setup.now,
+        },
+    )
+    .map_err(|error| match error {
+        RenderError::UnknownOperation(..) | RenderError::UnknownStep(..) => {
+            RehearseError::Unknown(error.to_string())
         }
-    };
-    let chosen = chosen.ok_or_else(|| {
-        let names: Vec<&str> = operation
-            .steps
-            .iter()
-            .map(|step| step.name.as_str())
-            .collect();
-        RehearseError::Unknown(format!(
-            "`{name}` has no such step; it has: {}",
-            names.join(", ")
-        ))
+        other => RehearseError::Render(Box::new(other)),
     })?;
-    let (stage, base) = stage(connector, name, setup);
-    let items = stage.items(chosen, &base)?;
-    items
-        .iter()
-        .map(|context| {
-            let request = stage.plan(chosen, context)?;
-            Ok(Rehearsed {
-                step: chosen.name.clone(),
-                request: request.masked(),
-            })
+    let step = step.unwrap_or_default().to_owned();
+    Ok(requests
+        .into_iter()
+        .map(|request| Rehearsed {
+            step: step.clone(),
+            request,
         })
-        .collect()
+        .collect())
+}
+
+/// The settings with the form's defaults; what is required and not given comes from its example.
+fn filled(connector: &Connector, given: &Map<String, Value>) -> Map<String, Value> {
+    let manifest = connector.manifest();
+    let mut settings = map::settings(manifest, given);
+    for (name, field) in &manifest.settings {
+        if let (true, Some(example)) = (
+            field.required && !settings.contains_key(name),
+            &field.example,
+        ) {
+            settings.insert(name.clone(), example.clone().into());
+        }
+    }
+    settings
 }
 
 /// Runs the operation's steps against the given answers.
@@ -166,6 +184,7 @@ pub fn all_steps(
         }
         let mut saved = Vec::new();
         for context in stage.items(step, &base)? {
+            let context = with(&context, "page", Pager::new(&step.pagination).context());
             let request = stage.plan(step, &context)?;
             rehearsal.requests.push(Rehearsed {
                 step: step.name.clone(),
@@ -197,12 +216,14 @@ pub fn all_steps(
                 return Ok(rehearsal);
             }
         }
-        let learned = match (&step.for_each, saved.len()) {
-            (None, 1) => saved.pop().unwrap_or_default(),
-            _ => saved.into_iter().collect(),
+        let learned = match step.for_each {
+            None => saved.pop(),
+            Some(_) => Some(saved.into_iter().collect()),
         };
-        let steps = field(&base, "steps").cloned().unwrap_or_default();
-        base = with(&base, "steps", with(&steps, &step.name, learned));
+        if let Some(learned) = learned {
+            let steps = field(&base, "steps").cloned().unwrap_or_default();
+            base = with(&base, "steps", with(&steps, &step.name, learned));
+        }
     }
     Ok(rehearsal)
 }
@@ -222,15 +243,7 @@ fn operation<'c>(connector: &'c Connector, name: &str) -> Result<&'c Operation, 
 /// The stage and the context before the first answer.
 fn stage<'a>(connector: &'a Connector, name: &'a str, setup: &Setup) -> (Stage<'a>, Val) {
     let manifest = connector.manifest();
-    let mut settings = map::settings(manifest, &setup.settings);
-    for (name, field) in &manifest.settings {
-        if let (true, Some(example)) = (
-            field.required && !settings.contains_key(name),
-            &field.example,
-        ) {
-            settings.insert(name.clone(), example.clone().into());
-        }
-    }
+    let settings = filled(connector, &setup.settings);
     let made_up = |name: &String, example: &Option<String>| {
         let given = setup.credentials.get(name).or(example.as_ref());
         SecretString::from(given.cloned().unwrap_or_else(|| "made-up".to_owned()))
@@ -282,6 +295,7 @@ impl Stage<'_> {
             return Ok(vec![base.clone()]);
         };
         match self.eval(step, "for_each", expr, base)? {
+            Val::Null => Ok(Vec::new()),
             Val::Arr(items) => Ok(items
                 .iter()
                 .map(|item| with(base, "item", item.clone()))
@@ -304,7 +318,7 @@ impl Stage<'_> {
             context,
             &self.credentials,
             &self.signing,
-            &Turn::default(),
+            &Pager::new(&step.pagination).turn(),
         )
         .map_err(|error| RehearseError::Plan(step.name.clone(), Box::new(error)))
     }

@@ -15,7 +15,7 @@ pub struct RenderCommand {
     pub operation: String,
     /// The canonical input; empty is null.
     pub input: Vec<u8>,
-    /// `--step`: this one; else the first that is no GET, else the first.
+    /// `--step`: this one; else the first that applies.
     pub step: Option<String>,
     /// `--answers`: run all steps against these (a JSON array of `{status, headers, body}`).
     pub answers: Option<Vec<u8>>,
@@ -56,6 +56,7 @@ fn rendered(registry: &Registry, command: &RenderCommand) -> Result<Value, (u8, 
         memory: Default::default(),
         input,
         cursor: command.cursor.clone(),
+        steps: Default::default(),
         now: command.now,
     };
     let failed = |error: RehearseError| match error {
@@ -84,8 +85,8 @@ fn rendered(registry: &Registry, command: &RenderCommand) -> Result<Value, (u8, 
     )
     .map_err(failed)?;
     match requests.as_slice() {
-        [only] => Ok(shown(only)),
-        several => Ok(several.iter().map(shown).collect()),
+        [only] => Ok(only.request.clone()),
+        several => Ok(several.iter().map(|each| each.request.clone()).collect()),
     }
 }
 

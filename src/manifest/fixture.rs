@@ -68,6 +68,8 @@ pub(super) struct CaseFile {
     cursor: Option<String>,
     #[serde(default)]
     now: Option<Timestamp>,
+    #[serde(default)]
+    steps: Map<String, Value>,
 }
 
 /// One fixture.
@@ -103,6 +105,8 @@ pub struct Case {
     pub memory: Map<String, Value>,
     /// The poll's position.
     pub cursor: Option<String>,
+    /// What earlier steps saved, for a step on its own.
+    pub steps: Map<String, Value>,
     /// The moment of the call; 1970 when left out.
     pub now: Option<Timestamp>,
     /// Where its files are.
@@ -156,6 +160,7 @@ impl Case {
             memory: read.memory,
             cursor: read.cursor,
             now: read.now,
+            steps: read.steps,
             source: source.clone(),
         })
     }

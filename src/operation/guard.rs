@@ -86,7 +86,6 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         return false;
     }
     // Teredo and the other special 2001::/23, documentation, 6to4.
-    #[expect(reason = "one range a line reads best")]
     let special = match a {
         0x2001 => b < 0x200 || b == 0xdb8,
         0x2002 => true,

@@ -247,7 +247,7 @@ async fn what_is_not_good_is_refused_and_what_cannot_be_mapped_is_kept_and_retri
 
     let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
     let broken = [
-        body[..body.len() / 2].to_owned(),
+        body[..200].to_owned(),
         deep,
         "{\"id\": 1e999999}".into(),
         "\u{1}".into(),

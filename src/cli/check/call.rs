@@ -28,6 +28,7 @@ pub(super) fn run(connector: &Connector, case: &Case) -> Result<Vec<Finding>, Fi
         memory: case.memory.clone(),
         input: case.json("input")?.unwrap_or(Value::Null),
         cursor: case.cursor.clone(),
+        steps: case.steps.clone(),
         now: case.now.unwrap_or(Timestamp::UNIX_EPOCH),
     };
     let rehearsal = match &case.step {

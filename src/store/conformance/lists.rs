@@ -144,6 +144,22 @@ pub async fn the_work_list_is_sorted_by_cut_off(store: Arc<dyn Store>) {
         ..all.clone()
     };
     assert_eq!(list(ship, 2).await, "d");
+    // What was short still waits for its remainder.
+    let mut short = bench.order("e");
+    let mut part = bench.part(&short, Some(400));
+    part.status = FulfillmentStatus::Incomplete;
+    part.wms_ref = Some("e".to_owned());
+    short.fulfillment_orders = vec![part];
+    let set = ChangeSet {
+        states: vec![short],
+        ..ChangeSet::of(bench.merchant)
+    };
+    bench.apply(set).await.unwrap();
+    let ship = FulfillmentFilter {
+        awaiting: vec![Awaiting::Ship],
+        ..all.clone()
+    };
+    assert_eq!(list(ship, 2).await, "de");
     let answer = FulfillmentFilter {
         awaiting: vec![Awaiting::Answer],
         ..all.clone()

@@ -4,9 +4,10 @@
 //! nothing is remembered and it is read again.
 
 use super::codec::{Result, day_of, int, uint};
-use super::wire::{self, Entry};
+use super::wire;
 use crate::canonical::{ConnectionId, RawId};
 use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
 /// A row of `wire_batches` to be.
@@ -73,14 +74,17 @@ impl OpenBatches {
     /// The delivery at this place, if it is pending.
     pub(super) fn pending(&mut self, conn: &Connection, place: u64) -> Result<Option<Slot>> {
         let (batch, index) = parts_of(place);
-        if !self.batches.contains_key(&batch) {
-            let Some(loaded) = OpenBatch::load(conn, batch)? else {
-                return Ok(None);
-            };
-            self.batches.insert(batch, loaded);
+        let known = match self.batches.entry(batch) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(free) => match OpenBatch::load(conn, batch)? {
+                Some(loaded) => free.insert(loaded),
+                None => return Ok(None),
+            },
+        };
+        if is_set(&known.done, index) {
+            return Ok(None);
         }
-        let found = self.batches.get(&batch).filter(|b| !is_set(&b.done, index));
-        Ok(found.and_then(|b| b.slots.get(usize::from(index)).copied()))
+        Ok(known.slots.get(usize::from(index)).copied())
     }
 
     /// Looks a pending delivery up that is not remembered: through every open batch.
@@ -187,7 +191,7 @@ impl OpenBatch {
 }
 
 /// What of an entry deciding it needs.
-pub(super) fn slot_of(entry: &Entry) -> Slot {
+pub(super) fn slot_of(entry: &wire::Entry) -> Slot {
     Slot {
         raw_id: entry.raw_id,
         connection_id: entry.connection_id,

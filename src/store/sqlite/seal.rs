@@ -257,7 +257,7 @@ pub(super) struct WorkColumns {
 
 impl WorkColumns {
     pub(super) fn of(part: &FulfillmentOrder) -> Self {
-        use FulfillmentStatus::{Cancelled, Closed, Incomplete};
+        use FulfillmentStatus::{Cancelled, Closed};
         Self {
             status: word(&part.status),
             cut_off_at: part.cut_off_at.map_or(NO_CUT_OFF, micros),
@@ -266,7 +266,7 @@ impl WorkColumns {
                 .as_ref()
                 .is_some_and(|request| request.state == RequestState::Pending),
             remaining: part.lines.iter().any(|line| line.remaining.is_positive()),
-            active: !matches!(part.status, Closed | Cancelled | Incomplete),
+            active: !matches!(part.status, Closed | Cancelled),
             updated_at: micros(part.updated_at),
             version: int(part.version),
         }

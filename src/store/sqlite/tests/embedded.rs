@@ -274,3 +274,38 @@ fn landed_schemas_never_change() {
         assert_eq!(hex::encode(Sha256::digest(sql.as_bytes())), expected);
     }
 }
+
+#[tokio::test]
+async fn a_full_queue_refuses_at_once_and_keeps_what_it_took() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(&folder);
+    options.queue = 4;
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options.clone()).unwrap());
+    let bench = Bench::new(&store).await;
+    // Someone else has the database: the writer waits with what it took.
+    let other = rusqlite::Connection::open(&options.path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut waiting = Vec::new();
+    loop {
+        let mut append = Box::pin(store.append_inbox(vec![bench.delivery("x")], None));
+        match futures_util::poll!(append.as_mut()) {
+            std::task::Poll::Pending => waiting.push(append),
+            std::task::Poll::Ready(result) => {
+                assert!(matches!(result, Err(StoreError::Unavailable(_))));
+                break;
+            }
+        }
+        assert!(waiting.len() < 5_000, "the queue is never full");
+    }
+    other.execute_batch("ROLLBACK").unwrap();
+    let taken = waiting.len();
+    for append in waiting {
+        append.await.unwrap();
+    }
+    let line = store
+        .ledger(Scope::All, Default::default())
+        .await
+        .unwrap()
+        .remove(0);
+    assert_eq!(line.pending, taken as u64);
+}
