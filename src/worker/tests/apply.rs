@@ -1,3 +1,5 @@
+//! From deliveries to orders: chains, repeats, problems, the ledger.
+
 use super::support::{House, ORDER, house, order};
 use crate::canonical::inbox::Disposition::{self, *};
 use crate::canonical::order::{OrderStatus, Source};

@@ -1,3 +1,5 @@
+//! Jobs: every class of answer, lost answers, crashes.
+
 use super::support::{House, order};
 use crate::canonical::connection::ConnectionState;
 use crate::canonical::inbox::Disposition::*;

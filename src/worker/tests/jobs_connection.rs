@@ -1,3 +1,5 @@
+//! Jobs and the state of their connection.
+
 use super::jobs::{answers, cut_off, mount, shop};
 use super::support::order;
 use crate::canonical::connection::ConnectionState;

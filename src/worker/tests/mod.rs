@@ -1,3 +1,5 @@
+//! The worker over the embedded store and a made-up shop.
+
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,3 +1,5 @@
+//! Polls against a made-up shop: cursors, overlaps, sweeps, failures.
+
 use super::support::{House, order};
 use crate::canonical::connection::ConnectionState;
 use crate::canonical::inbox::Disposition::*;

@@ -1,3 +1,5 @@
+//! Records that could not be read are read again.
+
 use super::support::{MANIFEST, ORDER, house, order};
 use crate::canonical::inbox::Disposition::*;
 use crate::store::Scope;

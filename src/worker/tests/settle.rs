@@ -1,3 +1,5 @@
+//! Clocks and changed connections.
+
 use super::support::{House, house, order};
 use crate::canonical::connection::{Connection, ConnectionState};
 use crate::canonical::event::EventType;
