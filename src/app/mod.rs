@@ -17,7 +17,6 @@ use crate::egress::http::HttpSender;
 use crate::egress::{Egress, EgressDeps};
 use crate::flow::change::AuditEntry;
 use crate::ingress::IngressState;
-use crate::ingress::state::{ConnectorLookup, Now, Webhooked};
 use crate::operation::Engine;
 use crate::operation::circuit::Circuits;
 use crate::operation::client::{ClientConfig, GuardedClient};
@@ -55,6 +54,7 @@ pub struct App {
     state: web::Data<AppState>,
     server: actix_web::dev::ServerHandle,
     running: tokio::task::JoinHandle<std::io::Result<()>>,
+    maintaining: tokio::task::JoinHandle<()>,
     working: Option<WorkerHandle>,
     egress: Option<Egress>,
     store: Arc<dyn Store>,
@@ -74,12 +74,16 @@ impl App {
         let registry = Arc::new(Registry::load(settings.connectors_dir.clone()));
         let refused_connectors = report_refused(&registry);
         let client = http_client(settings)?;
-        let ingress = Arc::new(IngressState::new(
+        let ingress = Arc::new(IngressState::over(
             store.clone(),
-            lookup(&registry),
-            now_of(&clock),
+            registry.clone(),
+            clock.clone(),
         ));
         ingress.warm().await?;
+        let maintaining = {
+            let ingress = ingress.clone();
+            tokio::spawn(async move { ingress.maintain().await })
+        };
         let works = settings.role != Role::Api;
         let worker = Worker::new(WorkerDeps {
             store: store.clone(),
@@ -128,6 +132,7 @@ impl App {
             state,
             server: handle,
             running,
+            maintaining,
             working,
             egress,
             store,
@@ -141,6 +146,7 @@ impl App {
         if let Err(error) = self.running.await {
             tracing::error!(%error, "the HTTP server ended badly");
         }
+        self.maintaining.abort();
         if let Some(working) = self.working {
             working.stop().await;
         }
@@ -210,22 +216,6 @@ fn engine(client: &GuardedClient, clock: &Arc<dyn Clock>) -> Engine {
         circuits: Arc::new(Circuits::default()),
         clock: clock.clone(),
     }
-}
-
-fn lookup(registry: &Arc<Registry>) -> ConnectorLookup {
-    let registry = registry.clone();
-    Box::new(move |id: &str| match registry.get(id) {
-        Some(connector) => match &connector.manifest().webhooks {
-            Some(webhooks) => Webhooked::Yes(Arc::new(webhooks.clone())),
-            None => Webhooked::No,
-        },
-        None => Webhooked::Broken,
-    })
-}
-
-fn now_of(clock: &Arc<dyn Clock>) -> Now {
-    let clock = clock.clone();
-    Box::new(move || clock.now())
 }
 
 /// The worker's retry, as the API wants it.

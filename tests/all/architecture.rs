@@ -173,3 +173,28 @@ fn every_module_says_what_it_is_for() {
         .collect();
     assert!(silent.is_empty(), "no //! header: {silent:#?}");
 }
+
+#[test]
+fn the_readme_shows_what_the_binary_says() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_crossdock"))
+        .args(["connectors", "--markdown"])
+        .output()
+        .unwrap();
+    let table = String::from_utf8(output.stdout).unwrap();
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(
+        table.contains('|') && readme.contains(table.trim()),
+        "put this into README.md:\n{table}"
+    );
+}
+
+#[test]
+fn the_manual_lists_every_metric() {
+    let manual = fs::read_to_string(root().join("docs/operate.md")).unwrap();
+    for (name, meaning) in crossdock::telemetry::METRICS {
+        assert!(
+            manual.contains(&format!("| `{name}` | {meaning} |")),
+            "{name} is missing in docs/operate.md"
+        );
+    }
+}

@@ -81,7 +81,9 @@ async fn check(data: &Path, warehouse: &Warehouse) {
             events
                 .iter()
                 .filter(|e| {
-                    e["type"] == kind && e["data"]["order"]["external_id"] == id.to_string()
+                    e["type"] == kind
+                        && e["data"]["order"]["external_id"].as_str()
+                            == Some(id.to_string().as_str())
                 })
                 .collect()
         };

@@ -322,7 +322,9 @@ async fn a_warehouse_that_was_down_gets_everything_in_order_when_it_is_back() {
     for id in 1..=20u64 {
         let notes: Vec<&str> = taken
             .iter()
-            .filter(|(_, e)| e["data"]["order"]["external_id"] == id.to_string())
+            .filter(|(_, e)| {
+                e["data"]["order"]["external_id"].as_str() == Some(id.to_string().as_str())
+            })
             .map(|(_, e)| e["data"]["order"]["note"].as_str().unwrap())
             .collect();
         assert_eq!(
