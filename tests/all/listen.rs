@@ -366,3 +366,50 @@ async fn a_restart_loses_nothing_and_a_second_server_is_kept_off_the_file() {
         1
     );
 }
+
+#[tokio::test]
+async fn no_secret_and_nothing_personal_is_logged() {
+    let data = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start(data.path(), &[]).await;
+    let warehouse = Warehouse::start().await;
+    let subscription = subscribe(&gateway, &warehouse, &[]).await;
+    let (_, hook) = gateway.shop("http://127.0.0.1:9", "active").await;
+    let good = orders::order(1, 0).to_string();
+    let broken = good.replace("\"quantity\":2", "\"quantity\":\"Ελένη\"");
+    assert_ne!(good, broken);
+    for body in [&good, &broken, &good[..200].to_owned()] {
+        assert_eq!(gateway.webhook(&hook, body).await, Some(200));
+    }
+    warehouse
+        .wait(|all| {
+            all.iter()
+                .any(|(_, e)| e["type"] == "fulfillment_order.submitted")
+        })
+        .await;
+    gateway
+        .wait_for_event(|e| e["type"] == "problem.opened")
+        .await;
+    let problems = gateway.get("/v1/problems").await.to_string();
+    assert!(gateway.stop().await.success());
+    let log = std::fs::read_to_string(data.path().join("log")).unwrap();
+    assert!(log.contains("delivered"), "the debug log was on");
+    let secret = subscription["secret"].as_str().unwrap();
+    let secrets = [
+        super::support::gateway::TOKEN,
+        super::support::gateway::SECRET,
+        secret,
+        "cs_2222",
+        "ck_1111",
+    ];
+    let personal = [
+        "Ελένη",
+        "Παππά",
+        "eleni@example.test",
+        "302101234567",
+        "Ερμού",
+    ];
+    for word in secrets.iter().chain(&personal) {
+        assert!(!log.contains(word), "{word} is in the log");
+        assert!(!problems.contains(word), "{word} is in a problem");
+    }
+}
