@@ -4,6 +4,7 @@
 //! What always holds: 0 is success, 1 a mistake of the caller or a finding, 2 a payload that could
 //! not be mapped; results go to `out`, everything else to `err`.
 
+pub mod args;
 pub mod check;
 pub mod connectors;
 pub mod doctor;
