@@ -59,6 +59,7 @@ async fn attempt(
         now: call.now(),
         connection: &connection,
         merchant: &merchant,
+        similar: None,
     };
     let subject = match target {
         Target::Order(id) => id.to_string(),

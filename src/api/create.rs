@@ -10,9 +10,9 @@ use super::reply::Reply;
 use super::view::OrderView;
 use crate::canonical::connection::{Connection, ConnectionState};
 use crate::canonical::order::Source;
-use crate::canonical::{ConnectionId, MappedOrder};
+use crate::canonical::{ConnectionId, MappedOrder, Order};
 use crate::flow::change::{ChangeSet, OrderState};
-use crate::flow::{FlowContext, FlowError, create};
+use crate::flow::{self, FlowContext, FlowError, create};
 use crate::store::Scope;
 use serde::Deserialize;
 use serde_json::json;
@@ -56,11 +56,14 @@ pub async fn create_order(call: &Call, ticket: &Ticket, new: NewOrder) -> Result
     if let Some(external_id) = new.order.external_id.text() {
         not_there(call, &connection, external_id).await?;
     }
-    let ctx = FlowContext {
+    let mut ctx = FlowContext {
         now: call.now(),
         connection: &connection,
         merchant: &merchant,
+        similar: None,
     };
+    let similar = similar(call, &ctx, &new.order).await?;
+    ctx.similar = similar.as_deref();
     let source = match new.source {
         Origin::Phone => Source::Phone,
         Origin::Api => Source::Api,
@@ -77,6 +80,19 @@ pub async fn create_order(call: &Call, ticket: &Ticket, new: NewOrder) -> Result
     change.idempotency = ticket.for_change(&reply);
     apply(call, change).await?;
     Ok(reply)
+}
+
+/// What is stored of orders like the new one, where its merchant wants that looked for.
+async fn similar(
+    call: &Call,
+    ctx: &FlowContext<'_>,
+    order: &MappedOrder,
+) -> Result<Option<Vec<Order>>, Problem> {
+    let Some(wanted) = flow::similar_to(ctx, &order.clone().into()) else {
+        return Ok(None);
+    };
+    let found = call.state.store.similar_orders(&[wanted]).await?;
+    Ok(Some(found.into_iter().flatten().collect()))
 }
 
 /// Flow's paths begin at the order; the body's one level above.

@@ -56,6 +56,17 @@ const RULES: &[Rule] = &[
         wanted: "a whole number from 0 to 44640",
     },
     Rule {
+        name: "duplicate_window_minutes",
+        schema: || {
+            json!({
+                "type": "integer", "minimum": 0, "maximum": 44_640,
+                "description": "An order like another one placed at most so long before or after it waits for a person; 0: never.",
+            })
+        },
+        fits: |v| v.as_i64().is_some_and(|n| (0..=44_640).contains(&n)),
+        wanted: "a whole number from 0 to 44640",
+    },
+    Rule {
         name: "cod_limit",
         schema: || json!({"type": "string", "description": "Above it, cash on delivery waits for a person."}),
         fits: |v| {
@@ -182,16 +193,16 @@ mod tests {
     #[test]
     fn values_that_flow_would_ignore_are_refused() {
         let good = json!({
-            "location": "sofia", "accept": "auto", "edit_window_minutes": 30, "cod_limit": "500.00",
+            "location": "sofia", "accept": "auto", "edit_window_minutes": 30, "duplicate_window_minutes": 60, "cod_limit": "500.00",
             "cod_currencies": ["EUR", "BGN"], "require_sku": true, "cut_off": "16:30",
             "priority": -1, "timezone": "Europe/Riga", "currency": "EUR", "on_short": "ask",
         });
         assert_eq!(check("settings", good.as_object().unwrap()), []);
         let bad = json!({
-            "location": " ", "accept": "yes", "edit_window_minutes": -1, "cod_limit": 500,
+            "location": " ", "accept": "yes", "edit_window_minutes": -1, "duplicate_window_minutes": "60", "cod_limit": 500,
             "cod_currencies": ["eur"], "require_sku": "true", "cut_off": "25:00",
             "priority": 1.5, "timezone": "Mars/Base", "currency": "euro", "on_short": null,
         });
-        assert_eq!(check("settings", bad.as_object().unwrap()).len(), 11);
+        assert_eq!(check("settings", bad.as_object().unwrap()).len(), 12);
     }
 }

@@ -8,6 +8,7 @@
 pub mod address;
 pub mod check;
 pub mod connection;
+pub mod contact;
 pub mod event;
 pub mod field;
 pub mod fulfillment;
@@ -23,6 +24,7 @@ pub mod quantity;
 pub mod shipment;
 
 pub use address::Address;
+pub use contact::Contact;
 pub use field::{Field, Merge};
 pub use ids::*;
 pub use money::{Amount, Currency, Money, MoneyError};

@@ -351,6 +351,10 @@ pub struct OrderMeta {
     /// `closed_elsewhere` and the like: why a closed or cancelled order ended.
     #[serde(default)]
     pub closed_reason: Option<String>,
+    /// The earlier order that this one looks like a repetition of: the cause of the hold
+    /// `suspected_duplicate`.
+    #[serde(default)]
+    pub duplicate_of: Option<OrderId>,
     /// True once it may go to the warehouse by itself (connection active, placed after `release_from`).
     pub released: bool,
 }

@@ -145,6 +145,7 @@ pub(super) fn new_state(ctx: &FlowContext<'_>, facts: OrderFacts, about: About) 
         version: 1,
         revision_at: about.revision_at,
         closed_reason: None,
+        duplicate_of: None,
         released: false,
     };
     OrderState {

@@ -16,6 +16,7 @@ mod allocate;
 mod answer;
 mod create;
 mod draft;
+mod duplicates;
 mod events;
 mod findings;
 mod fulfillment;
@@ -38,13 +39,14 @@ mod tests;
 
 pub use command::{Choice, Command, CommandAnswer, NewParcel, ShortLine, command};
 pub use create::create;
+pub use duplicates::{Similar, similar_to};
 pub use error::FlowError;
 pub use intake::intake;
 pub use rework::settle;
 
 use crate::canonical::connection::{Connection, Merchant};
 use crate::canonical::order::Source;
-use crate::canonical::{InboxId, Timestamp};
+use crate::canonical::{InboxId, Order, Timestamp};
 
 /// What every decision is made in: the moment, and whose settings apply (see [`settings`]).
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +57,9 @@ pub struct FlowContext<'a> {
     pub connection: &'a Connection,
     /// The order's merchant.
     pub merchant: &'a Merchant,
+    /// Orders of the merchant that may be the same purchase; `None` when nobody looked (see
+    /// [`duplicates`]).
+    pub similar: Option<&'a [Order]>,
 }
 
 /// What is known of a record beside what its mapping says.

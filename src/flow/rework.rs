@@ -7,7 +7,7 @@ use super::draft::Draft;
 use super::release::{self, Fate};
 use super::rules::holds;
 use super::settings::Accept;
-use super::{FlowContext, allocate, fulfillment, handshake, jobs, overrides, status};
+use super::{FlowContext, allocate, duplicates, fulfillment, handshake, jobs, overrides, status};
 use crate::canonical::inbox::Disposition;
 use crate::canonical::order::{AcceptanceState, ChannelState, OrderStatus};
 use serde_json::json;
@@ -16,6 +16,7 @@ use serde_json::json;
 pub(super) fn rework(draft: &mut Draft<'_>) {
     allocate::allocate(draft);
     fulfillment::end_idle(draft);
+    duplicates::reconcile(draft);
     holds::reconcile(draft);
     if !draft.state.order.meta.released && release::barred(draft).is_none() {
         draft.state.order.meta.released = true;

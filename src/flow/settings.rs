@@ -5,6 +5,7 @@
 //! | `location` | text | `main` | the depot that fulfils |
 //! | `accept` | `auto`, `when_in_stock`, `manual` | `manual` | who answers a marketplace's order; `when_in_stock` waits for a person until stock is known |
 //! | `edit_window_minutes` | whole number | 0 | the customer may change the order so long after it arrived |
+//! | `duplicate_window_minutes` | whole number | 0 | an order like another one placed at most so long before or after it waits for a person; 0: never (`flow::duplicates`) |
 //! | `cod_limit` | amount as text | none | above it, cash on delivery waits for a person |
 //! | `cod_currencies` | list of codes | all | others wait for a person |
 //! | `require_sku` | true, false | false | a physical line without SKU waits |
@@ -64,6 +65,7 @@ pub struct FlowSettings {
     pub location: String,
     pub accept: Accept,
     pub edit_window: SignedDuration,
+    pub duplicate_window: SignedDuration,
     pub cod_limit: Option<Amount>,
     pub cod_currencies: Option<Vec<Currency>>,
     pub require_sku: bool,
@@ -77,13 +79,12 @@ pub struct FlowSettings {
     pub priority: i32,
 }
 
-/// The longest edit window: a month. Keeps time arithmetic in range.
-const MAX_EDIT_MINUTES: i64 = 31 * 24 * 60;
+/// The longest window: a month. Keeps time arithmetic in range.
+const MAX_MINUTES: i64 = 31 * 24 * 60;
 
 impl FlowSettings {
     /// Reads them.
     pub fn read(ctx: &FlowContext<'_>) -> Self {
-        let minutes = typed::<i64>(ctx, "edit_window_minutes").unwrap_or(0);
         let cut_off =
             typed::<String>(ctx, "cut_off").and_then(|text| Time::strptime("%H:%M", text).ok());
         Self {
@@ -91,7 +92,8 @@ impl FlowSettings {
                 .filter(|name| !name.is_empty())
                 .unwrap_or_else(|| "main".to_owned()),
             accept: typed(ctx, "accept").unwrap_or_default(),
-            edit_window: SignedDuration::from_mins(minutes.clamp(0, MAX_EDIT_MINUTES)),
+            edit_window: minutes(ctx, "edit_window_minutes"),
+            duplicate_window: minutes(ctx, DUPLICATE_WINDOW),
             cod_limit: typed(ctx, "cod_limit"),
             cod_currencies: typed(ctx, "cod_currencies"),
             require_sku: typed(ctx, "require_sku").unwrap_or(false),
@@ -125,6 +127,19 @@ impl FlowSettings {
         }
         at(local.date().checked_add(1.day()).ok()?)
     }
+}
+
+/// The name of the setting.
+const DUPLICATE_WINDOW: &str = "duplicate_window_minutes";
+
+/// How far apart two orders may be placed that count as one purchase; zero: nothing is looked for.
+pub fn duplicate_window(ctx: &FlowContext<'_>) -> SignedDuration {
+    minutes(ctx, DUPLICATE_WINDOW)
+}
+
+fn minutes(ctx: &FlowContext<'_>, key: &str) -> SignedDuration {
+    let minutes = typed::<i64>(ctx, key).unwrap_or(0);
+    SignedDuration::from_mins(minutes.clamp(0, MAX_MINUTES))
 }
 
 fn typed<T: serde::de::DeserializeOwned>(ctx: &FlowContext<'_>, key: &str) -> Option<T> {

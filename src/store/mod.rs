@@ -25,9 +25,10 @@ use crate::canonical::inbox::{InboxRecord, LedgerLine, WireDelivery};
 use crate::canonical::job::{Attempt, Job, Lane};
 use crate::canonical::problem::Problem;
 use crate::canonical::{
-    ConnectionId, DeliveryId, EventId, FulfillmentOrderId, InboxId, JobId, MerchantId, OrderId,
-    ProblemId, RawId, SubscriptionId, Timestamp, TokenId,
+    ConnectionId, DeliveryId, EventId, FulfillmentOrderId, InboxId, JobId, MerchantId, Order,
+    OrderId, ProblemId, RawId, SubscriptionId, Timestamp, TokenId,
 };
+use crate::flow::Similar;
 use crate::flow::change::{AuditEntry, ChangeSet, OrderState};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -126,6 +127,12 @@ pub trait Store: Send + Sync + 'static {
         scope: Scope,
         id: FulfillmentOrderId,
     ) -> Result<Option<OrderState>, StoreError>;
+    /// Orders that may be the same purchase, by contact and time alone: at most 20 for each, the
+    /// newest first. Those that were erased are left out.
+    async fn similar_orders(&self, to: &[Similar]) -> Result<Vec<Vec<Order>>, StoreError>;
+    /// Orders not done yet that were found to repeat one that is cancelled now, or that was never
+    /// stored (`duplicate_of`); at most `limit`, oldest first.
+    async fn outlived_duplicates(&self, limit: usize) -> Result<Vec<OrderId>, StoreError>;
     /// Writes change sets, each wholly or not at all, many in one commit. One that fails does not
     /// touch its neighbours. `Conflict` (a lock, an epoch, a dedupe key, a delivery that is decided)
     /// means: read and decide again. A delivery needs at least one record or `unchanged` entry. A

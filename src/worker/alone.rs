@@ -47,7 +47,7 @@ impl Applier {
             known,
             ..
         } = batch;
-        let mut memory = self.remember(&items, &mapped).await?;
+        let mut memory = self.remember(&items, &mapped, &known).await?;
         let (Some(known), Some(mapped)) =
             (known.get(&wire.connection_id), mapped.into_iter().next())
         else {

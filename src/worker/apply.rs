@@ -225,7 +225,10 @@ impl Applier {
                 "what deliveries need could not be read".into(),
             )));
         }
-        let mut memory = self.remember(&items, &mapped).await.map_err(again)?;
+        let mut memory = self
+            .remember(&items, &mapped, &known)
+            .await
+            .map_err(again)?;
         let mut changes = Vec::with_capacity(items.len());
         for (item, mapped) in items.iter().zip(mapped) {
             let Some(known) = known.get(&item.wire.connection_id) else {

@@ -30,11 +30,13 @@ pub struct Setting<'a> {
 }
 
 impl Setting<'_> {
-    fn flow(&self) -> FlowContext<'_> {
+    /// As flow wants it, before anyone looked for similar orders.
+    pub(super) fn flow(&self) -> FlowContext<'_> {
         FlowContext {
             now: self.now,
             connection: self.connection,
             merchant: self.merchant,
+            similar: None,
         }
     }
 }
@@ -243,6 +245,11 @@ impl Frame<'_> {
         let external_id = order.external_id.text().unwrap_or_default().to_owned();
         let subject = (self.wire.connection_id, external_id);
         let known = memory.take(&subject);
+        let similar = memory.similar(&subject);
+        let ctx = FlowContext {
+            similar: similar.as_deref(),
+            ..setting.flow()
+        };
         let known_id = known.as_ref().map(|state| state.order.meta.id.to_string());
         let meta = RecordMeta {
             inbox_id: row.id,
@@ -253,9 +260,7 @@ impl Frame<'_> {
             fetched: self.fetched,
             remap: self.remap,
         };
-        let decided = catch_unwind(AssertUnwindSafe(|| {
-            flow::intake(&setting.flow(), known, order, &meta)
-        }));
+        let decided = catch_unwind(AssertUnwindSafe(|| flow::intake(&ctx, known, order, &meta)));
         let outcome: Outcome = match decided {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(error)) => return self.fail(row, &refused(&error), error.class(), change),

@@ -5,10 +5,12 @@
 
 use super::apply::{Applier, Known};
 use super::mapped::{self, Content, Mapped, ToMap};
-use super::memory::Memory;
-use crate::canonical::ConnectionId;
+use super::memory::{Memory, Subject};
 use crate::canonical::inbox::WireDelivery;
 use crate::canonical::order::Source;
+use crate::canonical::{ConnectionId, Timestamp};
+use crate::flow::settings::duplicate_window;
+use crate::flow::{self, FlowContext, Similar};
 use crate::store::{Scope, StoreError};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -66,12 +68,17 @@ impl Applier {
         &self,
         items: &[ToMap],
         mapped: &[Option<Mapped>],
+        known: &HashMap<ConnectionId, Known>,
     ) -> Result<Memory, StoreError> {
         let mut memory = Memory::default();
+        let mut twins: HashMap<Subject, Similar> = HashMap::new();
         let mut polled: HashMap<ConnectionId, Vec<String>> = HashMap::new();
         for (item, mapped) in items.iter().zip(mapped) {
             let id = item.wire.connection_id;
             let Some(mapped) = mapped else { continue };
+            let looking = known
+                .get(&id)
+                .and_then(|known| known.looks_for_twins(self.clock.now()));
             if let Some(key) = &item.wire.dedupe_key {
                 let at = self.clock.now();
                 if let Some(first) = self.store.dedupe_hit(id, &mapped.topic, key, at).await? {
@@ -81,8 +88,13 @@ impl Applier {
             for record in &mapped.records {
                 if let Content::Orders(orders) = &record.content {
                     for order in orders {
-                        memory
-                            .expect((id, order.external_id.text().unwrap_or_default().to_owned()));
+                        let subject = (id, order.external_id.text().unwrap_or_default().to_owned());
+                        if let Some(ctx) = &looking
+                            && let Some(similar) = flow::similar_to(ctx, &order.clone().into())
+                        {
+                            twins.insert(subject.clone(), similar);
+                        }
+                        memory.expect(subject);
                     }
                 }
                 if let (Source::Poll, Some(external_id)) = (item.wire.source, &record.external_id) {
@@ -93,8 +105,12 @@ impl Applier {
         let subjects = memory.subjects();
         let states = self.store.orders_by_external(&subjects).await?;
         for (subject, state) in subjects.into_iter().zip(states) {
+            if state.is_some() {
+                twins.remove(&subject);
+            }
             memory.load(subject, state);
         }
+        self.look_for_twins(twins, &mut memory).await?;
         for (id, external_ids) in polled {
             let hashes = self
                 .store
@@ -107,5 +123,35 @@ impl Applier {
             }
         }
         Ok(memory)
+    }
+
+    /// Reads what is stored of orders like the new ones. Nothing is read where no merchant wants it.
+    async fn look_for_twins(
+        &self,
+        twins: HashMap<Subject, Similar>,
+        memory: &mut Memory,
+    ) -> Result<(), StoreError> {
+        if twins.is_empty() {
+            return Ok(());
+        }
+        let (subjects, wanted): (Vec<_>, Vec<_>) = twins.into_iter().unzip();
+        let stored = self.store.similar_orders(&wanted).await?;
+        for (subject, similar) in subjects.into_iter().zip(stored) {
+            memory.load_similar(subject, similar);
+        }
+        Ok(())
+    }
+}
+
+impl Known {
+    /// The context to look for twins of new orders in; `None` where that is not wanted.
+    fn looks_for_twins(&self, now: Timestamp) -> Option<FlowContext<'_>> {
+        let ctx = FlowContext {
+            now,
+            connection: &self.connection,
+            merchant: &self.merchant,
+            similar: None,
+        };
+        (!duplicate_window(&ctx).is_zero()).then_some(ctx)
     }
 }

@@ -6,7 +6,7 @@
 //! makes every later write of the same order fail too (its lock is not the stored one), so that
 //! they are decided again in order.
 
-use crate::canonical::{ConnectionId, InboxId};
+use crate::canonical::{ConnectionId, InboxId, Order};
 use crate::flow::change::OrderState;
 use std::collections::HashMap;
 
@@ -27,6 +27,10 @@ pub struct Memory {
     slots: HashMap<Subject, Slot>,
     hashes: HashMap<Subject, [u8; 32]>,
     dedupe: HashMap<(ConnectionId, String, String), InboxId>,
+    /// What is stored of orders like a new one, where its merchant wants that looked for.
+    similar: HashMap<Subject, Vec<Order>>,
+    /// New orders of this batch, when any such merchant is in it.
+    fresh: Vec<Order>,
 }
 
 impl Memory {
@@ -52,8 +56,21 @@ impl Memory {
             slot.state.clone()
         }
     }
+    /// Puts in what is stored of orders like a new one.
+    pub fn load_similar(&mut self, subject: Subject, stored: Vec<Order>) {
+        self.similar.insert(subject, stored);
+    }
+    /// Orders that may be the same purchase, those of this batch among them; `None` where nobody
+    /// looked.
+    pub fn similar(&self, subject: &Subject) -> Option<Vec<Order>> {
+        let stored = self.similar.get(subject)?;
+        Some(stored.iter().chain(&self.fresh).cloned().collect())
+    }
     /// The state as it will be stored, for the decisions that follow.
     pub fn decided(&mut self, subject: &Subject, state: &OrderState) {
+        if state.lock == 0 && !self.similar.is_empty() {
+            self.fresh.push(state.order.clone());
+        }
         if let Some(slot) = self.slots.get_mut(subject)
             && slot.uses > 0
         {

@@ -11,6 +11,7 @@ mod alone;
 pub mod apply;
 pub mod connectors;
 mod decide;
+mod evaluate;
 mod gather;
 pub mod jobs;
 pub mod mapped;

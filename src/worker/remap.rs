@@ -179,7 +179,9 @@ impl Applier {
         let wire = self.store.delivery(row.raw_id).await?.ok_or_else(gone)?;
         let (items, known) = self.prepare(vec![wire.clone()]).await?;
         let batch = self.map(items, known, 0).await;
-        let mut memory = self.remember(&batch.items, &batch.mapped).await?;
+        let mut memory = self
+            .remember(&batch.items, &batch.mapped, &batch.known)
+            .await?;
         let known = batch.known.get(&wire.connection_id).ok_or_else(gone)?;
         let setting = Setting {
             now: self.clock.now(),

@@ -3,19 +3,15 @@
 //! What always holds: every decision is `flow::settle` over the stored state, so that doing it
 //! twice changes nothing; a warning is given once, whatever restarts.
 
-use super::apply::{Known, first};
+use super::apply::first;
 use super::stop::Stop;
-use crate::canonical::connection::{Connection, ConnectionState};
+use crate::canonical::connection::ConnectionState;
 use crate::canonical::event::{EventType, NewEvent, SnapshotKind, SnapshotRef};
 use crate::canonical::fulfillment::{FulfillmentOrder, FulfillmentStatus};
-use crate::canonical::order::OrderStatus;
-use crate::canonical::{ConnectionId, EventId, OrderId, Timestamp};
+use crate::canonical::{EventId, OrderId, Timestamp};
 use crate::clock::{Clock, after, between};
-use crate::flow::change::{ChangeSet, IdempotentAnswer, Outcome};
-use crate::flow::{self, FlowContext};
-use crate::store::query::{
-    Awaiting, FulfillmentFilter, IdempotencyClaim, OrderFilter, PageRequest,
-};
+use crate::flow::change::{ChangeSet, IdempotentAnswer};
+use crate::store::query::{Awaiting, FulfillmentFilter, IdempotencyClaim, PageRequest};
 use crate::store::{Scope, Store, StoreError};
 use serde_json::json;
 use std::collections::HashSet;
@@ -30,19 +26,17 @@ const WARN_BEFORE: Duration = Duration::from_secs(2 * 3_600);
 const QUIET_AFTER: Duration = Duration::from_secs(24 * 3_600);
 /// Under which name warnings are remembered, so that each is given once.
 const ONCE: &str = "gateway:warning";
-const PAGE: usize = 200;
+pub(super) const PAGE: usize = 200;
 /// How often what is past its time is deleted.
 const CLEAN_EVERY: Duration = Duration::from_secs(3_600);
 /// Warnings that are remembered in memory.
 const GIVEN_MOST: usize = 50_000;
-/// A decision is tried so often against others' writes.
-const TRIES: u32 = 4;
 
 /// The clocks. See the module.
 pub struct Settler {
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
-    stop: Stop,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) stop: Stop,
     /// What was given before, as far as we know: saves asking the store every time.
     given: Mutex<HashSet<String>>,
     cleaned: Mutex<Timestamp>,
@@ -82,6 +76,7 @@ impl Settler {
         self.gauges().await?;
         self.scheduled().await?;
         self.deadlines().await?;
+        self.duplicates().await?;
         self.quiet().await?;
         self.housekeeping().await
     }
@@ -281,118 +276,5 @@ impl Settler {
             first(self.store.apply(vec![change]).await?)?;
         }
         Ok(())
-    }
-
-    /// A connection's state or settings changed: its open orders are evaluated anew.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn connection_changed(&self, id: ConnectionId) -> Result<usize, StoreError> {
-        let open = [
-            OrderStatus::Open,
-            OrderStatus::Scheduled,
-            OrderStatus::OnHold,
-            OrderStatus::PendingPayment,
-        ];
-        let mut orders = Vec::new();
-        for status in open {
-            let filter = OrderFilter {
-                connection_id: Some(id),
-                status: Some(status),
-                ..OrderFilter::default()
-            };
-            self.order_ids(filter, &mut orders).await?;
-        }
-        // Oldest first: who ordered first is released first.
-        orders.reverse();
-        let mut changed = 0;
-        for order in orders {
-            if self.stop.is_set() {
-                break;
-            }
-            changed += usize::from(self.settle(order).await?);
-        }
-        Ok(changed)
-    }
-
-    async fn order_ids(
-        &self,
-        filter: OrderFilter,
-        ids: &mut Vec<OrderId>,
-    ) -> Result<(), StoreError> {
-        #[derive(serde::Deserialize)]
-        struct Head {
-            id: OrderId,
-        }
-        let mut page = PageRequest {
-            limit: PAGE,
-            after: None,
-        };
-        loop {
-            let found = self
-                .store
-                .orders(Scope::All, filter.clone(), page.clone())
-                .await?;
-            ids.extend(found.data.iter().filter_map(|json| {
-                serde_json::from_slice::<Head>(json)
-                    .ok()
-                    .map(|head| head.id)
-            }));
-            match found.next {
-                Some(after) => page.after = Some(after),
-                None => return Ok(()),
-            }
-        }
-    }
-
-    /// Evaluates one order anew; true when something changed.
-    ///
-    /// # Errors
-    /// When the store cannot do it, also after several tries against others' writes.
-    pub async fn settle(&self, id: OrderId) -> Result<bool, StoreError> {
-        let mut tries = 0;
-        loop {
-            match self.settle_once(id).await {
-                Err(StoreError::Conflict(_)) if tries < TRIES => tries += 1,
-                other => return other,
-            }
-        }
-    }
-
-    async fn settle_once(&self, id: OrderId) -> Result<bool, StoreError> {
-        let Some(state) = self.store.order(Scope::All, id).await? else {
-            return Ok(false);
-        };
-        let Some(known) = self.known(state.order.meta.connection_id).await? else {
-            return Ok(false);
-        };
-        let ctx = FlowContext {
-            now: self.clock.now(),
-            connection: &known.connection,
-            merchant: &known.merchant,
-        };
-        let outcome: Outcome = flow::settle(&ctx, state);
-        if outcome.state.is_none() && outcome.events.is_empty() && outcome.jobs.is_empty() {
-            return Ok(false);
-        }
-        let mut change = ChangeSet::of(known.connection.merchant_id);
-        change.take(outcome);
-        first(self.store.apply(vec![change]).await?)?;
-        Ok(true)
-    }
-
-    async fn known(&self, id: ConnectionId) -> Result<Option<Known>, StoreError> {
-        let Some(connection): Option<Connection> = self.store.connection(Scope::All, id).await?
-        else {
-            return Ok(None);
-        };
-        let merchant = self
-            .store
-            .merchant(Scope::All, connection.merchant_id)
-            .await?;
-        Ok(merchant.map(|merchant| Known {
-            connection,
-            merchant,
-        }))
     }
 }

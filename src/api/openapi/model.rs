@@ -219,6 +219,7 @@ fn order(with_parts: bool) -> Value {
         "holds": {"type": "array", "items": r("Hold")},
         "payload_ref": nullable(text()), "mapping_version": nullable(text()),
         "version": integer(), "revision_at": time(), "closed_reason": nullable(text()),
+        "duplicate_of": nullable(text()),
         "released": {"type": "boolean"},
     });
     let mut properties = into_map(meta);

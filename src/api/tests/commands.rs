@@ -200,6 +200,31 @@ async fn shortage_and_rejection_name_their_revision() {
 }
 
 #[actix_web::test]
+async fn an_order_entered_twice_waits_where_the_merchant_wants_that() {
+    let house = house();
+    let merchant = house.merchant("Foto").await;
+    let shop = house.connection(&merchant).await;
+    house.order(&shop, "1").await;
+    let second = house.order(&shop, "2").await;
+    assert_eq!(second["status"], "open", "the setting is off");
+    let path = format!("/v1/connections/{shop}");
+    let settings = json!({"settings": {"duplicate_window_minutes": 10}});
+    house.patch(&path, settings).await.is(200);
+    let third = house.order(&shop, "3").await;
+    assert_eq!(third["holds"][0]["reason"], "suspected_duplicate");
+    assert!(text(&third["duplicate_of"]).starts_with("ord_"));
+    let released = house
+        .post(
+            &format!("/v1/orders/{}/release", text(&third["id"])),
+            json!({}),
+        )
+        .await
+        .is(200)
+        .json();
+    assert_eq!(released["status"], "open");
+}
+
+#[actix_web::test]
 async fn a_new_orders_faults_are_named() {
     let house = house();
     let merchant = house.merchant("Foto").await;

@@ -101,6 +101,7 @@ pub(crate) fn causes(settings: &FlowSettings, now: Timestamp, order: &Order) -> 
         acceptance(order),
         details(order),
         edit_window(settings, now, order),
+        duplicate(settings, order),
     ]
     .into_iter()
     .flatten()
@@ -201,6 +202,16 @@ pub(crate) fn edit_until(settings: &FlowSettings, order: &Order) -> Option<Times
 fn edit_window(settings: &FlowSettings, now: Timestamp, order: &Order) -> Option<Cause> {
     let until = edit_until(settings, order).filter(|until| *until > now)?;
     Some(Cause::new(HoldReason::EditWindow, format!("until {until}")))
+}
+
+/// The setting may have been taken back since the order was looked at.
+fn duplicate(settings: &FlowSettings, order: &Order) -> Option<Cause> {
+    let twin = order
+        .meta
+        .duplicate_of
+        .filter(|_| !settings.duplicate_window.is_zero())?;
+    let detail = format!("the same customer, goods and address as {twin}");
+    Some(Cause::new(HoldReason::SuspectedDuplicate, detail))
 }
 
 fn blank(text: Option<&String>) -> bool {

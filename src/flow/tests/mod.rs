@@ -8,6 +8,7 @@
 )]
 
 mod channel;
+mod duplicates;
 mod handshake;
 mod holds;
 mod intake;
@@ -41,6 +42,8 @@ pub struct World {
     pub state: Option<OrderState>,
     /// The last record's id, for mapping it again.
     pub last_record: InboxId,
+    /// What was found of orders like this one.
+    pub similar: Option<Vec<crate::canonical::Order>>,
 }
 
 impl World {
@@ -66,6 +69,7 @@ impl World {
             now: START.parse().unwrap(),
             state: None,
             last_record: InboxId::new(),
+            similar: None,
         }
     }
     pub fn active() -> Self {
@@ -82,6 +86,7 @@ impl World {
             now: self.now,
             connection: &self.connection,
             merchant: &self.merchant,
+            similar: self.similar.as_deref(),
         }
     }
     pub fn pass(&mut self, minutes: i64) {

@@ -10,6 +10,7 @@
 )]
 
 pub mod admin;
+pub mod duplicates;
 pub mod egress;
 pub mod events;
 pub mod inbox;
@@ -41,6 +42,8 @@ macro_rules! suite {
             state: the_same_external_id_twice_is_a_conflict,
             state: a_poison_set_does_not_touch_its_neighbours,
             state: a_rewritten_version_replaces_its_bytes,
+            duplicates: similar_orders_are_found_by_contact_and_time,
+            duplicates: a_duplicate_outlives_a_cancelled_order,
             lists: lists_filter_and_page,
             lists: the_work_list_is_sorted_by_cut_off,
             events: events_carry_the_objects_of_their_version,

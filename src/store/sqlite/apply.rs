@@ -207,12 +207,13 @@ fn write_order(conn: &Connection, state: &OrderState, sealed: &SealedState) -> R
     let (meta, facts) = (&state.order.meta, &state.order.facts);
     let placed_at = facts.placed_at.value().copied().map(micros);
     let number = facts.external_number.text();
+    let duplicate_of = meta.duplicate_of.as_ref().map(|id| *id.as_bytes());
     if state.lock == 0 {
         let external = facts.external_id.text().unwrap_or_default();
         conn.prepare_cached(
             "INSERT INTO orders (id, merchant_id, connection_id, external_id, status, number,
-               placed_at, updated_at, lock, version, email, phone)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)",
+               placed_at, updated_at, lock, version, email, phone, duplicate_of)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?)",
         )?
         .execute(params![
             meta.id.as_bytes(),
@@ -226,13 +227,15 @@ fn write_order(conn: &Connection, state: &OrderState, sealed: &SealedState) -> R
             int(meta.version),
             sealed.contact.email,
             sealed.contact.phone,
+            duplicate_of,
         ])?;
         return Ok(());
     }
     let written = conn
         .prepare_cached(
             "UPDATE orders SET status = ?, number = ?, placed_at = ?, updated_at = ?,
-               lock = lock + 1, version = ?, email = ?, phone = ? WHERE id = ? AND lock = ?",
+               lock = lock + 1, version = ?, email = ?, phone = ?, duplicate_of = ?
+             WHERE id = ? AND lock = ?",
         )?
         .execute(params![
             word(&meta.status),
@@ -242,6 +245,7 @@ fn write_order(conn: &Connection, state: &OrderState, sealed: &SealedState) -> R
             int(meta.version),
             sealed.contact.email,
             sealed.contact.phone,
+            duplicate_of,
             meta.id.as_bytes(),
             int(state.lock),
         ])?;

@@ -13,6 +13,7 @@ mod checkpoint;
 mod codec;
 mod commit;
 mod connections;
+mod duplicates;
 mod egress;
 mod events;
 mod inbox;

@@ -7,9 +7,10 @@
 use super::Shared;
 use super::cache::SnapshotKey;
 use super::codec::{NO_CUT_OFF, Result, int, json_error, micros, to_json, word};
+use crate::canonical::contact::{Contact, normal};
 use crate::canonical::event::SnapshotKind;
 use crate::canonical::fulfillment::{FulfillmentOrder, FulfillmentStatus, RequestState};
-use crate::canonical::{JobId, MerchantId, Order};
+use crate::canonical::{JobId, MerchantId};
 use crate::flow::change::{ChangeSet, OrderState};
 use crate::store::vault::DataKey;
 use bytes::Bytes;
@@ -29,16 +30,26 @@ pub(super) struct SealedSet {
 
 /// The snapshots of an aggregate, in the order of its objects.
 pub(super) struct SealedState {
-    pub contact: Contact,
+    pub contact: ContactHashes,
     pub order: SealedObject,
     pub fulfillment_orders: Vec<SealedObject>,
     pub shipments: Vec<SealedObject>,
 }
 
 /// Keyed hashes that an order is found by.
-pub(super) struct Contact {
+pub(super) struct ContactHashes {
     pub email: Option<i64>,
     pub phone: Option<i64>,
+}
+
+impl ContactHashes {
+    pub(super) fn of(shared: &Shared, contact: &Contact) -> Self {
+        let hash = |normal: &String| normal_hash(shared, normal);
+        Self {
+            email: contact.email.as_ref().map(hash),
+            phone: contact.phone.as_ref().map(hash),
+        }
+    }
 }
 
 /// One object version.
@@ -68,19 +79,13 @@ pub(super) fn answer_row(scope: &str, key: &str) -> Vec<u8> {
 
 /// The keyed hash that an e-mail or phone is found by; `None` for an empty one.
 pub(super) fn contact_hash(shared: &Shared, text: &str) -> Option<i64> {
-    let text = text.trim();
-    let normal = if text.contains('@') {
-        text.to_lowercase()
-    } else {
-        let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-        digits.strip_prefix("00").unwrap_or(&digits).to_owned()
-    };
-    if normal.is_empty() {
-        return None;
-    }
-    let hash = shared.vault.hash(normal.as_bytes());
-    hash.first_chunk::<8>()
-        .map(|head| i64::from_le_bytes(*head))
+    Some(normal_hash(shared, &normal(text)?))
+}
+
+/// The keyed hash of what [`normal`] yields.
+pub(super) fn normal_hash(shared: &Shared, normal: &str) -> i64 {
+    let [a, b, c, d, e, f, g, h, ..] = shared.vault.hash(normal.as_bytes());
+    i64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// The keyed hash of a provider's delivery id.
@@ -176,7 +181,7 @@ fn seal_state(shared: &Shared, state: &OrderState) -> Result<SealedState> {
         ))
     };
     Ok(SealedState {
-        contact: contact_of(shared, order),
+        contact: ContactHashes::of(shared, &Contact::of(&order.facts)),
         order: object(
             SnapshotKind::Order,
             order.meta.id.uuid(),
@@ -223,24 +228,6 @@ fn seal_object(shared: &Shared, key: &DataKey, at: SnapshotKey, json: Vec<u8>) -
         key: at,
         json: Bytes::from(json),
         sealed: Some(sealed),
-    }
-}
-
-fn contact_of(shared: &Shared, order: &Order) -> Contact {
-    let customer = order.facts.customer.value();
-    let ship_to = order.facts.ship_to.value();
-    let first = |own: Option<&str>, other: Option<&str>| {
-        own.or(other).and_then(|text| contact_hash(shared, text))
-    };
-    Contact {
-        email: first(
-            customer.and_then(|c| c.email.text()),
-            ship_to.and_then(|a| a.email.as_deref()),
-        ),
-        phone: first(
-            customer.and_then(|c| c.phone.text().or(c.phone_raw.text())),
-            ship_to.and_then(|a| a.phone.as_deref().or(a.phone_raw.as_deref())),
-        ),
     }
 }
 

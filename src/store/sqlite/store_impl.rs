@@ -7,9 +7,10 @@ use crate::canonical::inbox::{InboxRecord, LedgerLine, WireDelivery};
 use crate::canonical::job::{Attempt, Job, Lane};
 use crate::canonical::problem::Problem;
 use crate::canonical::{
-    ConnectionId, DeliveryId, EventId, FulfillmentOrderId, InboxId, JobId, MerchantId, OrderId,
-    ProblemId, RawId, SubscriptionId, Timestamp, TokenId,
+    ConnectionId, DeliveryId, EventId, FulfillmentOrderId, InboxId, JobId, MerchantId, Order,
+    OrderId, ProblemId, RawId, SubscriptionId, Timestamp, TokenId,
 };
+use crate::flow::Similar;
 use crate::flow::change::{AuditEntry, ChangeSet, OrderState};
 use crate::store::query::*;
 use crate::store::{Applied, CursorWrite, Scope, Store, StoreError, Wakeups};
@@ -98,6 +99,12 @@ impl Store for SqliteStore {
         id: FulfillmentOrderId,
     ) -> Result<Option<OrderState>, StoreError> {
         SqliteStore::order_of_fulfillment(self, scope, id).await
+    }
+    async fn similar_orders(&self, to: &[Similar]) -> Result<Vec<Vec<Order>>, StoreError> {
+        SqliteStore::similar_orders(self, to).await
+    }
+    async fn outlived_duplicates(&self, limit: usize) -> Result<Vec<OrderId>, StoreError> {
+        SqliteStore::outlived_duplicates(self, limit).await
     }
     async fn apply(
         &self,

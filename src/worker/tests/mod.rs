@@ -7,6 +7,7 @@
     clippy::panic
 )]
 mod apply;
+mod duplicates;
 mod jobs;
 mod jobs_connection;
 mod poll;

@@ -5,26 +5,11 @@ use crate::canonical::connection::{Connection, ConnectionState};
 use crate::canonical::event::EventType;
 use crate::canonical::fulfillment::FulfillmentStatus;
 use crate::canonical::order::OrderStatus;
-use crate::flow::change::ChangeSet;
 use crate::store::Scope;
-use crate::worker::settle::Settler;
-use crate::worker::tests::support::audit;
 use serde_json::json;
 use std::time::Duration;
 
 impl House {
-    fn settler(&self) -> Settler {
-        Settler::new(self.store.clone(), self.clock.clone(), self.stop.clone())
-    }
-    async fn set(&self, key: &str, value: serde_json::Value) {
-        let mut connection = self.connection().await;
-        connection.settings.insert(key.into(), value);
-        let change = ChangeSet::of(self.merchant.id);
-        self.store
-            .update_connection(&connection, None, change, audit())
-            .await
-            .unwrap();
-    }
     async fn events(&self, kind: EventType) -> usize {
         self.store
             .events(Scope::All, 0, 500, &[kind])

@@ -143,13 +143,26 @@ impl House {
     }
 
     pub fn watcher(&self) -> Watcher {
-        let settler = Settler::new(self.store.clone(), self.clock.clone(), self.stop.clone());
         Watcher::new(
             self.work(),
             self.applier.clone(),
-            Arc::new(settler),
+            Arc::new(self.settler()),
             self.ingress.clone(),
         )
+    }
+
+    pub fn settler(&self) -> Settler {
+        Settler::new(self.store.clone(), self.clock.clone(), self.stop.clone())
+    }
+    /// Changes one setting of the connection.
+    pub async fn set(&self, key: &str, value: serde_json::Value) {
+        let mut connection = self.connection().await;
+        connection.settings.insert(key.into(), value);
+        let change = ChangeSet::of(self.merchant.id);
+        self.store
+            .update_connection(&connection, None, change, audit())
+            .await
+            .unwrap();
     }
 
     pub fn folder(&self, manifest: &str, order: &str) {
