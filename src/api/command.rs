@@ -60,6 +60,7 @@ async fn attempt(
         connection: &connection,
         merchant: &merchant,
         similar: None,
+        world: crate::flow::World::none(),
     };
     let subject = match target {
         Target::Order(id) => id.to_string(),

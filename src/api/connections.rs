@@ -127,6 +127,7 @@ fn built(call: &Call, manifest: &Manifest, new: &NewConnection) -> Result<Connec
     let mut memory = Map::new();
     memory.insert(WANTED.into(), json!(wanted));
     Ok(Connection {
+        contracts: std::collections::BTreeMap::new(),
         id: ConnectionId::new(),
         merchant_id: new.merchant_id,
         connector: manifest.id.clone(),

@@ -61,6 +61,7 @@ pub async fn create_order(call: &Call, ticket: &Ticket, new: NewOrder) -> Result
         connection: &connection,
         merchant: &merchant,
         similar: None,
+        world: crate::flow::World::none(),
     };
     let similar = similar(call, &ctx, &new.order).await?;
     ctx.similar = similar.as_deref();

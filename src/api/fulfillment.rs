@@ -261,6 +261,8 @@ pub async fn ship(call: Call, body: Body<ShipPart>) -> Answer {
         "override": ship.override_request,
     });
     let what = Command::Ship {
+        carrier_connection_id: None,
+        label_format: crate::canonical::shipment::LabelFormat::Pdf,
         id: part_id(&call)?,
         revision: ship.revision,
         shipment_ref: ship.shipment_ref,

@@ -3,10 +3,12 @@
 //! What always holds: credentials are write-only and never part of these types; an `observing`
 //! connection changes nothing at the provider and releases nothing.
 
+use super::cod::CodPayee;
 use super::order::wire_enum;
-use super::{ConnectionId, MerchantId, Timestamp};
+use super::{Address, ConnectionId, MerchantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// The 3PL's client.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +35,27 @@ wire_enum! {
     ConnectionState { #[default] Observing, Active, Paused, Suspended, Deleted }
 }
 
+/// What was agreed with a carrier for one merchant on a shared account.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Contract {
+    /// From whom parcels come.
+    pub sender: Address,
+    /// Where they go when they come back; the sender when left out.
+    pub return_to: Option<Address>,
+    /// To whom the carrier pays the cash.
+    pub cod_payee: CodPayee,
+    /// The carrier's number of the agreement, or the bank account, for the cash.
+    pub cod_account: Option<String>,
+    /// The merchant's own customer number at the carrier, where it has one.
+    pub customer_number: Option<String>,
+    /// Services that may be used; any when empty.
+    pub services: Vec<String>,
+}
+
+/// The key of the contract that counts for merchants without one of their own.
+pub const DEFAULT_CONTRACT: &str = "default";
+
 /// One account at one provider.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
@@ -46,6 +69,9 @@ pub struct Connection {
     pub owner: Owner,
     /// The non-secret form values.
     pub settings: Map<String, Value>,
+    /// For carriers: by merchant id, or [`DEFAULT_CONTRACT`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub contracts: BTreeMap<String, Contract>,
     pub state: ConnectionState,
     /// Orders placed before it are never released by themselves; null while observing.
     pub release_from: Option<Timestamp>,
@@ -60,6 +86,15 @@ pub struct Connection {
     pub version: u64,
     /// Rises when another node takes the connection over.
     pub epoch: u64,
+}
+
+impl Connection {
+    /// The contract of a merchant on this account.
+    pub fn contract(&self, merchant: MerchantId) -> Option<&Contract> {
+        self.contracts
+            .get(&merchant.to_string())
+            .or_else(|| self.contracts.get(DEFAULT_CONTRACT))
+    }
 }
 
 /// How a connection is doing.

@@ -92,7 +92,7 @@ impl EventType {
 
 wire_enum! {
     /// Kinds of objects of which whole versions are stored for events.
-    SnapshotKind { #[default] Order, FulfillmentOrder, Shipment }
+    SnapshotKind { #[default] Order, FulfillmentOrder, Shipment, Tracking, Cod }
 }
 
 /// A whole object, by version: put into `data` under its kind's name when the event is read.

@@ -4,6 +4,7 @@
 use super::order::wire_enum;
 use super::{HoldId, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 wire_enum! {
     /// Why.
@@ -35,4 +36,7 @@ pub struct Hold {
     pub placed_at: Timestamp,
     /// Who clears it.
     pub clears: Clears,
+    /// What would clear it, where the gateway can tell: the nearest pickup points that fit, say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proposals: Vec<Value>,
 }

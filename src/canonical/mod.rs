@@ -7,8 +7,10 @@
 
 pub mod address;
 pub mod check;
+pub mod cod;
 pub mod connection;
 pub mod contact;
+pub mod document;
 pub mod event;
 pub mod field;
 pub mod fulfillment;
@@ -19,9 +21,11 @@ pub mod job;
 pub mod line;
 pub mod money;
 pub mod order;
+pub mod point;
 pub mod problem;
 pub mod quantity;
 pub mod shipment;
+pub mod tracking;
 
 pub use address::Address;
 pub use contact::Contact;

@@ -4,6 +4,7 @@ use crate::manifest::model::{Format, Manifest};
 use crate::manifest::walk;
 use crate::mapping::read::{self, Limits, ReadError};
 use crate::mapping::{Path, SelectError, Val, from_serde, select};
+use base64::Engine as _;
 
 /// How many places of a body are tried as the start of its JSON behind notices of the server.
 const PRELUDE_TRIES: usize = 16;
@@ -18,9 +19,19 @@ pub fn decode(manifest: &Manifest, body: &[u8]) -> Result<Val, ReadError> {
         Format::Json => json(body, manifest.transport.skip_prelude, &limits),
         Format::Xml => read::xml(body, &limits),
         Format::Form => read::form(body),
+        Format::Binary => from_serde(&file(body, "")),
         Format::Text => from_serde(&String::from_utf8_lossy(body)),
         Format::None => Ok(Val::Null),
     }
+}
+
+/// A file as mappings see it.
+pub fn file(bytes: &[u8], content_type: &str) -> serde_json::Value {
+    serde_json::json!({
+        "content_base64": base64::engine::general_purpose::STANDARD.encode(bytes),
+        "content_type": content_type,
+        "size": bytes.len(),
+    })
 }
 
 fn json(body: &[u8], skip_prelude: bool, limits: &Limits) -> Result<Val, ReadError> {

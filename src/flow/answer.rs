@@ -107,6 +107,7 @@ fn hold(
         placed_by: actor.to_owned(),
         placed_at: now,
         clears: Clears::Person,
+        proposals: Vec::new(),
     }
 }
 

@@ -1,14 +1,17 @@
 //! What a decision changes: the order's state as one aggregate, and everything that goes into the
 //! store with it in one transaction.
 
+use crate::canonical::cod::CodItem;
+use crate::canonical::document::StoredDocument;
 use crate::canonical::event::NewEvent;
 use crate::canonical::fulfillment::FulfillmentOrder;
 use crate::canonical::inbox::{Disposition, InboxRecord};
 use crate::canonical::job::{Attempt, JobState, NewJob};
 use crate::canonical::problem::Class;
 use crate::canonical::shipment::Shipment;
+use crate::canonical::tracking::TrackingEvent;
 use crate::canonical::{
-    AuditId, ConnectionId, InboxId, JobId, MerchantId, Order, ProblemId, RawId, Timestamp,
+    AuditId, ConnectionId, InboxId, JobId, MerchantId, Order, ParcelId, ProblemId, RawId, Timestamp,
 };
 use serde_json::{Map, Value};
 
@@ -21,6 +24,10 @@ pub struct OrderState {
     pub fulfillment_orders: Vec<FulfillmentOrder>,
     /// What left or is to leave, oldest first.
     pub shipments: Vec<Shipment>,
+    /// What carriers told of its parcels, in the order in which it reached us. Only ever added to.
+    pub tracking: Vec<TrackingEvent>,
+    /// The cash to be collected with its parcels, oldest first.
+    pub cod: Vec<CodItem>,
     /// The aggregate's write counter: 0 when it is not stored yet. The store refuses a write whose
     /// `lock` is not the stored one (`UPDATE … WHERE lock = n`) and stores `lock + 1`.
     pub lock: u64,
@@ -67,6 +74,10 @@ pub struct Outcome {
     pub problems: Vec<NewProblem>,
     /// What is mended.
     pub resolve: Vec<ResolveProblems>,
+    /// Labels and other papers that came.
+    pub documents: Vec<StoredDocument>,
+    /// When a parcel's tracking is asked for next; `None`: not any more.
+    pub track: Vec<(ParcelId, Option<Timestamp>)>,
 }
 
 /// Who did what, for the audit log.
@@ -159,6 +170,10 @@ pub struct ChangeSet {
     pub problems: Vec<NewProblem>,
     /// Resolved.
     pub resolve: Vec<ResolveProblems>,
+    /// Stored with their bytes.
+    pub documents: Vec<StoredDocument>,
+    /// When a parcel's tracking is asked for next; `None`: not any more.
+    pub track: Vec<(ParcelId, Option<Timestamp>)>,
     /// How a job went on.
     pub job: Option<JobResult>,
     /// What was learned of a connection.
@@ -195,5 +210,7 @@ impl ChangeSet {
         self.jobs.extend(outcome.jobs);
         self.problems.extend(outcome.problems);
         self.resolve.extend(outcome.resolve);
+        self.documents.extend(outcome.documents);
+        self.track.extend(outcome.track);
     }
 }

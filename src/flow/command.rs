@@ -8,8 +8,10 @@ use super::draft::Draft;
 use super::error::FlowError;
 use super::{FlowContext, answer, operator, ship};
 use crate::canonical::hold::HoldReason;
-use crate::canonical::shipment::ShippedLine;
-use crate::canonical::{FulfillmentOrderId, LineId, OrderId, Quantity, RequestId, ShipmentId};
+use crate::canonical::shipment::{LabelFormat, ShippedLine};
+use crate::canonical::{
+    ConnectionId, FulfillmentOrderId, LineId, OrderId, Quantity, RequestId, ShipmentId,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -48,6 +50,19 @@ pub struct NewParcel {
     pub tracking_url: Option<String>,
     /// The carrier of this parcel, where it is not the shipment's.
     pub carrier: Option<String>,
+}
+
+/// What became of a label request whose answer was lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Resolution {
+    /// The carrier has it.
+    Purchased {
+        /// What is printed on it; one a parcel, in their order, or one for all.
+        tracking_numbers: Vec<String>,
+    },
+    /// The carrier does not have it: it is asked for again.
+    NotPurchased,
 }
 
 /// What is to be done with an order.
@@ -104,8 +119,45 @@ pub enum Command {
         parcels: Vec<NewParcel>,
         carrier: Option<String>,
         service: Option<String>,
+        /// Buy the label from this account; `None`: as planned, or the warehouse ships by itself.
+        carrier_connection_id: Option<ConnectionId>,
+        /// What the label is printed on.
+        label_format: LabelFormat,
         override_request: bool,
     },
+    /// A label ahead of packing: nothing leaves yet.
+    CreateShipment {
+        id: FulfillmentOrderId,
+        revision: Option<u64>,
+        shipment_ref: String,
+        lines: Option<Vec<ShippedLine>>,
+        parcels: Vec<NewParcel>,
+        service: Option<String>,
+        carrier_connection_id: Option<ConnectionId>,
+        label_format: LabelFormat,
+        override_request: bool,
+    },
+    /// The label is not needed.
+    VoidShipment {
+        id: ShipmentId,
+        reason: Option<String>,
+    },
+    /// Another label in its place: address, point, carrier, parcels or cash have changed. What is
+    /// left out stays as it is; address and point are the order's of now.
+    ReplaceShipment {
+        id: ShipmentId,
+        shipment_ref: Option<String>,
+        parcels: Option<Vec<NewParcel>>,
+        service: Option<String>,
+        carrier_connection_id: Option<ConnectionId>,
+        override_request: bool,
+    },
+    /// A person says what became of a request whose answer was lost.
+    ResolveShipment { id: ShipmentId, outcome: Resolution },
+    /// The label was given out for printing.
+    PrintShipment { id: ShipmentId },
+    /// It is on the list that goes with the carrier; with `handed_over` the carrier has it.
+    ManifestShipment { id: ShipmentId, handed_over: bool },
     /// The warehouse's answer to a change request.
     AnswerRequest {
         fulfillment_id: FulfillmentOrderId,
@@ -202,6 +254,8 @@ fn warehouse(
             parcels,
             carrier,
             service,
+            carrier_connection_id: _,
+            label_format: _,
             override_request,
         } => ship::ship(
             &mut draft,

@@ -8,13 +8,14 @@ use super::change::{NewProblem, OrderState, Outcome, ResolveProblems};
 use super::error::FlowError;
 use super::settings::FlowSettings;
 use super::{FlowContext, events, rework};
+use crate::canonical::document::StoredDocument;
 use crate::canonical::fulfillment::{
     ChangeRequest, FulfillmentOrder, FulfillmentStatus, RequestState,
 };
 use crate::canonical::inbox::Disposition;
 use crate::canonical::job::NewJob;
 use crate::canonical::order::Source;
-use crate::canonical::{Field, FulfillmentOrderId, LineId, Quantity, Timestamp};
+use crate::canonical::{Field, FulfillmentOrderId, LineId, ParcelId, Quantity, Timestamp};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
@@ -44,6 +45,8 @@ pub(super) struct Draft<'a> {
     pub jobs: Vec<NewJob>,
     pub problems: Vec<NewProblem>,
     pub resolve: Vec<ResolveProblems>,
+    pub documents: Vec<StoredDocument>,
+    pub track: Vec<(ParcelId, Option<Timestamp>)>,
     pub notes: Notes,
     /// What fulfillment orders at work should hold of a line (shipped part included), where it is
     /// not what they hold: the warehouse is asked for it.
@@ -67,6 +70,8 @@ impl<'a> Draft<'a> {
             jobs: Vec::new(),
             problems: Vec::new(),
             resolve: Vec::new(),
+            documents: Vec::new(),
+            track: Vec::new(),
             notes: Notes::default(),
             targets: HashMap::new(),
         }
@@ -127,6 +132,8 @@ impl<'a> Draft<'a> {
             jobs: self.jobs,
             problems: self.problems,
             resolve: self.resolve,
+            documents: self.documents,
+            track: self.track,
         })
     }
 

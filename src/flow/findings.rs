@@ -31,6 +31,7 @@ pub(super) fn conflict(draft: &mut Draft<'_>, path: &str) {
             placed_by: holds::GATEWAY.to_owned(),
             placed_at: now,
             clears: Clears::Person,
+            proposals: Vec::new(),
         });
     }
     draft.problems.push(NewProblem {

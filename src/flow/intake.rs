@@ -152,6 +152,8 @@ pub(super) fn new_state(ctx: &FlowContext<'_>, facts: OrderFacts, about: About) 
         order: Order { meta, facts },
         fulfillment_orders: Vec::new(),
         shipments: Vec::new(),
+        tracking: Vec::new(),
+        cod: Vec::new(),
         lock: 0,
     }
 }

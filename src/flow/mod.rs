@@ -9,8 +9,10 @@
 pub mod change;
 pub mod command;
 pub mod error;
+pub mod facts;
 pub mod jobs;
 pub mod settings;
+pub mod world;
 
 mod allocate;
 mod answer;
@@ -37,12 +39,14 @@ mod totals;
 #[cfg(test)]
 mod tests;
 
-pub use command::{Choice, Command, CommandAnswer, NewParcel, ShortLine, command};
+pub use command::{Choice, Command, CommandAnswer, NewParcel, Resolution, ShortLine, command};
 pub use create::create;
 pub use duplicates::{Similar, similar_to};
 pub use error::FlowError;
+pub use facts::{CarrierFact, fact};
 pub use intake::intake;
 pub use rework::settle;
+pub use world::World;
 
 use crate::canonical::connection::{Connection, Merchant};
 use crate::canonical::order::Source;
@@ -60,6 +64,8 @@ pub struct FlowContext<'a> {
     /// Orders of the merchant that may be the same purchase; `None` when nobody looked (see
     /// [`duplicates`]).
     pub similar: Option<&'a [Order]>,
+    /// Carriers, rules and points.
+    pub world: &'a World,
 }
 
 /// What is known of a record beside what its mapping says.

@@ -54,6 +54,7 @@ pub(super) fn hold(
             placed_by: actor.to_owned(),
             placed_at: now,
             clears: Clears::Person,
+            proposals: Vec::new(),
         });
     }
     Ok(())

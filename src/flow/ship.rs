@@ -12,7 +12,8 @@ use super::error::FlowError;
 use super::settings::FulfillmentPush;
 use super::{fulfillment, jobs, wire};
 use crate::canonical::fulfillment::{FulfillmentOrder, FulfillmentStatus, RequestState};
-use crate::canonical::shipment::{Direction, Parcel, Shipment, ShipmentStatus, ShippedLine};
+use crate::canonical::shipment::{Parcel, Shipment, ShipmentStatus, ShippedLine};
+use crate::canonical::tracking::ParcelState;
 use crate::canonical::{FulfillmentOrderId, ParcelId, ShipmentId};
 use serde_json::json;
 
@@ -152,6 +153,7 @@ fn parcel(new: &NewParcel, id: ParcelId) -> Parcel {
         height_mm: new.height_mm,
         sscc: filled(&new.sscc),
         label: None,
+        tracking: ParcelState::default(),
     }
 }
 
@@ -162,27 +164,27 @@ fn shipment(draft: &Draft<'_>, place: usize, ship: &Ship, lines: Vec<ShippedLine
     let first = !fulfillment::any_shipped(&draft.state, ship.id);
     let cod = part.filter(|_| first).and_then(|part| part.cod);
     let meta = &draft.state.order.meta;
+    let parcels = ship
+        .parcels
+        .iter()
+        .map(|new| parcel(new, ParcelId::new()))
+        .collect();
     Shipment {
-        id: ShipmentId::new(),
-        order_id: meta.id,
-        merchant_id: meta.merchant_id,
-        fulfillment_order_id: ship.id,
-        connection_id: None,
         carrier: carrier(ship),
         service: ship.service.clone(),
-        direction: Direction::Outbound,
         status: ShipmentStatus::HandedOver,
-        shipment_ref: ship.shipment_ref.clone(),
         lines,
-        parcels: ship
-            .parcels
-            .iter()
-            .map(|new| parcel(new, ParcelId::new()))
-            .collect(),
+        parcels,
         cod,
-        created_at: draft.now(),
-        updated_at: draft.now(),
-        version: 1,
+        packed: true,
+        handed_over_at: Some(draft.now()),
+        ..Shipment::draft(
+            meta.id,
+            meta.merchant_id,
+            ship.id,
+            ship.shipment_ref.clone(),
+            draft.now(),
+        )
     }
 }
 

@@ -128,6 +128,7 @@ impl Run<'_> {
         exchange: &Exchange,
         turned: &Turned,
         number: u64,
+        place: Place,
     ) -> Result<(), Halt> {
         let (Some(mapping), Some(answer), false) =
             (&step.mapping, &exchange.answer, exchange.accepted)
@@ -158,6 +159,7 @@ impl Run<'_> {
                 &step.records
             },
             number,
+            item: place.item.map(|(done, _)| done.saturating_sub(1)),
             bytes,
             body,
             composed: composed.is_some(),

@@ -4,8 +4,9 @@
 //! null with a reason, never a guess; the strict readers of [`crate::mapping::read`] do the work.
 
 use super::client::Answer;
+use crate::connector::records::file;
 use crate::manifest::model::Format;
-use crate::mapping::read;
+use crate::mapping::{from_serde, read};
 use jaq_json::Val;
 use reqwest::header::CONTENT_TYPE;
 
@@ -51,6 +52,14 @@ pub fn decode(format: Format, skip_prelude: bool, answer: &Answer) -> Decoded {
             "application/x-www-form-urlencoded" => read::form(bytes),
             _ => Ok(text(bytes)),
         },
+        // A web page instead of a file is a fault, never a label.
+        Format::Binary if is_html(answer) => {
+            return Decoded {
+                body: Val::Null,
+                fault: Some(Fault::Html),
+            };
+        }
+        Format::Binary => from_serde(&file(bytes, media_type(answer))),
         Format::Text | Format::None => Ok(text(bytes)),
     };
     match read {

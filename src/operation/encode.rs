@@ -22,7 +22,7 @@ pub const fn content_type(format: Format) -> Option<&'static str> {
         Format::Form => Some("application/x-www-form-urlencoded"),
         Format::Xml => Some("application/xml; charset=utf-8"),
         Format::Text => Some("text/plain; charset=utf-8"),
-        Format::None => None,
+        Format::Binary | Format::None => None,
     }
 }
 
@@ -31,7 +31,7 @@ pub const fn accept(format: Format) -> &'static str {
     match format {
         Format::Json => "application/json",
         Format::Xml => "application/xml, text/xml",
-        Format::Form | Format::Text | Format::None => "*/*",
+        Format::Form | Format::Text | Format::Binary | Format::None => "*/*",
     }
 }
 
@@ -47,7 +47,7 @@ pub fn body(format: Format, value: &Val) -> Result<Bytes, EncodeError> {
             Some(text) => Ok(text.into_owned().into()),
             None => Err(EncodeError(format!("a text is due, it is {}", kind(value)))),
         },
-        Format::None => Err(EncodeError("the step has no body format".to_owned())),
+        Format::Binary | Format::None => Err(EncodeError("the step has no body format".to_owned())),
     }
 }
 

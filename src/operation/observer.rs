@@ -73,6 +73,8 @@ pub struct Page<'a> {
     pub records: &'a str,
     /// From 1.
     pub number: u64,
+    /// In a `for_each`: which item, from 0.
+    pub item: Option<u32>,
     /// The answer's bytes; or the JSON that the step composed of several answers.
     pub bytes: &'a Bytes,
     /// The same, decoded.

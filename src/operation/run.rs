@@ -186,7 +186,7 @@ impl Run<'_> {
                 Ok(turned) => turned,
                 Err(outcome) => return Err(self.fail(step, &exchange, outcome).await),
             };
-            self.hand_over(step, &exchange, &turned, pager.fetched())
+            self.hand_over(step, &exchange, &turned, pager.fetched(), place)
                 .await?;
             let over = turned.after.is_some();
             if let Some(after) = turned.after {

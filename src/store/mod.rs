@@ -20,13 +20,15 @@ pub use sqlite::SqliteStore;
 pub use wake::Wakeups;
 
 use crate::canonical::connection::{Connection, Merchant};
+use crate::canonical::document::StoredDocument;
 use crate::canonical::event::EventType;
 use crate::canonical::inbox::{InboxRecord, LedgerLine, WireDelivery};
 use crate::canonical::job::{Attempt, Job, Lane};
+use crate::canonical::point::{PickupPoint, StoredPoint};
 use crate::canonical::problem::Problem;
 use crate::canonical::{
-    ConnectionId, DeliveryId, EventId, FulfillmentOrderId, InboxId, JobId, MerchantId, Order,
-    OrderId, ProblemId, RawId, SubscriptionId, Timestamp, TokenId,
+    ConnectionId, DeliveryId, DocumentId, EventId, FulfillmentOrderId, InboxId, JobId, MerchantId,
+    Order, OrderId, ParcelId, ProblemId, RawId, ShipmentId, SubscriptionId, Timestamp, TokenId,
 };
 use crate::flow::Similar;
 use crate::flow::change::{AuditEntry, ChangeSet, OrderState};
@@ -51,6 +53,10 @@ pub struct CursorWrite {
 pub struct Applied {
     /// Sequence of the last event appended; 0 when there was none.
     pub last_sequence: u64,
+}
+
+fn unbuilt() -> StoreError {
+    StoreError::Unavailable("not built yet".to_owned())
 }
 
 /// The store.
@@ -218,6 +224,14 @@ pub trait Store: Send + Sync + 'static {
         scope: Scope,
         page: PageRequest,
     ) -> Result<Page<Merchant>, StoreError>;
+    /// Replaces a merchant's name, time zone and settings.
+    async fn update_merchant(
+        &self,
+        _merchant: &Merchant,
+        _audit: AuditEntry,
+    ) -> Result<(), StoreError> {
+        Err(unbuilt())
+    }
     /// One merchant.
     async fn merchant(&self, scope: Scope, id: MerchantId) -> Result<Option<Merchant>, StoreError>;
     /// Stores a connection and its sealed credentials, with the jobs that follow.
@@ -365,6 +379,112 @@ pub trait Store: Send + Sync + 'static {
         scope: Scope,
         id: DeliveryId,
     ) -> Result<Option<DeliveryRow>, StoreError>;
+
+    // ── shipments, tracking, cash ──────────────────────────────────────────────────────────────
+    /// The order of a shipment.
+    async fn order_of_shipment(
+        &self,
+        _scope: Scope,
+        _id: ShipmentId,
+    ) -> Result<Option<OrderState>, StoreError> {
+        Err(unbuilt())
+    }
+    /// The orders whose parcels have these numbers at these carrier accounts, in the order asked.
+    async fn orders_by_tracking(
+        &self,
+        _keys: &[(ConnectionId, String)],
+    ) -> Result<Vec<Option<OrderState>>, StoreError> {
+        Err(unbuilt())
+    }
+    /// Shipments, newest first, as the API shows them.
+    async fn shipments(
+        &self,
+        _scope: Scope,
+        _filter: ShipmentFilter,
+        _page: PageRequest,
+    ) -> Result<Page<Bytes>, StoreError> {
+        Err(unbuilt())
+    }
+    /// A document with its bytes.
+    async fn document(
+        &self,
+        _scope: Scope,
+        _id: DocumentId,
+    ) -> Result<Option<StoredDocument>, StoreError> {
+        Err(unbuilt())
+    }
+    /// Parcels of a carrier account whose tracking is due, longest due first.
+    async fn due_parcels(
+        &self,
+        _connection_id: ConnectionId,
+        _now: Timestamp,
+        _limit: usize,
+    ) -> Result<Vec<DueParcel>, StoreError> {
+        Err(unbuilt())
+    }
+    /// When the next parcel of any account is due, if any is.
+    async fn next_parcel_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        Err(unbuilt())
+    }
+    /// They were asked for: when each is next (`None`: not any more).
+    async fn parcels_asked(
+        &self,
+        _next: Vec<(ParcelId, Option<Timestamp>)>,
+    ) -> Result<(), StoreError> {
+        Err(unbuilt())
+    }
+    /// COD items, newest first, as the API shows them.
+    async fn cod_items(
+        &self,
+        _scope: Scope,
+        _filter: CodFilter,
+        _page: PageRequest,
+    ) -> Result<Page<Bytes>, StoreError> {
+        Err(unbuilt())
+    }
+    /// The COD ledger in sums.
+    async fn cod_statement(
+        &self,
+        _scope: Scope,
+        _filter: CodFilter,
+    ) -> Result<Vec<CodSum>, StoreError> {
+        Err(unbuilt())
+    }
+
+    // ── pickup points ─────────────────────────────────────────────────────────────────────────
+    /// Stores points of a reading of an account's directory (`reading` rises from one to the next).
+    async fn put_points(
+        &self,
+        _connection_id: ConnectionId,
+        _reading: u64,
+        _points: Vec<PickupPoint>,
+    ) -> Result<(), StoreError> {
+        Err(unbuilt())
+    }
+    /// The reading is complete: points of the account that it did not have are gone.
+    async fn finish_points(
+        &self,
+        _connection_id: ConnectionId,
+        _reading: u64,
+        _at: Timestamp,
+    ) -> Result<DirectoryChange, StoreError> {
+        Err(unbuilt())
+    }
+    /// Searches points that are there.
+    async fn points(&self, _filter: PointFilter) -> Result<Vec<FoundPoint>, StoreError> {
+        Err(unbuilt())
+    }
+    /// Points by network and id, gone ones too, in the order asked.
+    async fn points_by_id(
+        &self,
+        _keys: &[(String, String)],
+    ) -> Result<Vec<Option<StoredPoint>>, StoreError> {
+        Err(unbuilt())
+    }
+    /// The directories that were loaded.
+    async fn directories(&self) -> Result<Vec<Directory>, StoreError> {
+        Err(unbuilt())
+    }
 
     // ── running it ────────────────────────────────────────────────────────────────────────────
     /// Free space, queue length, schema version: for readiness and `doctor`.

@@ -37,6 +37,7 @@ impl Setting<'_> {
             connection: self.connection,
             merchant: self.merchant,
             similar: None,
+            world: crate::flow::World::none(),
         }
     }
 }

@@ -104,6 +104,7 @@ impl Settler {
             now: self.clock.now(),
             connection: &known.connection,
             merchant: &known.merchant,
+            world: crate::flow::World::none(),
             similar: None,
         };
         let similar = self.similar(&ctx, &state.order).await?;

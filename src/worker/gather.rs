@@ -150,6 +150,7 @@ impl Known {
             now,
             connection: &self.connection,
             merchant: &self.merchant,
+            world: crate::flow::World::none(),
             similar: None,
         };
         (!duplicate_window(&ctx).is_zero()).then_some(ctx)

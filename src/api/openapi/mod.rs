@@ -5,6 +5,7 @@
 
 mod model;
 pub(super) mod requests;
+mod shipping;
 mod wire;
 
 use super::params::PAGING;

@@ -17,12 +17,12 @@ pub fn schemas() -> Map<String, Value> {
     put("Order", order(false));
     put("OrderWithParts", order(true));
     put("FulfillmentOrder", fulfillment_order());
-    put("Shipment", shipment());
+    put("Shipment", super::shipping::shipment());
     all
 }
 
 /// Every property may be left out but these; no others.
-fn strict(properties: Value, required: &[&str]) -> Value {
+pub(super) fn strict(properties: Value, required: &[&str]) -> Value {
     json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
 }
 
@@ -30,7 +30,7 @@ fn optional(schema: Value) -> Value {
     nullable(schema)
 }
 
-fn r(name: &str) -> Value {
+pub(super) fn r(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
@@ -42,7 +42,7 @@ fn number() -> Value {
     json!({"type": "number"})
 }
 
-fn integer() -> Value {
+pub(super) fn integer() -> Value {
     json!({"type": "integer", "minimum": 0})
 }
 
@@ -109,7 +109,7 @@ fn charge() -> Value {
 }
 
 fn hold() -> Value {
-    object(json!({
+    let properties = json!({
         "id": text(),
         "reason": words(&[
             "awaiting_payment", "awaiting_acceptance", "awaiting_confirmation", "incorrect_address",
@@ -122,7 +122,12 @@ fn hold() -> Value {
         "placed_by": text(),
         "placed_at": time(),
         "clears": words(&["itself", "person"]),
-    }))
+        "proposals": {"type": "array", "items": {}, "description": "What would clear it."},
+    });
+    strict(
+        properties,
+        &["id", "reason", "detail", "placed_by", "placed_at", "clears"],
+    )
 }
 
 fn delivery() -> Value {
@@ -274,28 +279,5 @@ fn fulfillment_order() -> Value {
         "carrier_plan": nullable(plan), "wms_ref": nullable(text()),
         "supported_actions": {"type": "array", "items": text()},
         "created_at": time(), "updated_at": time(), "submitted_at": at,
-    }))
-}
-
-fn shipment() -> Value {
-    let size = nullable(integer());
-    let label = object(json!({"format": text(), "size": nullable(text()), "document_id": text()}));
-    let parcel = object(json!({
-        "id": text(), "tracking_number": nullable(text()), "tracking_url": nullable(text()),
-        "weight_g": size, "length_mm": size, "width_mm": size, "height_mm": size,
-        "sscc": nullable(text()), "label": nullable(label),
-    }));
-    object(json!({
-        "id": text(), "order_id": text(), "merchant_id": text(), "fulfillment_order_id": text(),
-        "connection_id": nullable(text()), "carrier": nullable(text()), "service": nullable(text()),
-        "direction": words(&["outbound", "return"]),
-        "status": words(&[
-            "draft", "requested", "outcome_unknown", "purchased", "printed", "manifested",
-            "handed_over", "failed", "void_requested", "voided", "void_refused",
-        ]),
-        "shipment_ref": text(),
-        "lines": {"type": "array", "items": r("LineQuantity")},
-        "parcels": {"type": "array", "items": parcel},
-        "cod": nullable(money()), "created_at": time(), "updated_at": time(), "version": integer(),
     }))
 }

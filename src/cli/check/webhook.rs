@@ -143,6 +143,7 @@ const fn word(outcome: Outcome) -> &'static str {
 /// A connection as the case describes it.
 fn connection(connector: &Connector, case: &Case) -> Connection {
     Connection {
+        contracts: std::collections::BTreeMap::new(),
         id: ConnectionId::new(),
         merchant_id: MerchantId::new(),
         connector: connector.id().to_owned(),

@@ -9,10 +9,11 @@ mod order;
 mod parcel;
 mod points;
 
+pub use crate::canonical::document::LabelAnswer;
+pub use crate::canonical::point::PickupPoint;
+pub use crate::canonical::tracking::TrackingAnswer;
 pub use error_answer::ErrorAnswer;
 pub use order::order;
-pub use parcel::{LabelAnswer, TrackingAnswer};
-pub use points::PickupPoint;
 
 use crate::canonical::OrderFacts;
 use crate::canonical::check::Mismatch;
@@ -97,9 +98,9 @@ impl Output {
                 let (facts, mismatches) = order(value)?;
                 Output::Order(Box::new(facts), mismatches)
             }
-            "tracking" => Output::Tracking(Box::new(TrackingAnswer::check(value)?)),
-            "label" => Output::Label(Box::new(LabelAnswer::check(value)?)),
-            "points" => Output::Point(Box::new(PickupPoint::check(value)?)),
+            "tracking" => Output::Tracking(Box::new(parcel::tracking(value)?)),
+            "label" => Output::Label(Box::new(parcel::label(value)?)),
+            "points" => Output::Point(Box::new(points::point(value)?)),
             "error" => Output::Error(shape(value)?),
             _ => Output::Body(shape(value)?),
         })

@@ -1,92 +1,26 @@
 //! Lockers and offices of a carrier's directory.
 
 use super::OutputError;
-use crate::canonical::Address;
-use crate::canonical::address::Geo;
+use crate::canonical::point::{Opening, PickupPoint};
 use crate::mapping::{Val, shape};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-/// What a point is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum PointKind {
-    Locker,
-    ParcelShop,
-    PostOffice,
-    CarrierDepot,
-}
-
-/// When it is open, local time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Opening {
-    /// Monday is 1, Sunday 7.
-    pub day: u8,
-    /// `HH:MM`.
-    pub from: String,
-    /// `HH:MM`.
-    pub to: String,
-}
-
-/// An output of the mapping `points`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PickupPoint {
-    /// Whose.
-    pub network: String,
-    /// What the create call wants.
-    pub point_id: String,
-    /// What it is.
-    pub kind: PointKind,
-    /// Its name.
-    pub name: Option<String>,
-    /// Where.
-    pub address: Address,
-    /// Null when unknown; 0,0 is unknown.
-    #[serde(default)]
-    pub geo: Option<Geo>,
-    /// Local times.
-    #[serde(default)]
-    pub opening: Vec<Opening>,
-    /// Grams.
-    #[serde(default)]
-    pub max_weight_g: Option<serde_json::Number>,
-    /// Millimetres, as the provider bounds them.
-    #[serde(default)]
-    pub max_size_mm: Option<Value>,
-    /// Null when the row is silent.
-    #[serde(default)]
-    pub cod_allowed: Option<bool>,
-    /// First day.
-    #[serde(default)]
-    pub valid_from: Option<String>,
-    /// Last day.
-    #[serde(default)]
-    pub valid_to: Option<String>,
-}
-
-impl PickupPoint {
-    /// Reads an output.
-    pub(super) fn check(value: &Val) -> Result<Self, OutputError> {
-        let point: Self = shape(value)?;
-        if let Some(index) = point.opening.iter().position(|opening| !opening.sound()) {
-            let path = format!("opening[{index}]");
-            return Err(OutputError::new(
-                "output_shape",
-                path,
-                "day is 1 to 7, from and to are HH:MM",
-            ));
-        }
-        Ok(point)
+/// Reads an output.
+pub(super) fn point(value: &Val) -> Result<PickupPoint, OutputError> {
+    let point: PickupPoint = shape(value)?;
+    if let Some(index) = point.opening.iter().position(|opening| !sound(opening)) {
+        let path = format!("opening[{index}]");
+        return Err(OutputError::new(
+            "output_shape",
+            path,
+            "day is 1 to 7, from and to are HH:MM",
+        ));
     }
+    Ok(point)
 }
 
-impl Opening {
-    fn sound(&self) -> bool {
-        (1..=7).contains(&self.day) && [&self.from, &self.to].into_iter().all(|time| clock(time))
-    }
+fn sound(opening: &Opening) -> bool {
+    let times = [&opening.from, &opening.to];
+    (1..=7).contains(&opening.day) && times.into_iter().all(|time| clock(time))
 }
 
 /// `00:00` to `24:00`.

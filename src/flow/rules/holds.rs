@@ -77,6 +77,7 @@ pub(crate) fn reconcile(draft: &mut Draft<'_>) {
             placed_by: cause.by.to_owned(),
             placed_at: now,
             clears: Clears::Itself,
+            proposals: Vec::new(),
         });
     }
 }

@@ -87,6 +87,7 @@ impl World {
             connection: &self.connection,
             merchant: &self.merchant,
             similar: self.similar.as_deref(),
+            world: crate::flow::World::none(),
         }
     }
     pub fn pass(&mut self, minutes: i64) {
@@ -229,6 +230,8 @@ impl World {
     }
     pub fn ship_of(&self, n: usize, reference: &str, lines: Option<Vec<(usize, i64)>>) -> Command {
         Command::Ship {
+            carrier_connection_id: None,
+            label_format: crate::canonical::shipment::LabelFormat::Pdf,
             id: self.nth(n).id,
             revision: None,
             shipment_ref: reference.to_owned(),
@@ -320,6 +323,14 @@ fn check_events(state: &OrderState, events: &[NewEvent]) {
                 }
                 SnapshotKind::Shipment => {
                     let found = state.shipments.iter().find(|s| s.id.uuid() == snapshot.id);
+                    found.unwrap().version
+                }
+                SnapshotKind::Tracking => {
+                    assert!(state.tracking.iter().any(|t| t.id.uuid() == snapshot.id));
+                    1
+                }
+                SnapshotKind::Cod => {
+                    let found = state.cod.iter().find(|item| item.id.uuid() == snapshot.id);
                     found.unwrap().version
                 }
             };

@@ -31,6 +31,7 @@ pub const OPERATIONS: &[&str] = &[
     "tracking.receive",
     "cod.pull",
     "cod.receive",
+    "delivery.push",
     "webhook.register",
 ];
 

@@ -19,6 +19,13 @@ pub struct Operation {
     pub changes: Option<bool>,
     /// The requests, in order. A checkpoint is stored after each.
     pub steps: Vec<Step>,
+    /// For `tracking.pull`: so many numbers are asked for in one call (`.input.numbers`); 1 when
+    /// left out.
+    #[serde(default)]
+    pub batch: Option<u32>,
+    /// For directories (`points.list`): how often it is read; daily when left out.
+    #[serde(default)]
+    pub every: Option<Span>,
     /// For pulls: how and how often it is polled.
     #[serde(default)]
     pub poll: Option<Poll>,

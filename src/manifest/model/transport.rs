@@ -44,5 +44,7 @@ pub enum Format {
     Form,
     Xml,
     Text,
+    /// Answers only: a file. The decoded body is `{content_base64, content_type, size}`.
+    Binary,
     None,
 }

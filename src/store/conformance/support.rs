@@ -7,7 +7,7 @@ use crate::canonical::inbox::{Disposition, InboxRecord, WireDelivery};
 use crate::canonical::job::{Lane, NewJob};
 use crate::canonical::order::{Customer, Delivery, OrderStatus, Source};
 use crate::canonical::problem::Class;
-use crate::canonical::shipment::{Direction, Shipment, ShipmentStatus};
+use crate::canonical::shipment::{Shipment, ShipmentStatus};
 use crate::canonical::*;
 use crate::flow::change::{AuditEntry, ChangeSet, DeliveryResult, NewProblem, OrderState};
 use crate::store::query::PageRequest;
@@ -165,6 +165,8 @@ impl Bench {
             ..Customer::default()
         });
         OrderState {
+            tracking: Vec::new(),
+            cod: Vec::new(),
             order: Order {
                 meta: serde_json::from_value(meta).unwrap(),
                 facts,
@@ -212,22 +214,15 @@ impl Bench {
 
     pub fn shipment(&self, of: &OrderState, part: &FulfillmentOrder, key: &str) -> Shipment {
         Shipment {
-            id: ShipmentId::new(),
-            order_id: of.order.meta.id,
-            merchant_id: self.merchant,
-            fulfillment_order_id: part.id,
-            connection_id: None,
             carrier: Some("carrier".to_owned()),
-            service: None,
-            direction: Direction::Outbound,
             status: ShipmentStatus::Requested,
-            shipment_ref: key.to_owned(),
-            lines: Vec::new(),
-            parcels: Vec::new(),
-            cod: None,
-            created_at: at(0),
-            updated_at: at(0),
-            version: 1,
+            ..Shipment::draft(
+                of.order.meta.id,
+                self.merchant,
+                part.id,
+                key.to_owned(),
+                at(0),
+            )
         }
     }
 

@@ -25,6 +25,8 @@ impl SnapshotKey {
             SnapshotKind::Order => 0,
             SnapshotKind::FulfillmentOrder => 1,
             SnapshotKind::Shipment => 2,
+            SnapshotKind::Tracking => 3,
+            SnapshotKind::Cod => 4,
         };
         Self { kind, id, version }
     }

@@ -90,6 +90,8 @@ pub(super) fn load(reader: &Reader<'_>, scope: Scope, id: OrderId) -> Result<Opt
         super::codec::uint(version),
     )?;
     Ok(Some(OrderState {
+        tracking: Vec::new(),
+        cod: Vec::new(),
         order: Order::from_json(&json).map_err(json_error)?,
         fulfillment_orders: parts(
             reader,

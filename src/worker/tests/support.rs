@@ -307,6 +307,7 @@ fn new_connection(
     let mut settings = Map::new();
     settings.insert("base_url".into(), json!(base_url));
     Connection {
+        contracts: std::collections::BTreeMap::new(),
         id: ConnectionId::new(),
         merchant_id: merchant,
         connector: "testshop".into(),
