@@ -106,7 +106,7 @@ async fn create_one(call: &Call, ticket: &Ticket, new: NewConnection) -> Result<
     change.jobs = first_jobs(manifest, &connection, call.now());
     let view = ConnectionView::of(&connection, &call.state.settings.public_url);
     let reply = Reply::created("/v1/connections", &view)?;
-    change.idempotency = ticket.for_change(&reply);
+    change.idempotency = ticket.answer(&reply);
     let log = json!({"connector": connection.connector, "state": connection.state});
     let audit = audit(call, "connection.create", &connection.id.to_string(), log);
     let store = &call.state.store;

@@ -78,7 +78,7 @@ pub async fn create_order(call: &Call, ticket: &Ticket, new: NewOrder) -> Result
     change
         .audit
         .push(audit(call, "order.create", &subject, log));
-    change.idempotency = ticket.for_change(&reply);
+    change.idempotency = ticket.answer(&reply);
     apply(call, change).await?;
     Ok(reply)
 }

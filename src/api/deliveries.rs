@@ -5,7 +5,7 @@
 
 use super::body::Body;
 use super::gate::Call;
-use super::idempotency::once;
+use super::idempotency::{Ticket, once};
 use super::problem::{Code, Problem};
 use super::reply::{self, Answer, Reply};
 use super::subscriptions::visible;
@@ -81,7 +81,7 @@ pub async fn replay_one(call: Call, body: Body<Empty>) -> Answer {
         call,
         body.hash,
         Some("/v1/deliveries"),
-        |call, _| async move {
+        |call, ticket| async move {
             let old = delivery(&call).await?;
             visible(&call, old.subscription_id).await?;
             let event = call
@@ -90,12 +90,12 @@ pub async fn replay_one(call: Call, body: Body<Empty>) -> Answer {
                 .event(call.principal.scope(), old.event_id)
                 .await?;
             let event = event.ok_or_else(|| Problem::not_found("event"))?;
-            let row = again(&event, old.subscription_id, call.now());
-            call.state
-                .store
-                .insert_deliveries(vec![row.clone()])
-                .await?;
-            Reply::created("/v1/deliveries", &row)
+            let row = again(DeliveryId::new(), &event, old.subscription_id, call.now());
+            let reply = Reply::created("/v1/deliveries", &row)?;
+            let answer = ticket.answer(&reply);
+            let store = &call.state.store;
+            store.insert_deliveries(vec![row], answer).await?;
+            Ok(reply)
         },
     )
     .await
@@ -103,18 +103,26 @@ pub async fn replay_one(call: Call, body: Body<Empty>) -> Answer {
 
 /// `POST /v1/replays`.
 pub async fn replay(call: Call, body: Body<NewReplay>) -> Answer {
-    once(call, body.hash, None, |call, _| async move {
+    once(call, body.hash, None, |call, ticket| async move {
         let wanted = body.value;
         if wanted.from > wanted.to {
             return Err(Problem::body("to", "lies before `from`"));
         }
         let subscription = visible(&call, wanted.subscription_id).await?;
-        let count = count(&call, &wanted, &subscription).await?;
-        if !wanted.dry_run {
-            enqueue(&call, &wanted, &subscription).await?;
-        }
+        let end = call.state.store.last_sequence().await?;
+        let count = count(&call, &wanted, &subscription, end).await?;
         let status = if wanted.dry_run { 200 } else { 202 };
-        Reply::json(status, &json!({"count": count, "dry_run": wanted.dry_run}))
+        let told = json!({"count": count, "dry_run": wanted.dry_run});
+        let reply = Reply::json(status, &told)?;
+        if !wanted.dry_run {
+            let made = Making {
+                call: &call,
+                ticket: &ticket,
+                reply: &reply,
+            };
+            made.enqueue(&wanted, &subscription, end).await?;
+        }
+        Ok(reply)
     })
     .await
 }
@@ -124,10 +132,16 @@ pub async fn replay(call: Call, body: Body<NewReplay>) -> Answer {
 #[serde(deny_unknown_fields)]
 pub struct Empty {}
 
-async fn count(call: &Call, wanted: &NewReplay, to: &Subscription) -> Result<usize, Problem> {
+/// `end`: the log's last event when the request came, so that counting and making see the same.
+async fn count(
+    call: &Call,
+    wanted: &NewReplay,
+    to: &Subscription,
+    end: u64,
+) -> Result<usize, Problem> {
     let mut count = 0;
     let mut cursor = first_after(call, wanted.from).await?;
-    while let Some((found, next)) = span(call, wanted, to, cursor).await? {
+    while let Some((found, next)) = span(call, wanted, to, cursor, end).await? {
         count += found.len();
         if count > MAX_REPLAY {
             return Err(Problem::new(
@@ -140,21 +154,48 @@ async fn count(call: &Call, wanted: &NewReplay, to: &Subscription) -> Result<usi
     Ok(count)
 }
 
-async fn enqueue(call: &Call, wanted: &NewReplay, to: &Subscription) -> Result<(), Problem> {
-    let mut cursor = first_after(call, wanted.from).await?;
-    while let Some((found, next)) = span(call, wanted, to, cursor).await? {
-        let rows: Vec<_> = found.iter().map(|e| again(e, to.id, call.now())).collect();
-        if !rows.is_empty() {
-            call.state.store.insert_deliveries(rows).await?;
-        }
-        cursor = next;
-    }
-    Ok(())
+/// Deliveries in the making, and what is answered of them.
+struct Making<'a> {
+    call: &'a Call,
+    ticket: &'a Ticket,
+    reply: &'a Reply,
 }
 
-fn again(event: &RenderedEvent, to: SubscriptionId, now: Timestamp) -> DeliveryRow {
+impl Making<'_> {
+    /// Writes in pieces, so that intake does not wait for a large one. The answer goes with the
+    /// last; what a crash leaves half done is done anew under the same ids.
+    async fn enqueue(
+        &self,
+        wanted: &NewReplay,
+        to: &Subscription,
+        end: u64,
+    ) -> Result<(), Problem> {
+        let store = &self.call.state.store;
+        let mut last = Vec::new();
+        let mut cursor = first_after(self.call, wanted.from).await?;
+        while let Some((found, next)) = span(self.call, wanted, to, cursor, end).await? {
+            let rows: Vec<_> = found.iter().map(|event| self.row(event, to)).collect();
+            if !rows.is_empty() {
+                let full = std::mem::replace(&mut last, rows);
+                if !full.is_empty() {
+                    store.insert_deliveries(full, None).await?;
+                }
+            }
+            cursor = next;
+        }
+        let answer = self.ticket.answer(self.reply);
+        Ok(store.insert_deliveries(last, answer).await?)
+    }
+
+    fn row(&self, event: &RenderedEvent, to: &Subscription) -> DeliveryRow {
+        let id = DeliveryId::from_uuid(self.ticket.id_from(event.id.uuid()));
+        again(id, event, to.id, self.call.now())
+    }
+}
+
+fn again(id: DeliveryId, event: &RenderedEvent, to: SubscriptionId, now: Timestamp) -> DeliveryRow {
     DeliveryRow {
-        id: DeliveryId::new(),
+        id,
         subscription_id: to,
         merchant_id: event.merchant_id,
         event_id: event.id,
@@ -176,7 +217,11 @@ async fn span(
     wanted: &NewReplay,
     to: &Subscription,
     after: u64,
+    end: u64,
 ) -> Result<Option<(Vec<RenderedEvent>, u64)>, Problem> {
+    if after >= end {
+        return Ok(None);
+    }
     let page = call
         .state
         .store
@@ -186,13 +231,14 @@ async fn span(
         event.at.as_second() > wanted.to.as_second().saturating_add(CLOCK_SLACK_SECONDS)
     });
     let next = if past { u64::MAX } else { page.next };
-    if after == u64::MAX || page.next <= after {
+    if page.next <= after {
         return Ok(None);
     }
     let takes = |kind: &EventType, list: &[EventType]| list.is_empty() || list.contains(kind);
     let mut data = page.data;
     data.retain(|event| {
-        (wanted.from..=wanted.to).contains(&event.at)
+        event.sequence <= end
+            && (wanted.from..=wanted.to).contains(&event.at)
             && takes(&event.kind, &to.event_types)
             && takes(&event.kind, &wanted.types)
     });

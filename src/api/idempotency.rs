@@ -1,7 +1,7 @@
 //! `Idempotency-Key`: the same POST sent twice is done once and answered alike for 48 hours.
 //!
 //! What always holds: the key is claimed before any work; the answer is stored in the transaction
-//! of the work where there is one ([`Ticket::for_change`]), else right after it; a failure frees
+//! of the work ([`Ticket::answer`]), and by itself only where nothing was written; a failure frees
 //! the key; the work goes on when the caller hangs up, so that no key stays in flight for that.
 
 use super::gate::Call;
@@ -12,6 +12,7 @@ use crate::store::query::IdempotencyClaim;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use uuid::Uuid;
 
 /// The right to do the work of a request.
 #[derive(Debug, Clone)]
@@ -21,9 +22,9 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// The answer as part of a change set: it becomes durable with what it reports. `None` when
-    /// the request has no key.
-    pub fn for_change(&self, reply: &Reply) -> Option<IdempotentAnswer> {
+    /// The answer as part of what the store writes: it becomes durable with what it reports. `None`
+    /// when the request has no key.
+    pub fn answer(&self, reply: &Reply) -> Option<IdempotentAnswer> {
         let (scope, key) = self.claim.clone()?;
         self.stored.store(true, Ordering::Release);
         Some(IdempotentAnswer {
@@ -32,6 +33,24 @@ impl Ticket {
             status: reply.status,
             body: reply.body.clone(),
         })
+    }
+}
+
+impl Ticket {
+    /// An id for what is made out of `from` that the same key gives again: work that is written in
+    /// several pieces can be begun anew after a crash and makes nothing twice. It sorts with `from`.
+    pub fn id_from(&self, from: Uuid) -> Uuid {
+        let Some((scope, key)) = &self.claim else {
+            return Uuid::now_v7();
+        };
+        let derived = Uuid::new_v5(&from, format!("{scope} {key}").as_bytes());
+        let mut bytes = *derived.as_bytes();
+        bytes
+            .iter_mut()
+            .zip(from.as_bytes())
+            .take(6)
+            .for_each(|(to, time)| *to = *time);
+        Uuid::from_bytes(bytes)
     }
 }
 
@@ -121,7 +140,7 @@ fn ticket(claim: Option<(String, String)>) -> Ticket {
     }
 }
 
-/// Stores the answer where no change set did, and frees the key after a failure. That the answer
+/// Stores the answer where nothing else was written, and frees the key after a failure. That the answer
 /// could not be stored is no reason to report the work as failed: it is done.
 async fn finish(call: &Call, ticket: &Ticket, result: &Result<Reply, Problem>) {
     let Some((scope, key)) = &ticket.claim else {

@@ -35,12 +35,15 @@ pub async fn create(call: Call, body: Body<NewMerchant>) -> Answer {
         call,
         body.hash,
         Some("/v1/merchants"),
-        |call, _| async move {
+        |call, ticket| async move {
             let merchant = merchant(body.value, &call)?;
             let subject = merchant.id.to_string();
             let audit = audit(&call, "merchant.create", &subject, json!({}));
-            call.state.store.insert_merchant(&merchant, audit).await?;
-            Reply::created("/v1/merchants", &merchant)
+            let reply = Reply::created("/v1/merchants", &merchant)?;
+            let answer = ticket.answer(&reply);
+            let store = &call.state.store;
+            store.insert_merchant(&merchant, audit, answer).await?;
+            Ok(reply)
         },
     )
     .await

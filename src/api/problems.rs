@@ -63,7 +63,7 @@ pub async fn get(call: Call) -> Answer {
 
 /// `POST /v1/problems/{id}/retry`: records are mapped again, parked jobs run again.
 pub async fn retry(call: Call, body: Body<Empty>) -> Answer {
-    once(call, body.hash, None, |call, _| async move {
+    once(call, body.hash, None, |call, ticket| async move {
         let trouble = problem(&call).await?;
         let scope = call.principal.scope();
         let retried = call.state.retrier.retry(scope, trouble.id).await?;
@@ -72,17 +72,14 @@ pub async fn retry(call: Call, body: Body<Empty>) -> Answer {
         change
             .audit
             .push(audit(&call, "problem.retry", &subject, log));
+        let now = call.state.store.problem(scope, trouble.id).await?;
+        let told = json!({
+            "mended": retried.mended, "left": retried.left, "problem": now.unwrap_or(trouble),
+        });
+        let reply = Reply::json(200, &told)?;
+        change.idempotency = ticket.answer(&reply);
         super::change::apply(&call, change).await?;
-        let now = call
-            .state
-            .store
-            .problem(scope, trouble.id)
-            .await?
-            .unwrap_or(trouble);
-        Reply::json(
-            200,
-            &json!({"mended": retried.mended, "left": retried.left, "problem": now}),
-        )
+        Ok(reply)
     })
     .await
 }

@@ -72,7 +72,7 @@ pub async fn create(call: Call, body: Body<NewSubscription>) -> Answer {
         call,
         body.hash,
         Some("/v1/subscriptions"),
-        |call, _| async move {
+        |call, ticket| async move {
             let subscription = subscription(&call, body.value).await?;
             let secret = random_secret("whsec_", false);
             let detail = json!({"event_types": subscription.event_types});
@@ -82,16 +82,18 @@ pub async fn create(call: Call, body: Body<NewSubscription>) -> Answer {
                 &subscription.id.to_string(),
                 detail,
             );
-            let store = &call.state.store;
-            let sealed = SecretString::from(secret.as_str());
-            store
-                .insert_subscription(&subscription, &sealed, audit)
-                .await?;
             let shown = WithSecret {
                 subscription: &subscription,
                 secret: &secret,
             };
-            Reply::created("/v1/subscriptions", &shown)
+            let reply = Reply::created("/v1/subscriptions", &shown)?;
+            let sealed = SecretString::from(secret.as_str());
+            let answer = ticket.answer(&reply);
+            let store = &call.state.store;
+            store
+                .insert_subscription(&subscription, &sealed, audit, answer)
+                .await?;
+            Ok(reply)
         },
     )
     .await

@@ -61,13 +61,15 @@ impl TokenView {
 
 /// `POST /v1/tokens`.
 pub async fn create(call: Call, body: Body<NewToken>) -> Answer {
-    once(call, body.hash, None, |call, _| async move {
+    once(call, body.hash, None, |call, ticket| async move {
         let token = random_secret("cdk_", true);
         let row = row(&call, body.value, &token).await?;
         let detail = json!({"scope": row.scope, "merchant_id": row.merchant_id});
         let audit = entry(&call, "token.create", &row.id.to_string(), detail);
-        call.state.store.insert_token(&row, audit).await?;
-        Reply::json(201, &TokenView::of(row, Some(token)))
+        let reply = Reply::json(201, &TokenView::of(row.clone(), Some(token)))?;
+        let answer = ticket.answer(&reply);
+        call.state.store.insert_token(&row, audit, answer).await?;
+        Ok(reply)
     })
     .await
 }

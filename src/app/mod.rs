@@ -268,7 +268,7 @@ async fn ensure_operator(store: &Arc<dyn Store>, now: Timestamp) -> Result<(), A
         created_at: now,
     };
     let audit = audit(now, "merchant.create", MerchantId::OPERATOR.to_string());
-    Ok(store.insert_merchant(&operator, audit).await?)
+    Ok(store.insert_merchant(&operator, audit, None).await?)
 }
 
 /// Without a token in the settings, the first start makes one: shown once, stored as a hash.
@@ -298,7 +298,7 @@ async fn ensure_admin(
         revoked_at: None,
     };
     let audit = audit(now, "token.create", row.id.to_string());
-    store.insert_token(&row, audit).await?;
+    store.insert_token(&row, audit, None).await?;
     Ok(Some(SecretString::from(token)))
 }
 

@@ -31,7 +31,7 @@ use crate::canonical::{
     Order, OrderId, ParcelId, ProblemId, RawId, ShipmentId, SubscriptionId, Timestamp, TokenId,
 };
 use crate::flow::Similar;
-use crate::flow::change::{AuditEntry, ChangeSet, OrderState};
+use crate::flow::change::{AuditEntry, ChangeSet, IdempotentAnswer, OrderState};
 use async_trait::async_trait;
 use bytes::Bytes;
 use query::*;
@@ -212,11 +212,13 @@ pub trait Store: Send + Sync + 'static {
     async fn timeline(&self, scope: Scope, id: OrderId) -> Result<Vec<TimelineEntry>, StoreError>;
 
     // ── merchants, connections, tokens ────────────────────────────────────────────────────────
-    /// Stores a merchant, with the data key that its data is encrypted with.
+    /// Stores a merchant, with the data key that its data is encrypted with. `answer`, here and
+    /// below: what a POST under an `Idempotency-Key` is told, stored with what it tells of.
     async fn insert_merchant(
         &self,
         merchant: &Merchant,
         audit: AuditEntry,
+        answer: Option<IdempotentAnswer>,
     ) -> Result<(), StoreError>;
     /// All that the scope sees, by name.
     async fn merchants(
@@ -267,7 +269,12 @@ pub trait Store: Send + Sync + 'static {
         id: ConnectionId,
     ) -> Result<BTreeMap<String, SecretString>, StoreError>;
     /// Stores a token by its hash.
-    async fn insert_token(&self, token: &TokenRow, audit: AuditEntry) -> Result<(), StoreError>;
+    async fn insert_token(
+        &self,
+        token: &TokenRow,
+        audit: AuditEntry,
+        answer: Option<IdempotentAnswer>,
+    ) -> Result<(), StoreError>;
     /// The token with this hash, unless revoked.
     async fn token_by_hash(&self, hash: &[u8; 32]) -> Result<Option<TokenRow>, StoreError>;
     /// All tokens.
@@ -282,7 +289,7 @@ pub trait Store: Send + Sync + 'static {
         body_hash: [u8; 32],
         now: Timestamp,
     ) -> Result<IdempotencyClaim, StoreError>;
-    /// Stores the answer where no change set did, or (with `None`) frees the key after a failure.
+    /// Stores the answer where nothing else was written, or (with `None`) frees the key after a failure.
     async fn finish_idempotency(
         &self,
         scope: &str,
@@ -341,6 +348,7 @@ pub trait Store: Send + Sync + 'static {
         subscription: &Subscription,
         secret: &SecretString,
         audit: AuditEntry,
+        answer: Option<IdempotentAnswer>,
     ) -> Result<(), StoreError>;
     /// All that the scope sees.
     async fn subscriptions(&self, scope: Scope) -> Result<Vec<Subscription>, StoreError>;
@@ -371,8 +379,13 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Page<DeliveryRow>, StoreError>;
     /// One event, rendered.
     async fn event(&self, scope: Scope, id: EventId) -> Result<Option<RenderedEvent>, StoreError>;
-    /// Inserts replay deliveries (new delivery ids, `replay_of` set).
-    async fn insert_deliveries(&self, rows: Vec<DeliveryRow>) -> Result<(), StoreError>;
+    /// Inserts replay deliveries (new delivery ids, `replay_of` set). One that is there already
+    /// waits anew.
+    async fn insert_deliveries(
+        &self,
+        rows: Vec<DeliveryRow>,
+        answer: Option<IdempotentAnswer>,
+    ) -> Result<(), StoreError>;
     /// A delivery by id.
     async fn delivery_row(
         &self,

@@ -54,6 +54,39 @@ async fn the_same_key_is_done_once_and_answered_alike() {
     assert_eq!(orders["data"].as_array().unwrap().len(), 1);
 }
 
+/// What a crash leaves half done is begun anew under the same key, and makes nothing twice.
+#[actix_web::test]
+async fn a_replay_begun_anew_makes_the_same_deliveries() {
+    let house = house();
+    let merchant = house.merchant("Foto").await;
+    let shop = house.connection(&merchant).await;
+    let made = house
+        .post(
+            "/v1/subscriptions",
+            json!({"url": "https://wms.example/in"}),
+        )
+        .await
+        .is(201)
+        .json();
+    house.order(&shop, "7").await;
+    let replay = json!({
+        "subscription_id": made["id"], "from": "2026-11-23T00:00:00Z", "to": "2026-11-24T00:00:00Z",
+    });
+    let deliveries = async || house.get("/v1/deliveries?limit=500").await.json()["data"].clone();
+    let first = keyed(&house, "/v1/replays", "k", &replay).await.is(202);
+    let before = deliveries().await;
+    assert_eq!(first.json()["count"], before.as_array().unwrap().len());
+    assert!(first.json()["count"].as_u64().unwrap() > 1);
+    // As if the answer had never been stored.
+    let later = house.state.now() + jiff::SignedDuration::from_hours(49);
+    house.store.housekeeping(later).await.unwrap();
+    keyed(&house, "/v1/replays", "k", &replay).await.is(202);
+    assert_eq!(deliveries().await, before);
+    keyed(&house, "/v1/replays", "other", &replay).await.is(202);
+    let twice = deliveries().await.as_array().unwrap().len();
+    assert_eq!(twice, 2 * before.as_array().unwrap().len());
+}
+
 #[actix_web::test]
 async fn a_failure_frees_the_key() {
     let house = house();

@@ -138,7 +138,10 @@ pub async fn tokens_are_found_by_hash_until_revoked(store: Arc<dyn Store>) {
         created_at: at(0),
         revoked_at: None,
     };
-    store.insert_token(&token, audit(token.id)).await.unwrap();
+    store
+        .insert_token(&token, audit(token.id), None)
+        .await
+        .unwrap();
     let found = store.token_by_hash(&[7; 32]).await.unwrap().unwrap();
     assert_eq!((found.id, found.scope), (token.id, TokenScope::Merchant));
     assert_eq!(found.merchant_id, Some(bench.merchant));

@@ -43,7 +43,7 @@ async fn stored(store: &Arc<dyn Store>, bench: &Bench) -> Subscription {
     let new = subscription(bench);
     let secret = SecretString::from("whsec_of-test");
     store
-        .insert_subscription(&new, &secret, audit(new.id))
+        .insert_subscription(&new, &secret, audit(new.id), None)
         .await
         .unwrap();
     new
@@ -134,7 +134,10 @@ pub async fn replays_have_rows_of_their_own(store: Arc<dyn Store>) {
     replay.replay_of = Some(replay.event_id);
     let mut bell = store.wake().events();
     bell.mark_unchanged();
-    store.insert_deliveries(vec![replay.clone()]).await.unwrap();
+    store
+        .insert_deliveries(vec![replay.clone()], None)
+        .await
+        .unwrap();
     assert!(bell.has_changed().unwrap());
     assert_eq!(store.open_deliveries(new.id).await.unwrap(), vec![replay]);
 }

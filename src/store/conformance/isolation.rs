@@ -37,7 +37,7 @@ pub async fn a_merchant_sees_its_own_rows_only(store: Arc<dyn Store>) {
     };
     let secret = SecretString::from("s");
     store
-        .insert_subscription(&subscription, &secret, audit("s"))
+        .insert_subscription(&subscription, &secret, audit("s"), None)
         .await
         .unwrap();
     let row = DeliveryRow {
@@ -55,7 +55,10 @@ pub async fn a_merchant_sees_its_own_rows_only(store: Arc<dyn Store>) {
         last_error: None,
         replay_of: None,
     };
-    store.insert_deliveries(vec![row.clone()]).await.unwrap();
+    store
+        .insert_deliveries(vec![row.clone()], None)
+        .await
+        .unwrap();
 
     for (scope, sees) in [
         (Scope::All, true),

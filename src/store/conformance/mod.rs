@@ -18,6 +18,7 @@ pub mod isolation;
 pub mod jobs;
 pub mod ledger;
 pub mod lists;
+pub mod once;
 pub mod problems;
 pub mod state;
 pub mod support;
@@ -66,6 +67,8 @@ macro_rules! suite {
             admin: suspension_is_an_event,
             admin: tokens_are_found_by_hash_until_revoked,
             admin: an_idempotency_key_answers_again,
+            once: an_answer_is_stored_with_what_it_tells_of,
+            once: an_answer_of_what_was_refused_is_not_stored,
             admin: housekeeping_forgets_in_time,
             isolation: a_merchant_sees_its_own_rows_only,
         }

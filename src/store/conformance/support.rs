@@ -62,7 +62,7 @@ impl Bench {
             created_at: at(0),
         };
         store
-            .insert_merchant(&merchant, audit(merchant.id))
+            .insert_merchant(&merchant, audit(merchant.id), None)
             .await
             .unwrap();
         let connection = connection(merchant.id);

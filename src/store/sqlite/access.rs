@@ -8,8 +8,9 @@ use super::apply::{put_answer, put_audit};
 use super::apply_inbox::DAY_MICROS;
 use super::codec::{Columns, Result, micros, word};
 use super::seal::answer_row;
+use super::writer::WriteCtx;
 use crate::canonical::{MerchantId, Timestamp, TokenId};
-use crate::flow::change::AuditEntry;
+use crate::flow::change::{AuditEntry, IdempotentAnswer};
 use crate::store::StoreError;
 use crate::store::query::{IdempotencyClaim, TokenRow};
 use rusqlite::{Row, params};
@@ -29,8 +30,49 @@ fn token(row: &Row<'_>) -> Result<TokenRow> {
     })
 }
 
+/// An answer under an `Idempotency-Key`, ready to be written beside what it tells of.
+pub(super) struct SealedAnswer {
+    scope: String,
+    key: String,
+    status: u16,
+    body: Vec<u8>,
+}
+
+impl SealedAnswer {
+    /// Writes it in the transaction that is open.
+    pub(super) fn put(&self, ctx: &WriteCtx<'_>) -> Result<()> {
+        put_answer(ctx, &self.scope, &self.key, self.status, &self.body)
+    }
+}
+
 impl SqliteStore {
-    pub(super) async fn insert_token(&self, token: &TokenRow, audit: AuditEntry) -> Result<()> {
+    /// Seals an answer with its owner's key: it is erased with the rest of him.
+    pub(super) async fn seal_answer(
+        &self,
+        owner: MerchantId,
+        answer: Option<IdempotentAnswer>,
+    ) -> Result<Option<SealedAnswer>> {
+        let Some(answer) = answer else {
+            return Ok(None);
+        };
+        let key = self.key_of(owner).await?;
+        let row = answer_row(&answer.scope, &answer.key);
+        Ok(Some(SealedAnswer {
+            body: key.seal("idempotency", &row, &answer.body),
+            scope: answer.scope,
+            key: answer.key,
+            status: answer.status,
+        }))
+    }
+
+    pub(super) async fn insert_token(
+        &self,
+        token: &TokenRow,
+        audit: AuditEntry,
+        answer: Option<IdempotentAnswer>,
+    ) -> Result<()> {
+        let owner = token.merchant_id.unwrap_or(MerchantId::OPERATOR);
+        let answer = self.seal_answer(owner, answer).await?;
         let new = token.clone();
         self.write(256, move |ctx| {
             ctx.conn
@@ -47,7 +89,8 @@ impl SqliteStore {
                     micros(new.created_at),
                     new.revoked_at.map(micros),
                 ])?;
-            put_audit(ctx.conn, &audit)
+            put_audit(ctx.conn, &audit)?;
+            answer.map_or(Ok(()), |answer| answer.put(ctx))
         })
         .await
     }
@@ -159,13 +202,15 @@ impl SqliteStore {
         answer: Option<(u16, Vec<u8>)>,
     ) -> Result<()> {
         let (scope, key) = (scope.to_owned(), key.to_owned());
-        let operator = self.key_of(MerchantId::OPERATOR).await?;
-        let sealed = answer.map(|(status, body)| {
-            let row = answer_row(&scope, &key);
-            (status, operator.seal("idempotency", &row, &body))
+        let answer = answer.map(|(status, body)| IdempotentAnswer {
+            scope: scope.clone(),
+            key: key.clone(),
+            status,
+            body,
         });
+        let sealed = self.seal_answer(MerchantId::OPERATOR, answer).await?;
         self.write(1024, move |ctx| match sealed {
-            Some((status, body)) => put_answer(ctx, &scope, &key, status, &body),
+            Some(answer) => answer.put(ctx),
             None => {
                 ctx.conn
                     .prepare_cached(

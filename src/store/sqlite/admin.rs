@@ -14,7 +14,7 @@ use super::migrate::{self, MIGRATIONS};
 use super::{commit, wire, writer};
 use crate::canonical::connection::Merchant;
 use crate::canonical::{AuditId, MerchantId, Timestamp};
-use crate::flow::change::AuditEntry;
+use crate::flow::change::{AuditEntry, IdempotentAnswer};
 use crate::store::query::{AuditRow, Page, PageRequest, StoreHealth};
 use crate::store::vault::MasterKey;
 use crate::store::{Scope, StoreError};
@@ -26,7 +26,10 @@ impl SqliteStore {
         &self,
         merchant: &Merchant,
         audit: AuditEntry,
+        answer: Option<IdempotentAnswer>,
     ) -> Result<()> {
+        // The merchant's own key does not exist yet.
+        let answer = self.seal_answer(MerchantId::OPERATOR, answer).await?;
         let new = merchant.clone();
         self.write(1024, move |ctx| {
             ctx.conn
@@ -38,7 +41,8 @@ impl SqliteStore {
                 // It opens: it was made a moment ago. If not, it is read when it is needed.
                 let _ = shared.vault.load(key, new.id, &wrapped, true);
             }));
-            put_audit(ctx.conn, &audit)
+            put_audit(ctx.conn, &audit)?;
+            answer.map_or(Ok(()), |answer| answer.put(ctx))
         })
         .await
     }

@@ -12,7 +12,7 @@ use super::codec::{
 use super::writer::WriteCtx;
 use super::{events, problems};
 use crate::canonical::{DeliveryId, EventId, MerchantId, SubscriptionId};
-use crate::flow::change::{AuditEntry, ResolveProblems};
+use crate::flow::change::{AuditEntry, IdempotentAnswer, ResolveProblems};
 use crate::store::query::{
     DeliveryFilter, DeliveryRow, DeliveryState, EgressProgress, Page, PageRequest, Subscription,
     SubscriptionState,
@@ -109,8 +109,10 @@ impl SqliteStore {
         subscription: &Subscription,
         secret: &SecretString,
         audit: AuditEntry,
+        answer: Option<IdempotentAnswer>,
     ) -> Result<()> {
         let owner = subscription.merchant_id.unwrap_or(MerchantId::OPERATOR);
+        let answer = self.seal_answer(owner, answer).await?;
         let key = self.key_of(owner).await?;
         let row = *subscription.id.as_bytes();
         let sealed = key.seal("subscriptions", &row, secret.expose_secret().as_bytes());
@@ -134,7 +136,8 @@ impl SqliteStore {
                     sealed,
                 ])?;
             ctx.local.bells.events = true;
-            put_audit(ctx.conn, &audit)
+            put_audit(ctx.conn, &audit)?;
+            answer.map_or(Ok(()), |answer| answer.put(ctx))
         })
         .await
     }
@@ -288,13 +291,18 @@ impl SqliteStore {
         .await
     }
 
-    pub(super) async fn insert_deliveries(&self, rows: Vec<DeliveryRow>) -> Result<()> {
-        self.write(512 * rows.len(), move |ctx| {
+    pub(super) async fn insert_deliveries(
+        &self,
+        rows: Vec<DeliveryRow>,
+        answer: Option<IdempotentAnswer>,
+    ) -> Result<()> {
+        let answer = self.seal_answer(MerchantId::OPERATOR, answer).await?;
+        self.write(512 * (1 + rows.len()), move |ctx| {
             for row in &rows {
                 put(ctx, row)?;
             }
             ctx.local.bells.events = true;
-            Ok(())
+            answer.map_or(Ok(()), |answer| answer.put(ctx))
         })
         .await
     }

@@ -11,7 +11,7 @@ use crate::canonical::{
     OrderId, ProblemId, RawId, SubscriptionId, Timestamp, TokenId,
 };
 use crate::flow::Similar;
-use crate::flow::change::{AuditEntry, ChangeSet, OrderState};
+use crate::flow::change::{AuditEntry, ChangeSet, IdempotentAnswer, OrderState};
 use crate::store::query::*;
 use crate::store::{Applied, CursorWrite, Scope, Store, StoreError, Wakeups};
 use async_trait::async_trait;
@@ -186,8 +186,9 @@ impl Store for SqliteStore {
         &self,
         merchant: &Merchant,
         audit: AuditEntry,
+        answer: Option<IdempotentAnswer>,
     ) -> Result<(), StoreError> {
-        SqliteStore::insert_merchant(self, merchant, audit).await
+        SqliteStore::insert_merchant(self, merchant, audit, answer).await
     }
     async fn merchants(
         &self,
@@ -233,8 +234,13 @@ impl Store for SqliteStore {
     ) -> Result<BTreeMap<String, SecretString>, StoreError> {
         SqliteStore::credentials(self, id).await
     }
-    async fn insert_token(&self, token: &TokenRow, audit: AuditEntry) -> Result<(), StoreError> {
-        SqliteStore::insert_token(self, token, audit).await
+    async fn insert_token(
+        &self,
+        token: &TokenRow,
+        audit: AuditEntry,
+        answer: Option<IdempotentAnswer>,
+    ) -> Result<(), StoreError> {
+        SqliteStore::insert_token(self, token, audit, answer).await
     }
     async fn token_by_hash(&self, hash: &[u8; 32]) -> Result<Option<TokenRow>, StoreError> {
         SqliteStore::token_by_hash(self, hash).await
@@ -316,8 +322,9 @@ impl Store for SqliteStore {
         subscription: &Subscription,
         secret: &SecretString,
         audit: AuditEntry,
+        answer: Option<IdempotentAnswer>,
     ) -> Result<(), StoreError> {
-        SqliteStore::insert_subscription(self, subscription, secret, audit).await
+        SqliteStore::insert_subscription(self, subscription, secret, audit, answer).await
     }
     async fn subscriptions(&self, scope: Scope) -> Result<Vec<Subscription>, StoreError> {
         SqliteStore::subscriptions(self, scope).await
@@ -354,8 +361,12 @@ impl Store for SqliteStore {
     async fn event(&self, scope: Scope, id: EventId) -> Result<Option<RenderedEvent>, StoreError> {
         SqliteStore::event(self, scope, id).await
     }
-    async fn insert_deliveries(&self, rows: Vec<DeliveryRow>) -> Result<(), StoreError> {
-        SqliteStore::insert_deliveries(self, rows).await
+    async fn insert_deliveries(
+        &self,
+        rows: Vec<DeliveryRow>,
+        answer: Option<IdempotentAnswer>,
+    ) -> Result<(), StoreError> {
+        SqliteStore::insert_deliveries(self, rows, answer).await
     }
     async fn delivery_row(
         &self,

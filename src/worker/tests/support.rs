@@ -103,7 +103,10 @@ impl House {
             settings: Map::new(),
             created_at: clock.now(),
         };
-        store.insert_merchant(&merchant, audit()).await.unwrap();
+        store
+            .insert_merchant(&merchant, audit(), None)
+            .await
+            .unwrap();
         let connection = new_connection(merchant.id, base_url, state, clock.now());
         let id = connection.id;
         let credentials = secrets(&[("token", "ts_123456789"), ("webhook_secret", SECRET)]);

@@ -48,7 +48,7 @@ async fn filled(store: &Arc<dyn Store>) -> Bench {
     };
     let secret = SecretString::from("whsec_of-test");
     store
-        .insert_subscription(&subscription, &secret, audit("s"))
+        .insert_subscription(&subscription, &secret, audit("s"), None)
         .await
         .unwrap();
     bench
