@@ -117,9 +117,17 @@ impl<'a> Draft<'a> {
         rework::rework(&mut self);
         let order_changed = self.stamp_order();
         let parts_changed = self.stamp_parts();
+        let cash_changed = self.stamp_cash();
+        let told = self
+            .before
+            .as_ref()
+            .is_none_or(|before| before.tracking.len() != self.state.tracking.len());
         let events = events::derive(&self);
-        let touched = order_changed || parts_changed || self.before.is_none();
-        let acted = touched || !self.jobs.is_empty() || !self.problems.is_empty();
+        let touched = order_changed || parts_changed || cash_changed || told;
+        let acted = touched
+            || !self.jobs.is_empty()
+            || !self.problems.is_empty()
+            || !self.documents.is_empty();
         Ok(Outcome {
             disposition: if acted {
                 Disposition::Applied
@@ -186,6 +194,23 @@ impl<'a> Draft<'a> {
                     shipment.updated_at = now;
                 }
                 None => changed = true,
+            }
+        }
+        changed
+    }
+
+    fn stamp_cash(&mut self) -> bool {
+        let (now, before) = (self.ctx.now, self.before.as_ref());
+        let mut changed = false;
+        for item in &mut self.state.cod {
+            let old = before.and_then(|s| s.cod.iter().find(|old| old.id == item.id));
+            if old == Some(item) {
+                continue;
+            }
+            changed = true;
+            if let Some(old) = old {
+                item.version = old.version.saturating_add(1);
+                item.updated_at = now;
             }
         }
         changed

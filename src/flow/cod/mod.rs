@@ -1,0 +1,199 @@
+//! The cash that carriers collect: one item for the parcel that carries it.
+//!
+//! What always holds: an item is born when the label is purchased, once a shipment; at that moment
+//! the live items of the order never take more off it than is left to collect; what a carrier is to
+//! collect (`due`) is what stands on the label; an item ends with a reason.
+
+mod rates;
+
+use super::change::{NewProblem, OrderState};
+use super::draft::Draft;
+use super::fulfillment;
+use super::world::CarrierAccount;
+use crate::canonical::cod::{CodItem, CodPayee, CodStatus};
+use crate::canonical::connection::Owner;
+use crate::canonical::problem::Class;
+use crate::canonical::shipment::Shipment;
+use crate::canonical::{Amount, CodItemId, Currency, Money, ProblemId, ShipmentId};
+use serde_json::json;
+
+/// The setting of a carrier account: the currency in which it collects.
+const CURRENCY: &str = "cod_currency";
+
+/// An amount cannot be told in the currency in which the carrier collects.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum CodCurrency {
+    /// Neither law nor settings tell the rate.
+    #[error("the carrier collects {to}, and no rate from {from} is set (exchange_rates)")]
+    NoRate {
+        /// The order's.
+        from: Currency,
+        /// The carrier's.
+        to: Currency,
+    },
+    /// The account's setting is no currency.
+    #[error("cod_currency of the carrier account is not a currency code")]
+    Setting,
+}
+
+/// What the carrier is to collect for an amount of the order, in its own currency and in whole
+/// minor units.
+pub(super) fn due(
+    draft: &Draft<'_>,
+    account: &CarrierAccount,
+    order_amount: Money,
+) -> Result<Money, CodCurrency> {
+    let from = order_amount.currency;
+    let to = match account.setting(CURRENCY).map(str::trim) {
+        None | Some("") => from,
+        Some(code) => code.parse().map_err(|_| CodCurrency::Setting)?,
+    };
+    let settings = [
+        &draft.ctx.connection.settings,
+        &draft.ctx.merchant.settings,
+        &account.connection.settings,
+    ];
+    rates::by_law(order_amount, to, draft.now())
+        .or_else(|| rates::by_setting(order_amount, to, settings))
+        .ok_or(CodCurrency::NoRate { from, to })
+}
+
+/// What is left to collect: what the order owes less what live items, and labels that are being
+/// bought, take off it. `None` when nothing is.
+pub(super) fn left(state: &OrderState) -> Option<Money> {
+    left_without(state, None)
+}
+
+/// The same as if this shipment were not there (the one that is to be replaced, say).
+pub(super) fn left_without(state: &OrderState, except: Option<ShipmentId>) -> Option<Money> {
+    let owed = fulfillment::cod_due(&state.order)?;
+    let mut left = owed.amount;
+    for taken in taken(state, except) {
+        // Another currency than the order's: nobody can say what is left, so nothing is.
+        left = (taken.currency == owed.currency)
+            .then(|| left.sub(taken.amount).ok())
+            .flatten()?;
+    }
+    let some = !left.is_zero() && !left.is_negative();
+    some.then_some(Money::new(left, owed.currency))
+}
+
+fn taken(state: &OrderState, except: Option<ShipmentId>) -> impl Iterator<Item = Money> {
+    let items = state
+        .cod
+        .iter()
+        .filter(move |item| item.status.live() && Some(item.shipment_id) != except)
+        .map(|item| item.order_amount);
+    let unborn = state
+        .shipments
+        .iter()
+        .filter(move |shipment| {
+            fulfillment::counts(shipment)
+                && shipment.replaced_by.is_none()
+                && Some(shipment.id) != except
+                && !state.cod.iter().any(|item| item.shipment_id == shipment.id)
+        })
+        .filter_map(|shipment| shipment.cod);
+    items.chain(unborn)
+}
+
+/// The label was purchased: from now on the carrier collects. The item of a label that this one
+/// replaces is not due any more. Does nothing without cash, account or parcel, or a second time.
+pub(super) fn born(draft: &mut Draft<'_>, shipment_id: ShipmentId) {
+    let of_it = |shipment: &&Shipment| shipment.id == shipment_id;
+    let Some(shipment) = draft.state.shipments.iter().find(of_it) else {
+        return;
+    };
+    let there = |item: &CodItem| item.shipment_id == shipment_id;
+    if draft.state.cod.iter().any(there) {
+        return;
+    }
+    if let Some(former) = shipment.replaces {
+        not_due(draft, former, "replaced");
+    }
+    let Some(item) = item(draft, shipment_id) else {
+        return;
+    };
+    if item.1 {
+        above_left(draft, &item.0);
+    }
+    draft.state.cod.push(item.0);
+}
+
+/// The item of a shipment, and whether its label collects more than the order still owes (it was
+/// paid or changed while the label was bought): it takes off the order what is left of it then.
+fn item(draft: &Draft<'_>, shipment_id: ShipmentId) -> Option<(CodItem, bool)> {
+    let state = &draft.state;
+    let shipment = state.shipments.iter().find(|s| s.id == shipment_id)?;
+    let (asked, connection_id) = (shipment.cod?, shipment.connection_id?);
+    let parcel = shipment.parcels.first()?;
+    let left = left_without(state, Some(shipment_id))
+        .filter(|left| left.currency == asked.currency)
+        .map_or(Amount::ZERO, |left| left.amount);
+    let account = draft.ctx.world.carrier(connection_id);
+    let due = shipment.cod_due.unwrap_or_else(|| {
+        account
+            .and_then(|account| due(draft, account, asked).ok())
+            .unwrap_or_else(|| asked.to_minor_unit())
+    });
+    let item = CodItem {
+        id: CodItemId::new(),
+        order_id: shipment.order_id,
+        merchant_id: shipment.merchant_id,
+        shipment_id,
+        parcel_id: parcel.id,
+        connection_id,
+        tracking_number: parcel.tracking_number.clone(),
+        status: CodStatus::Expected,
+        order_amount: Money::new(asked.amount.min(left), asked.currency),
+        due,
+        collected: None,
+        payee: payee(draft, account),
+        collected_at: None,
+        reason: None,
+        created_at: draft.now(),
+        updated_at: draft.now(),
+        version: 1,
+    };
+    Some((item, asked.amount > left))
+}
+
+/// To whom the carrier pays: as agreed; without an agreement to whom the account belongs.
+fn payee(draft: &Draft<'_>, account: Option<&CarrierAccount>) -> CodPayee {
+    let merchant = draft.state.order.meta.merchant_id;
+    let of_owner = |account: &CarrierAccount| match account.connection.owner {
+        Owner::Merchant => CodPayee::Merchant,
+        Owner::Operator => CodPayee::Operator,
+    };
+    account.map_or(CodPayee::Operator, |account| {
+        account
+            .contract(merchant)
+            .map_or_else(|| of_owner(account), |contract| contract.cod_payee)
+    })
+}
+
+fn above_left(draft: &mut Draft<'_>, item: &CodItem) {
+    draft.problems.push(NewProblem {
+        id: ProblemId::new(),
+        class: Class::TotalsMismatch,
+        code: "cod_above_left".to_owned(),
+        subject: item.id.to_string(),
+        connection_id: Some(item.connection_id),
+        message: "the label collects more than the order owes".to_owned(),
+        detail: json!({ "order_id": item.order_id, "shipment_id": item.shipment_id,
+                        "due": item.due, "owed": item.order_amount }),
+        hint: Some("replace the label, or pay the difference back".to_owned()),
+    });
+}
+
+/// The carrier has nothing to collect any more: returned, cancelled, void, replaced. Money that
+/// was collected stays what it is.
+pub(super) fn not_due(draft: &mut Draft<'_>, shipment_id: ShipmentId, reason: &str) {
+    for item in &mut draft.state.cod {
+        let open = matches!(item.status, CodStatus::Expected | CodStatus::Overdue);
+        if item.shipment_id == shipment_id && open {
+            item.status = CodStatus::NotDue;
+            item.reason = Some(reason.to_owned());
+        }
+    }
+}
