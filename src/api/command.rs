@@ -10,6 +10,7 @@ use crate::canonical::{FulfillmentOrderId, OrderId};
 use crate::flow::change::{ChangeSet, OrderState};
 use crate::flow::{Command, CommandAnswer, FlowContext, FlowError, command};
 use crate::store::Scope;
+use crate::worker::world::AskedPoint;
 use serde_json::Value;
 
 /// On which order.
@@ -55,12 +56,14 @@ async fn attempt(
 ) -> Result<Done, Stop> {
     let state = load(call, target).await?;
     let (connection, merchant) = surroundings(call, &state).await?;
+    let asked = asked(&state, what);
+    let world = call.state.worlds.with_points(&merchant, &asked).await?;
     let ctx = FlowContext {
         now: call.now(),
         connection: &connection,
         merchant: &merchant,
         similar: None,
-        world: crate::flow::World::none(),
+        world: &world,
     };
     let subject = match target {
         Target::Order(id) => id.to_string(),
@@ -118,6 +121,16 @@ async fn surroundings(call: &Call, state: &OrderState) -> Result<(Connection, Me
         (Some(connection), Some(merchant)) => Ok((connection, merchant)),
         _ => Err(Problem::internal("an order without its connection or merchant").into()),
     }
+}
+
+/// The pickup points that the decision may ask about: the order's, and a corrected one.
+fn asked(state: &OrderState, what: &Command) -> Vec<AskedPoint> {
+    let facts = &state.order.facts;
+    let corrected = match what {
+        Command::Override { set, .. } => AskedPoint::corrected(facts, set),
+        _ => None,
+    };
+    AskedPoint::of(facts).into_iter().chain(corrected).collect()
 }
 
 /// What flow's refusals are in HTTP, with the object as it is where that helps.

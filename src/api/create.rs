@@ -14,6 +14,7 @@ use crate::canonical::{ConnectionId, MappedOrder, Order};
 use crate::flow::change::{ChangeSet, OrderState};
 use crate::flow::{self, FlowContext, FlowError, create};
 use crate::store::Scope;
+use crate::worker::world::AskedPoint;
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -56,12 +57,14 @@ pub async fn create_order(call: &Call, ticket: &Ticket, new: NewOrder) -> Result
     if let Some(external_id) = new.order.external_id.text() {
         not_there(call, &connection, external_id).await?;
     }
+    let asked = Vec::from_iter(AskedPoint::of_mapped(&new.order));
+    let world = call.state.worlds.with_points(&merchant, &asked).await?;
     let mut ctx = FlowContext {
         now: call.now(),
         connection: &connection,
         merchant: &merchant,
         similar: None,
-        world: crate::flow::World::none(),
+        world: &world,
     };
     let similar = similar(call, &ctx, &new.order).await?;
     ctx.similar = similar.as_deref();

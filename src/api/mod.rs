@@ -44,6 +44,8 @@ use crate::clock::Clock;
 use crate::connector::Registry;
 use crate::ingress::IngressState;
 use crate::store::Store;
+use crate::worker::connectors::Folders;
+use crate::worker::world::Worlds;
 use actix_web::http::header;
 use actix_web::middleware::from_fn;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
@@ -92,6 +94,8 @@ pub struct AppState {
     pub connectors: Arc<Registry>,
     /// Intake of webhooks.
     pub ingress: Arc<IngressState>,
+    /// What decisions are told of carriers.
+    pub worlds: Worlds,
     /// Maps the records of problems again.
     pub retrier: Arc<dyn Retrier>,
     /// Where time comes from.
@@ -115,11 +119,14 @@ impl AppState {
         clock: Arc<dyn Clock>,
         settings: ApiSettings,
     ) -> Self {
+        let folders = Arc::new(Folders::new(connectors.clone()));
+        let worlds = Worlds::new(store.clone(), folders, clock.clone());
         let authenticator = Authenticator::new(settings.admin_token.as_ref());
         Self {
             store,
             connectors,
             ingress,
+            worlds,
             retrier,
             clock,
             settings,

@@ -6,12 +6,13 @@
 
 use tokio::sync::watch;
 
-/// The three bells of a store.
+/// The bells of a store.
 #[derive(Debug)]
 pub struct Wakeups {
     deliveries: watch::Sender<u64>,
     events: watch::Sender<u64>,
     jobs: watch::Sender<u64>,
+    setup: watch::Sender<u64>,
 }
 
 impl Default for Wakeups {
@@ -20,6 +21,7 @@ impl Default for Wakeups {
             deliveries: watch::Sender::new(0),
             events: watch::Sender::new(0),
             jobs: watch::Sender::new(0),
+            setup: watch::Sender::new(0),
         }
     }
 }
@@ -37,6 +39,11 @@ impl Wakeups {
     pub fn jobs(&self) -> watch::Receiver<u64> {
         self.jobs.subscribe()
     }
+    /// How often what decisions are made by has changed: merchants, connections (not their health
+    /// and memory), directories of points. Who keeps a copy of it reads anew when this has moved.
+    pub fn setup(&self) -> u64 {
+        *self.setup.borrow()
+    }
     pub(super) fn ring(&self, bells: Bells) {
         if bells.deliveries {
             self.deliveries.send_modify(|n| *n = n.wrapping_add(1));
@@ -47,6 +54,9 @@ impl Wakeups {
         if bells.jobs {
             self.jobs.send_modify(|n| *n = n.wrapping_add(1));
         }
+        if bells.setup {
+            self.setup.send_modify(|n| *n = n.wrapping_add(1));
+        }
     }
 }
 
@@ -56,6 +66,7 @@ pub(super) struct Bells {
     pub deliveries: bool,
     pub events: bool,
     pub jobs: bool,
+    pub setup: bool,
 }
 
 impl Bells {
@@ -64,6 +75,7 @@ impl Bells {
             deliveries: self.deliveries || other.deliveries,
             events: self.events || other.events,
             jobs: self.jobs || other.jobs,
+            setup: self.setup || other.setup,
         }
     }
 }

@@ -4,7 +4,8 @@
 //! nothing else; while the store takes nothing it waits and no try is spent.
 
 use super::apply::{Applier, Batch, PAUSE, first};
-use super::decide::{self, Setting};
+use super::around::Around;
+use super::decide;
 use super::mapped::Failure;
 use crate::canonical::inbox::WireDelivery;
 use crate::store::StoreError;
@@ -39,37 +40,31 @@ impl Applier {
     }
 
     async fn once(&self, wire: &WireDelivery) -> Result<(), StoreError> {
-        let (items, known) = self.prepare(vec![wire.clone()]).await?;
-        let batch = self.map(items, known, 0).await;
+        let (items, around) = self.prepare(vec![wire.clone()]).await?;
+        let batch = self.map(items, around, 0).await;
         let Batch {
             items,
             mapped,
-            known,
+            mut around,
             ..
         } = batch;
-        let mut memory = self.remember(&items, &mapped, &known).await?;
-        let (Some(known), Some(mapped)) =
-            (known.get(&wire.connection_id), mapped.into_iter().next())
-        else {
+        let mut memory = self.remember(&items, &mapped, &mut around).await?;
+        let now = self.clock.now();
+        let (Some(setting), Some(mapped)) = (
+            around.setting(wire.connection_id, now),
+            mapped.into_iter().next(),
+        ) else {
             return Err(StoreError::NotFound("its connection".into()));
-        };
-        let setting = Setting {
-            now: self.clock.now(),
-            connection: &known.connection,
-            merchant: &known.merchant,
         };
         let change = self.decide(setting, wire, mapped, &mut memory);
         first(self.store.apply(vec![change]).await?)
     }
 
     async fn give_up(&self, wire: &WireDelivery) -> Result<(), StoreError> {
-        let Some(known) = self.known(wire.connection_id).await? else {
+        let mut around = Around::default();
+        self.get_to_know(&mut around, wire.connection_id).await?;
+        let Some(setting) = around.setting(wire.connection_id, self.clock.now()) else {
             return Err(StoreError::NotFound("its connection".into()));
-        };
-        let setting = Setting {
-            now: self.clock.now(),
-            connection: &known.connection,
-            merchant: &known.merchant,
         };
         let change = decide::poison(setting, wire, &Failure::internal("storing"));
         first(self.store.apply(vec![change]).await?)

@@ -5,13 +5,14 @@
 //! and again becomes a problem record and its neighbours go on; while the store cannot be written
 //! everything waits and nothing is lost.
 
+use super::around::Around;
 use super::connectors::Connectors;
 use super::decide::{self, Setting};
 use super::mapped::{self, Failure, Mapped, ToMap};
 use super::memory::Memory;
 use super::pool::MappingPool;
 use super::stop::Stop;
-use crate::canonical::connection::{Connection, Merchant};
+use super::world::Worlds;
 use crate::canonical::inbox::WireDelivery;
 use crate::canonical::order::Source;
 use crate::canonical::{ConnectionId, Timestamp};
@@ -34,19 +35,12 @@ const NOTE_EVERY: Duration = Duration::from_secs(5);
 pub(super) const PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// A connection and its merchant as they are now.
-pub struct Known {
-    /// The connection.
-    pub connection: Connection,
-    /// Its merchant.
-    pub merchant: Merchant,
-}
-
 /// The applier. See the module.
 pub struct Applier {
     pub(super) store: Arc<dyn Store>,
     pub(super) connectors: Arc<dyn Connectors>,
     pub(super) pool: Arc<MappingPool>,
+    pub(super) worlds: Arc<Worlds>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) stop: Stop,
     noted: Mutex<HashMap<ConnectionId, Timestamp>>,
@@ -56,7 +50,7 @@ pub struct Applier {
 pub(super) struct Batch {
     pub items: Arc<Vec<ToMap>>,
     pub mapped: Vec<Option<Mapped>>,
-    pub known: HashMap<ConnectionId, Known>,
+    pub around: Around,
     last_place: u64,
 }
 
@@ -73,6 +67,7 @@ impl Applier {
         store: Arc<dyn Store>,
         connectors: Arc<dyn Connectors>,
         pool: Arc<MappingPool>,
+        worlds: Arc<Worlds>,
         clock: Arc<dyn Clock>,
         stop: Stop,
     ) -> Self {
@@ -80,6 +75,7 @@ impl Applier {
             store,
             connectors,
             pool,
+            worlds,
             clock,
             stop,
             noted: Mutex::default(),
@@ -144,14 +140,14 @@ impl Applier {
             .into_iter()
             .map(|PendingDelivery { wire, .. }| wire)
             .collect();
-        let (items, known) = self.prepare(wires).await?;
-        Ok(Some(self.map(items, known, last_place).await))
+        let (items, around) = self.prepare(wires).await?;
+        Ok(Some(self.map(items, around, last_place).await))
     }
 
     pub(super) async fn map(
         &self,
         items: Arc<Vec<ToMap>>,
-        known: HashMap<ConnectionId, Known>,
+        around: Around,
         last_place: u64,
     ) -> Batch {
         let (store, clock) = (self.store.clone(), self.clock.clone());
@@ -167,7 +163,7 @@ impl Applier {
         Batch {
             items,
             mapped,
-            known,
+            around,
             last_place,
         }
     }
@@ -190,14 +186,14 @@ impl Applier {
                     pause = (pause * 2).min(LONGEST_PAUSE);
                     let wires = again.items.iter().map(|item| item.wire.clone()).collect();
                     match self.prepare(wires).await {
-                        Ok((items, known)) => {
-                            batch = self.map(items, known, again.last_place).await
+                        Ok((items, around)) => {
+                            batch = self.map(items, around, again.last_place).await
                         }
                         Err(_) => {
                             batch = Batch {
                                 mapped: Vec::new(),
                                 items: again.items,
-                                known: HashMap::new(),
+                                around: Around::default(),
                                 last_place: again.last_place,
                             }
                         }
@@ -212,7 +208,7 @@ impl Applier {
         let Batch {
             items,
             mapped,
-            known,
+            mut around,
             last_place,
         } = batch;
         let again = |error| Again {
@@ -226,18 +222,14 @@ impl Applier {
             )));
         }
         let mut memory = self
-            .remember(&items, &mapped, &known)
+            .remember(&items, &mapped, &mut around)
             .await
             .map_err(again)?;
         let mut changes = Vec::with_capacity(items.len());
         for (item, mapped) in items.iter().zip(mapped) {
-            let Some(known) = known.get(&item.wire.connection_id) else {
+            let now = self.clock.now();
+            let Some(setting) = around.setting(item.wire.connection_id, now) else {
                 continue;
-            };
-            let setting = Setting {
-                now: self.clock.now(),
-                connection: &known.connection,
-                merchant: &known.merchant,
             };
             let mut change = self.decide(setting, &item.wire, mapped, &mut memory);
             self.note_received(&item.wire, &mut change);

@@ -4,6 +4,7 @@
 //! a record that cannot be decided becomes a problem of its own and changes nothing else; decisions
 //! are made in order of arrival, over the states that the decisions before left.
 
+use super::around::Around;
 use super::mapped::{Content, Failure, Mapped, MappedRecord};
 use super::memory::Memory;
 use super::reading::{ORDERS_GET, SWEEP};
@@ -13,7 +14,7 @@ use crate::canonical::order::Source;
 use crate::canonical::problem::Class;
 use crate::canonical::{InboxId, MappedOrder, ProblemId, Timestamp};
 use crate::flow::change::{ChangeSet, DeliveryResult, NewProblem, Outcome};
-use crate::flow::{self, FlowContext, FlowError, RecordMeta};
+use crate::flow::{self, FlowContext, FlowError, RecordMeta, World};
 use crate::mapping::Drift;
 use serde_json::{Value, json};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,17 +28,21 @@ pub struct Setting<'a> {
     pub connection: &'a Connection,
     /// Its merchant.
     pub merchant: &'a Merchant,
+    /// The merchant's carriers, rules and points.
+    pub world: &'a World,
+    /// Where the surroundings of other connections' orders are.
+    pub around: &'a Around,
 }
 
-impl Setting<'_> {
+impl<'a> Setting<'a> {
     /// As flow wants it, before anyone looked for similar orders.
-    pub(super) fn flow(&self) -> FlowContext<'_> {
+    pub(super) fn flow(&self) -> FlowContext<'a> {
         FlowContext {
             now: self.now,
             connection: self.connection,
             merchant: self.merchant,
             similar: None,
-            world: crate::flow::World::none(),
+            world: self.world,
         }
     }
 }

@@ -3,8 +3,10 @@
 //! What always holds: as in [`settle`](super::settle): `flow::settle` over the stored state, so that
 //! doing it twice changes nothing.
 
-use super::apply::{Known, first};
+use super::apply::first;
+use super::around::Known;
 use super::settle::{PAGE, Settler};
+use super::world::AskedPoint;
 use crate::canonical::connection::Connection;
 use crate::canonical::order::OrderStatus;
 use crate::canonical::{ConnectionId, Order, OrderId};
@@ -100,11 +102,13 @@ impl Settler {
         let Some(known) = self.known(state.order.meta.connection_id).await? else {
             return Ok(false);
         };
+        let asked = Vec::from_iter(AskedPoint::of(&state.order.facts));
+        let world = self.worlds.with_points(&known.merchant, &asked).await?;
         let mut ctx = FlowContext {
             now: self.clock.now(),
             connection: &known.connection,
             merchant: &known.merchant,
-            world: crate::flow::World::none(),
+            world: &world,
             similar: None,
         };
         let similar = self.similar(&ctx, &state.order).await?;

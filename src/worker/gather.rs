@@ -3,12 +3,15 @@
 //! What always holds: connections are read anew for every batch, so that one that was just
 //! activated releases what arrives after it.
 
-use super::apply::{Applier, Known};
+use super::apply::Applier;
+use super::around::{Around, Known};
 use super::mapped::{self, Content, Mapped, ToMap};
 use super::memory::{Memory, Subject};
+use super::world::AskedPoint;
 use crate::canonical::inbox::WireDelivery;
 use crate::canonical::order::Source;
-use crate::canonical::{ConnectionId, Timestamp};
+use crate::canonical::{ConnectionId, MerchantId, Timestamp};
+use crate::flow::change::OrderState;
 use crate::flow::settings::duplicate_window;
 use crate::flow::{self, FlowContext, Similar};
 use crate::store::{Scope, StoreError};
@@ -22,13 +25,13 @@ impl Applier {
     pub(super) async fn prepare(
         &self,
         wires: Vec<WireDelivery>,
-    ) -> Result<(Arc<Vec<ToMap>>, HashMap<ConnectionId, Known>), StoreError> {
-        let mut known: HashMap<ConnectionId, Known> = HashMap::new();
+    ) -> Result<(Arc<Vec<ToMap>>, Around), StoreError> {
+        let mut around = Around::default();
         let mut shared = HashMap::new();
         let mut items = Vec::with_capacity(wires.len());
         for wire in wires {
             let id = wire.connection_id;
-            if let Entry::Vacant(vacant) = known.entry(id) {
+            if let Entry::Vacant(vacant) = around.known.entry(id) {
                 let Some(found) = self.known(id).await? else {
                     tracing::error!(connection = %id, delivery = %wire.id, "a delivery of a connection that is not stored stays pending");
                     continue;
@@ -46,10 +49,24 @@ impl Applier {
                 });
             }
         }
-        Ok((Arc::new(items), known))
+        Ok((Arc::new(items), around))
     }
 
-    pub(super) async fn known(&self, id: ConnectionId) -> Result<Option<Known>, StoreError> {
+    /// Adds a connection and its merchant.
+    pub(super) async fn get_to_know(
+        &self,
+        around: &mut Around,
+        id: ConnectionId,
+    ) -> Result<(), StoreError> {
+        if let Entry::Vacant(vacant) = around.known.entry(id)
+            && let Some(found) = self.known(id).await?
+        {
+            vacant.insert(found);
+        }
+        Ok(())
+    }
+
+    async fn known(&self, id: ConnectionId) -> Result<Option<Known>, StoreError> {
         let Some(connection) = self.store.connection(Scope::All, id).await? else {
             return Ok(None);
         };
@@ -68,7 +85,7 @@ impl Applier {
         &self,
         items: &[ToMap],
         mapped: &[Option<Mapped>],
-        known: &HashMap<ConnectionId, Known>,
+        around: &mut Around,
     ) -> Result<Memory, StoreError> {
         let mut memory = Memory::default();
         let mut twins: HashMap<Subject, Similar> = HashMap::new();
@@ -76,7 +93,8 @@ impl Applier {
         for (item, mapped) in items.iter().zip(mapped) {
             let id = item.wire.connection_id;
             let Some(mapped) = mapped else { continue };
-            let looking = known
+            let looking = around
+                .known
                 .get(&id)
                 .and_then(|known| known.looks_for_twins(self.clock.now()));
             if let Some(key) = &item.wire.dedupe_key {
@@ -104,6 +122,7 @@ impl Applier {
         }
         let subjects = memory.subjects();
         let states = self.store.orders_by_external(&subjects).await?;
+        self.look_around(items, mapped, &states, around).await?;
         for (subject, state) in subjects.into_iter().zip(states) {
             if state.is_some() {
                 twins.remove(&subject);
@@ -123,6 +142,58 @@ impl Applier {
             }
         }
         Ok(memory)
+    }
+
+    /// Reads the world of each merchant, with the points that its orders name. Where there are no
+    /// carriers this reads nothing.
+    async fn look_around(
+        &self,
+        items: &[ToMap],
+        mapped: &[Option<Mapped>],
+        states: &[Option<OrderState>],
+        around: &mut Around,
+    ) -> Result<(), StoreError> {
+        let mut asked: HashMap<MerchantId, Vec<AskedPoint>> = HashMap::new();
+        for known in around.known.values() {
+            let merchant = known.merchant.id;
+            if around.worlds.contains_key(&merchant) {
+                continue;
+            }
+            let world = self.worlds.of(&known.merchant).await?;
+            if !world.networks.is_empty() {
+                asked.insert(merchant, Vec::new());
+            }
+            around.worlds.insert(merchant, world);
+        }
+        if asked.is_empty() {
+            return Ok(());
+        }
+        for (item, mapped) in items.iter().zip(mapped) {
+            let Some(known) = around.known.get(&item.wire.connection_id) else {
+                continue;
+            };
+            let Some(points) = asked.get_mut(&known.merchant.id) else {
+                continue;
+            };
+            for record in mapped.iter().flat_map(|mapped| &mapped.records) {
+                if let Content::Orders(orders) = &record.content {
+                    points.extend(orders.iter().filter_map(AskedPoint::of_mapped));
+                }
+            }
+        }
+        for state in states.iter().flatten() {
+            if let Some(points) = asked.get_mut(&state.order.meta.merchant_id) {
+                points.extend(AskedPoint::of(&state.order.facts));
+            }
+        }
+        for known in around.known.values() {
+            let merchant = known.merchant.id;
+            if let Some(points) = asked.remove(&merchant).filter(|points| !points.is_empty()) {
+                let world = self.worlds.with_points(&known.merchant, &points).await?;
+                around.worlds.insert(merchant, world);
+            }
+        }
+        Ok(())
     }
 
     /// Reads what is stored of orders like the new ones. Nothing is read where no merchant wants it.

@@ -9,6 +9,8 @@
 
 mod alone;
 pub mod apply;
+pub mod around;
+mod asked;
 pub mod connectors;
 mod decide;
 mod evaluate;
@@ -24,6 +26,7 @@ pub mod settle;
 pub mod stop;
 pub mod watch;
 pub mod work;
+pub mod world;
 
 use crate::canonical::ProblemId;
 use crate::clock::Clock;
@@ -44,6 +47,7 @@ use stop::{Stop, Stopper};
 use tokio::task::JoinHandle;
 use watch::Watcher;
 use work::Work;
+use world::Worlds;
 
 /// What a worker is made of.
 pub struct WorkerDeps {
@@ -88,10 +92,16 @@ impl Worker {
         let (stopper, stop) = Stopper::new();
         let pool = Arc::new(MappingPool::new(threads)?);
         let folders = Arc::new(Folders::new(deps.registry));
+        let worlds = Arc::new(Worlds::new(
+            deps.store.clone(),
+            folders.clone(),
+            deps.clock.clone(),
+        ));
         let work = Arc::new(Work {
             store: deps.store.clone(),
             connectors: folders.clone(),
             pool: pool.clone(),
+            worlds: worlds.clone(),
             clock: deps.clock.clone(),
             engine: deps.engine,
             stop: stop.clone(),
@@ -102,10 +112,11 @@ impl Worker {
             deps.store.clone(),
             folders,
             pool,
+            worlds.clone(),
             deps.clock.clone(),
             stop.clone(),
         ));
-        let settler = Arc::new(Settler::new(deps.store, deps.clock, stop.clone()));
+        let settler = Arc::new(Settler::new(deps.store, worlds, deps.clock, stop.clone()));
         let watcher = Watcher::new(work.clone(), applier.clone(), settler.clone(), deps.ingress);
         Ok(Arc::new(Self {
             applier,

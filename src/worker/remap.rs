@@ -177,18 +177,15 @@ impl Applier {
     ) -> Result<Disposition, StoreError> {
         let gone = || StoreError::NotFound("the bytes of the record".to_owned());
         let wire = self.store.delivery(row.raw_id).await?.ok_or_else(gone)?;
-        let (items, known) = self.prepare(vec![wire.clone()]).await?;
-        let batch = self.map(items, known, 0).await;
+        let (items, around) = self.prepare(vec![wire.clone()]).await?;
+        let mut batch = self.map(items, around, 0).await;
         let mut memory = self
-            .remember(&batch.items, &batch.mapped, &batch.known)
+            .remember(&batch.items, &batch.mapped, &mut batch.around)
             .await?;
-        let known = batch.known.get(&wire.connection_id).ok_or_else(gone)?;
-        let setting = Setting {
-            now: self.clock.now(),
-            connection: &known.connection,
-            merchant: &known.merchant,
-        };
-        let mut change = ChangeSet::of(known.connection.merchant_id);
+        let now = self.clock.now();
+        let setting = batch.around.setting(wire.connection_id, now);
+        let setting = setting.ok_or_else(gone)?;
+        let mut change = ChangeSet::of(setting.connection.merchant_id);
         let mapped = batch.mapped.into_iter().next().flatten();
         let (frame, parts) = match mapped {
             None => (

@@ -5,6 +5,7 @@
 
 use super::apply::first;
 use super::stop::Stop;
+use super::world::Worlds;
 use crate::canonical::connection::ConnectionState;
 use crate::canonical::event::{EventType, NewEvent, SnapshotKind, SnapshotRef};
 use crate::canonical::fulfillment::{FulfillmentOrder, FulfillmentStatus};
@@ -35,6 +36,7 @@ const GIVEN_MOST: usize = 50_000;
 /// The clocks. See the module.
 pub struct Settler {
     pub(super) store: Arc<dyn Store>,
+    pub(super) worlds: Arc<Worlds>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) stop: Stop,
     /// What was given before, as far as we know: saves asking the store every time.
@@ -44,9 +46,15 @@ pub struct Settler {
 
 impl Settler {
     /// Clocks over these.
-    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, stop: Stop) -> Self {
+    pub fn new(
+        store: Arc<dyn Store>,
+        worlds: Arc<Worlds>,
+        clock: Arc<dyn Clock>,
+        stop: Stop,
+    ) -> Self {
         Self {
             store,
+            worlds,
             clock,
             stop,
             given: Mutex::default(),

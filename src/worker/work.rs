@@ -3,6 +3,7 @@
 use super::connectors::{Connectors, Loaded};
 use super::pool::MappingPool;
 use super::stop::Stop;
+use super::world::Worlds;
 use crate::canonical::ConnectionId;
 use crate::canonical::connection::{Connection, ConnectionState};
 use crate::clock::Clock;
@@ -20,6 +21,8 @@ pub struct Work {
     pub connectors: Arc<dyn Connectors>,
     /// Where records are cut and hashed.
     pub pool: Arc<MappingPool>,
+    /// What decisions are told of carriers.
+    pub worlds: Arc<Worlds>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Calls providers.

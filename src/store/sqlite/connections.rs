@@ -112,6 +112,7 @@ pub(super) fn learn(
         connection.state = ConnectionState::Suspended;
         connection.version = connection.version.saturating_add(1);
         connection.updated_at = ctx.now();
+        ctx.local.bells.setup = true;
     }
     put(ctx, &connection)?;
     Ok(suspends.then(|| NewEvent {
@@ -179,6 +180,7 @@ impl SqliteStore {
             }
             connection.credentials_set = put_credentials(ctx, connection.id, &sealed)?;
             put(ctx, &connection)?;
+            ctx.local.bells.setup = true;
             apply_set(ctx, change)?;
             put_audit(ctx.conn, &audit)
         })
@@ -214,6 +216,7 @@ impl SqliteStore {
             }
             new.credentials_set = put_credentials(ctx, new.id, &sealed)?;
             put(ctx, &new)?;
+            ctx.local.bells.setup = true;
             apply_set(ctx, change)?;
             put_audit(ctx.conn, &audit)
         })

@@ -302,6 +302,7 @@ async fn two_that_apply_the_same_deliveries_apply_each_once() {
         house.store.clone(),
         house.folders.clone(),
         house.pool.clone(),
+        house.worlds.clone(),
         house.clock.clone(),
         house.stop.clone(),
     );

@@ -20,6 +20,7 @@ use crate::worker::settle::Settler;
 use crate::worker::stop::{Stop, Stopper};
 use crate::worker::watch::Watcher;
 use crate::worker::work::Work;
+use crate::worker::world::Worlds;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -40,6 +41,7 @@ pub struct House {
     pub registry: Arc<Registry>,
     pub folders: Arc<Folders>,
     pub pool: Arc<MappingPool>,
+    pub worlds: Arc<Worlds>,
     pub ingress: Arc<IngressState>,
     pub engine: Engine,
     pub applier: Arc<Applier>,
@@ -83,10 +85,12 @@ impl House {
         let clock = Arc::new(TestClock::at(now));
         let pool = Arc::new(MappingPool::new(2).unwrap());
         let (stopper, stop) = Stopper::new();
+        let worlds = Arc::new(Worlds::new(store.clone(), folders.clone(), clock.clone()));
         let applier = Arc::new(Applier::new(
             store.clone(),
             folders.clone(),
             pool.clone(),
+            worlds.clone(),
             clock.clone(),
             stop.clone(),
         ));
@@ -122,6 +126,7 @@ impl House {
             registry,
             folders,
             pool,
+            worlds,
             ingress,
             engine,
             applier,
@@ -137,6 +142,7 @@ impl House {
             store: self.store.clone(),
             connectors: self.folders.clone(),
             pool: self.pool.clone(),
+            worlds: self.worlds.clone(),
             clock: self.clock.clone(),
             engine: self.engine.clone(),
             stop: self.stop.clone(),
@@ -155,7 +161,12 @@ impl House {
     }
 
     pub fn settler(&self) -> Settler {
-        Settler::new(self.store.clone(), self.clock.clone(), self.stop.clone())
+        Settler::new(
+            self.store.clone(),
+            self.worlds.clone(),
+            self.clock.clone(),
+            self.stop.clone(),
+        )
     }
     /// Changes one setting of the connection.
     pub async fn set(&self, key: &str, value: serde_json::Value) {
