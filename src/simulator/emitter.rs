@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// How long a receiver may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -62,6 +62,16 @@ pub(crate) struct Emitter {
     queue: mpsc::UnboundedSender<Webhook>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) faults: Arc<Faults>,
+    /// Rings after every change of the state or the counters.
+    pub(crate) bell: Bell,
+}
+
+/// Rings; what it counts means nothing.
+pub(crate) type Bell = Arc<watch::Sender<u64>>;
+
+/// Rings a bell.
+pub(crate) fn ring(bell: &Bell) {
+    bell.send_modify(|n| *n = n.wrapping_add(1));
 }
 
 impl Emitter {
@@ -75,6 +85,7 @@ impl Emitter {
             queue,
             counters: Arc::default(),
             faults: Arc::default(),
+            bell: Arc::new(watch::channel(0).0),
         };
         let client = client().map_err(|error| SimError::Start(error.to_string()))?;
         let sender = Sender {
@@ -83,6 +94,7 @@ impl Emitter {
             client,
             counters: Arc::clone(&emitter.counters),
             faults: Arc::clone(&emitter.faults),
+            bell: Arc::clone(&emitter.bell),
         };
         let task = tokio::spawn(sender.run(inbox)).abort_handle();
         Ok((emitter, task))
@@ -109,6 +121,7 @@ struct Sender {
     client: reqwest::Client,
     counters: Arc<Counters>,
     faults: Arc<Faults>,
+    bell: Bell,
 }
 
 impl Sender {
@@ -131,12 +144,17 @@ impl Sender {
             if fault.double_webhooks {
                 self.deliver(&webhook).await;
             }
-            self.counters.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.done_with_one();
             if let Some(earlier) = held_back.take() {
                 self.deliver(&earlier).await;
-                self.counters.waiting.fetch_sub(1, Ordering::Relaxed);
+                self.done_with_one();
             }
         }
+    }
+
+    fn done_with_one(&self) {
+        self.counters.waiting.fetch_sub(1, Ordering::Relaxed);
+        ring(&self.bell);
     }
 
     async fn deliver(&self, webhook: &Webhook) {

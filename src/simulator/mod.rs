@@ -74,12 +74,17 @@ pub struct Handle {
     pub credentials: BTreeMap<String, String>,
     server: actix_web::dev::ServerHandle,
     tasks: Vec<tokio::task::AbortHandle>,
+    bell: emitter::Bell,
 }
 
 impl Handle {
     /// `http://address`.
     pub fn url(&self) -> String {
         format!("http://{}", self.addr)
+    }
+    /// Rings after every change of its state, its counters or its queue of webhooks.
+    pub fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.bell.subscribe()
     }
     /// Stops it; connections under way are cut.
     pub async fn stop(self) {
@@ -107,6 +112,7 @@ pub async fn serve(
         .as_ref()
         .map(|webhooks| webhooks.verify.clone());
     let (emitter, emitting) = emitter::Emitter::start(engine.clone(), verify)?;
+    let bell = Arc::clone(&emitter.bell);
     let callers = auth::Callers::new(&folder.manifest, credentials.clone(), engine.library())?;
     let shared = Arc::new(server::Shared::new(data, engine, emitter, callers));
     let mut tasks = vec![emitting];
@@ -121,5 +127,6 @@ pub async fn serve(
         credentials,
         server: handle,
         tasks,
+        bell,
     })
 }

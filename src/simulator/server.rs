@@ -308,6 +308,7 @@ async fn find<'r>(
 async fn act(shared: &Shared, place: Place, input: Value) -> Result<Value, String> {
     let outcome = shared.engine.change(place, input).await?;
     shared.emitter.send(emitter::read(outcome.get("webhooks"))?);
+    emitter::ring(&shared.emitter.bell);
     Ok(outcome
         .get("response")
         .cloned()

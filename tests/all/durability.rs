@@ -44,19 +44,9 @@ async fn send_all(
 }
 
 /// Everything that was acknowledged is there, once, in order, at the warehouse too.
-async fn check(data: &Path, warehouse: &Warehouse) {
+async fn check(data: &Path, hook: &str, warehouse: &Warehouse) {
     let gateway = Gateway::start(data, &[]).await;
-    let ledger = loop {
-        let ledger = gateway.get("/v1/ledger").await;
-        if ledger["data"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .all(|line| line["pending"] == 0)
-        {
-            break ledger;
-        }
-    };
+    let ledger = gateway.settled(hook).await;
     for line in ledger["data"].as_array().unwrap() {
         let parts = [
             "applied",
@@ -151,8 +141,10 @@ async fn killed_at_every_point_nothing_is_lost_and_nothing_twice() {
                 running.ended().await;
             }
         }
-        drop(gateway);
-        check(data.path(), &warehouse).await;
+        if let Some(running) = gateway {
+            running.kill().await;
+        }
+        check(data.path(), &hook, &warehouse).await;
     }
 }
 
@@ -183,5 +175,5 @@ async fn kill_nine_under_load_loses_nothing() {
         assert!(send_all(&mut gateway, &hook, second, &mut sent).await);
     }
     gateway.kill().await;
-    check(data.path(), &warehouse).await;
+    check(data.path(), &hook, &warehouse).await;
 }

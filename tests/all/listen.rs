@@ -136,18 +136,13 @@ async fn duplicates_old_revisions_and_edits_have_one_effect() {
         .wait_for_event(|e| e["type"] == "order.updated")
         .await;
     assert_eq!(of_type(&events, "order.received").len(), 1);
-    // The last webhook of the five has no event to wait for: its disposition is polled for by the
-    // ledger, which answers from what is committed.
-    let ledger = loop {
-        let ledger = ledger_balances(&gateway).await;
-        if ledger["data"][0]["pending"] == 0 {
-            break ledger;
-        }
-    };
+    // Three of the five have no event to wait for.
+    gateway.settled(&hook).await;
+    let ledger = ledger_balances(&gateway).await;
     let line = &ledger["data"][0];
     assert_eq!(
         (&line["received"], &line["applied"]),
-        (&json!(5), &json!(2)),
+        (&json!(6), &json!(3)),
         "{line}"
     );
     assert_eq!(
@@ -156,7 +151,7 @@ async fn duplicates_old_revisions_and_edits_have_one_effect() {
         "{line}"
     );
     let inbox = gateway.get(&path).await;
-    assert_eq!(inbox["data"].as_array().unwrap().len(), 5);
+    assert_eq!(inbox["data"].as_array().unwrap().len(), 6);
     let events = gateway.all_events().await;
     let updated = of_type(&events, "order.updated");
     assert_eq!(updated.len(), 1, "{updated:#?}");
@@ -279,12 +274,9 @@ async fn what_is_not_good_is_refused_and_what_cannot_be_mapped_is_kept_and_retri
             .status(),
         200
     );
-    let ledger = loop {
-        let ledger = ledger_balances(&gateway).await;
-        if ledger["data"][0]["pending"] == 0 && ledger["data"][0]["received"] == 6 {
-            break ledger;
-        }
-    };
+    gateway.settled(&hook).await;
+    let ledger = ledger_balances(&gateway).await;
+    assert_eq!(ledger["data"][0]["received"], 7, "{ledger}");
     assert_eq!(ledger["data"][0]["problem"], 6, "{ledger}");
     let problems = gateway
         .get(&format!(

@@ -11,7 +11,9 @@
 mod architecture;
 mod conformance;
 mod durability;
+mod fulfilment;
 mod index_rows;
 mod listen;
 mod simulated_shop;
+mod simulated_warehouse;
 mod support;

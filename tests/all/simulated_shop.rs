@@ -1,148 +1,16 @@
 //! The simulated shop speaks its provider's protocol: signatures that prove, webhooks that switch off, refunds that hide lines.
 
-use base64::Engine;
+use super::support::Shop;
+use super::support::shop::{HOOK_SECRET, hmac, json_of};
 use crossdock::connector::Registry;
 use crossdock::connector::map::{MapInput, map};
-use crossdock::manifest::folder::{Folder, Source};
-use crossdock::simulator::{self, Handle, Options, warehouse};
-use hmac::{Hmac, KeyInit, Mac};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
-use std::time::Duration;
-use wiremock::matchers::{header_exists, method, path};
+use wiremock::matchers::{header_exists, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
-const HOOK_SECRET: &str = "a secret of sixteen";
-
-fn hmac(key: &[u8], message: &[u8]) -> String {
-    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(key).unwrap();
-    mac.update(message);
-    base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes())
-}
-
-struct Shop {
-    handle: Handle,
-    http: reqwest::Client,
-}
-
-impl Shop {
-    async fn open(options: Value) -> Self {
-        let source = Source::built_in()
-            .into_iter()
-            .find(|source| source.name() == "woocommerce")
-            .unwrap();
-        let options = Options {
-            options: options.as_object().unwrap().clone(),
-            ..Options::default()
-        };
-        let handle = simulator::serve(
-            &Folder::load(source).unwrap(),
-            "127.0.0.1:0".parse().unwrap(),
-            options,
-        )
-        .await
-        .unwrap();
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        Self {
-            handle,
-            http: reqwest::Client::new(),
-        }
-    }
-
-    /// A call signed by OAuth 1.0a, as the shop wants it on plain http.
-    async fn api(
-        &self,
-        verb: &str,
-        route: &str,
-        query: &[(&str, &str)],
-        body: Option<Value>,
-    ) -> reqwest::Response {
-        let url = format!("{}/wp-json/wc/v3{route}", self.handle.url());
-        let encode = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
-        let now = jiff::Timestamp::now().as_second().to_string();
-        let mut params: Vec<(String, String)> = query
-            .iter()
-            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
-            .collect();
-        let key = self.handle.credentials["consumer_key"].as_str();
-        for (name, value) in [
-            ("oauth_consumer_key", key),
-            ("oauth_nonce", "n0nce"),
-            ("oauth_signature_method", "HMAC-SHA256"),
-            ("oauth_timestamp", &now),
-        ] {
-            params.push((name.to_owned(), value.to_owned()));
-        }
-        params.sort();
-        let joined = params
-            .iter()
-            .map(|(n, v)| format!("{}={}", encode(n), encode(v)))
-            .collect::<Vec<_>>()
-            .join("&");
-        let base = format!("{verb}&{}&{}", encode(&url), encode(&joined));
-        let signature = hmac(
-            format!("{}&", self.handle.credentials["consumer_secret"]).as_bytes(),
-            base.as_bytes(),
-        );
-        let request = self.http.request(
-            verb.parse().unwrap(),
-            format!("{url}?{joined}&oauth_signature={}", encode(&signature)),
-        );
-        match body {
-            Some(body) => request
-                .header("content-type", "application/json")
-                .body(body.to_string()),
-            None => request,
-        }
-        .send()
-        .await
-        .unwrap()
-    }
-
-    async fn sim(&self, verb: &str, route: &str, body: Value) -> Value {
-        let request = self.http.request(
-            verb.parse().unwrap(),
-            format!("{}/_sim{route}", self.handle.url()),
-        );
-        let answer = request
-            .header("content-type", "application/json")
-            .body(body.to_string())
-            .send()
-            .await
-            .unwrap();
-        assert!(
-            answer.status().is_success(),
-            "{verb} {route}: {}",
-            answer.text().await.unwrap()
-        );
-        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or(Value::Null)
-    }
-
-    async fn register(&self, receiver: &MockServer) -> Value {
-        let hook = json!({"topic": "order.created", "delivery_url": receiver.uri(), "secret": HOOK_SECRET, "status": "active"});
-        json_of(self.api("POST", "/webhooks", &[], Some(hook)).await).await
-    }
-
-    /// Waits until no webhook is queued.
-    async fn settled(&self) -> Value {
-        for _ in 0..600 {
-            let state = self.sim("GET", "/state", Value::Null).await;
-            if state["webhooks"]["waiting"] == 0 {
-                return state;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("webhooks still wait")
-    }
-}
-
-async fn json_of(answer: reqwest::Response) -> Value {
-    serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+async fn register(shop: &Shop, receiver: &MockServer) -> Value {
+    let hook = json!({"topic": "order.created", "delivery_url": receiver.uri(), "secret": HOOK_SECRET, "status": "active"});
+    json_of(shop.api("POST", "/webhooks", &[], Some(hook)).await).await
 }
 
 async fn receiver(status: u16) -> MockServer {
@@ -262,8 +130,8 @@ async fn made_orders_map_and_add_up() {
 async fn webhooks_are_signed_and_pinged_and_switched_off() {
     let shop = Shop::open(json!({})).await;
     let (good, bad) = (receiver(200).await, receiver(500).await);
-    shop.register(&good).await;
-    let hook = shop.register(&bad).await;
+    register(&shop, &good).await;
+    let hook = register(&shop, &bad).await;
     shop.sim("POST", "/orders", json!({"count": 8, "quiet": true}))
         .await;
     let state = shop.settled().await;
@@ -305,7 +173,7 @@ async fn webhooks_are_signed_and_pinged_and_switched_off() {
 async fn faults_come_when_asked_for() {
     let shop = Shop::open(json!({})).await;
     let receiver = receiver(200).await;
-    shop.register(&receiver).await;
+    register(&shop, &receiver).await;
     shop.sim(
         "POST",
         "/faults",
@@ -382,95 +250,4 @@ async fn a_refund_hides_its_lines_in_the_order_and_tells_them_apart() {
     assert_eq!(both.json()[0]["details_missing"], false);
     assert_eq!(both.json()[0]["lines"][0]["cancelled_quantity"], 1);
     shop.handle.stop().await;
-}
-
-/// A gateway that knows one fulfillment order, for the warehouse to work on.
-async fn gateway() -> MockServer {
-    let server = MockServer::start().await;
-    let order = |status: &str| json!({"id": "ful_1", "revision": 3, "status": status, "request": null, "lines": []});
-    let get = || Mock::given(method("GET")).and(path("/v1/fulfillment-orders/ful_1"));
-    get()
-        .respond_with(ResponseTemplate::new(200).set_body_json(order("submitted")))
-        .up_to_n_times(1)
-        .mount(&server)
-        .await;
-    get()
-        .respond_with(ResponseTemplate::new(200).set_body_json(order("in_progress")))
-        .mount(&server)
-        .await;
-    for answer in ["accept", "ship"] {
-        let at = format!("/v1/fulfillment-orders/ful_1/{answer}");
-        Mock::given(method("POST"))
-            .and(path(at))
-            .respond_with(ResponseTemplate::new(200).set_body_json(json!({})))
-            .mount(&server)
-            .await;
-    }
-    server
-}
-
-#[actix_web::test]
-async fn the_warehouse_believes_signed_deliveries_only_and_answers_them() {
-    let gateway = gateway().await;
-    let none = Duration::ZERO;
-    let options = warehouse::Options {
-        gateway: gateway.uri(),
-        accept_after: none,
-        ship_after: none,
-        ..warehouse::Options::default()
-    };
-    let wms = warehouse::serve("127.0.0.1:0".parse().unwrap(), options)
-        .await
-        .unwrap();
-    let secret = crossdock::egress::sign::new_secret();
-    wms.trust(secrecy::ExposeSecret::expose_secret(&secret));
-    let body = json!({"type": "fulfillment_order.submitted", "data": {"fulfillment_order": {"id": "ful_1", "revision": 3}}}).to_string();
-    let now = jiff::Timestamp::now().as_second();
-    let signature =
-        crossdock::egress::sign::Signer::new(&secret)
-            .unwrap()
-            .sign("evt_1", now, body.as_bytes());
-    let http = reqwest::Client::new();
-    let deliver = |signature: String| {
-        let request = http
-            .post(format!("http://{}/events", wms.addr))
-            .header("webhook-id", "evt_1")
-            .header("webhook-timestamp", now.to_string());
-        request
-            .header("webhook-signature", signature)
-            .body(body.clone())
-            .send()
-    };
-    assert_eq!(deliver("v1,bm8=".into()).await.unwrap().status(), 401);
-    assert_eq!(deliver(signature.clone()).await.unwrap().status(), 204);
-    assert_eq!(deliver(signature).await.unwrap().status(), 204);
-    for _ in 0..600 {
-        if wms.counters()["shipped"] == 1 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    let counters = wms.counters();
-    assert_eq!(
-        (
-            &counters["refused"],
-            &counters["received"],
-            &counters["repeated"]
-        ),
-        (&json!(1), &json!(1), &json!(1))
-    );
-    assert_eq!(
-        (&counters["accepted"], &counters["shipped"]),
-        (&json!(1), &json!(1))
-    );
-    let told = gateway.received_requests().await.unwrap();
-    let shipped = told
-        .iter()
-        .find(|request| request.url.path().ends_with("/ship"))
-        .unwrap();
-    assert_eq!(
-        serde_json::from_slice::<Value>(&shipped.body).unwrap()["revision"],
-        3
-    );
-    wms.stop().await;
 }

@@ -1,9 +1,10 @@
 //! The work itself: taking fulfillment orders on, shipping them, answering what is asked of them.
 
-use super::{Floor, one_more, text};
+use super::{Floor, text};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Answers to one fulfillment order that are refused before it is given up.
@@ -16,13 +17,13 @@ const TYPES: &str = "fulfillment_order.submitted,fulfillment_order.change_reques
 impl Floor {
     /// Takes a fulfillment order on and ships it.
     pub(super) async fn work(&self, id: &str) {
-        let number = one_more(&self.begun);
+        let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
         let nth = |every: u64| every > 0 && number.is_multiple_of(every);
         tokio::time::sleep(self.options.accept_after).await;
         if nth(self.options.reject_every) {
             let body = |order: &Value| json!({"revision": revision(order), "reason": "other", "note": "Simulated: turned down"});
             if self.tell(id, "reject", &["submitted"], body).await {
-                one_more(&self.counters.rejected);
+                self.counters.count(|c| &c.rejected);
             }
             return;
         }
@@ -30,7 +31,7 @@ impl Floor {
         if !self.tell(id, "accept", &["submitted"], body).await {
             return;
         }
-        one_more(&self.counters.accepted);
+        self.counters.count(|c| &c.accepted);
         tokio::time::sleep(self.options.ship_after).await;
         if nth(self.options.short_every) {
             let body = |order: &Value| {
@@ -41,7 +42,7 @@ impl Floor {
                 json!({"revision": revision(order), "lines": [{"line_id": line, "quantity": 1}], "note": "Simulated: one piece missing"})
             };
             if self.tell(id, "short", &["in_progress"], body).await {
-                one_more(&self.counters.short);
+                self.counters.count(|c| &c.short);
             }
         }
         let body = |order: &Value| {
@@ -52,7 +53,7 @@ impl Floor {
             .tell(id, "ship", &["in_progress", "submitted"], body)
             .await
         {
-            one_more(&self.counters.shipped);
+            self.counters.count(|c| &c.shipped);
         }
     }
 
@@ -79,7 +80,7 @@ impl Floor {
                 .await
                 == Some(true)
             {
-                one_more(&self.counters.answered);
+                self.counters.count(|c| &c.answered);
                 return;
             }
             tokio::time::sleep(PAUSE).await;
@@ -113,7 +114,7 @@ impl Floor {
             }
             tokio::time::sleep(PAUSE).await;
         }
-        one_more(&self.counters.given_up);
+        self.counters.count(|c| &c.given_up);
         false
     }
 

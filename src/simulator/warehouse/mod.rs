@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use subtle::ConstantTimeEq;
+use tokio::sync::watch;
 
 /// How far a delivery's time may be off, in seconds.
 const TOLERANCE_S: u64 = 300;
@@ -83,6 +84,18 @@ impl Handle {
     pub fn counters(&self) -> Value {
         self.floor.counters.to_json()
     }
+    /// Waits until the counters fit; they are returned.
+    pub async fn wait_for(&self, mut fits: impl FnMut(&Value) -> bool) -> Value {
+        let mut bell = self.floor.counters.bell.subscribe();
+        loop {
+            bell.mark_unchanged();
+            let counters = self.counters();
+            // The bell lives as long as the counters.
+            if fits(&counters) || bell.changed().await.is_err() {
+                return counters;
+            }
+        }
+    }
     /// Stops it; work under way is left where it is.
     pub async fn stop(self) {
         self.tasks.iter().for_each(tokio::task::AbortHandle::abort);
@@ -93,7 +106,7 @@ impl Handle {
 macro_rules! counters {
     ($($name:ident),* $(,)?) => {
         #[derive(Default)]
-        struct Counters { $($name: AtomicU64),* }
+        struct Counters { $($name: AtomicU64,)* bell: watch::Sender<()> }
         impl Counters {
             fn to_json(&self) -> Value {
                 json!({$(stringify!($name): self.$name.load(Ordering::Relaxed)),*})
@@ -105,8 +118,11 @@ counters!(
     received, refused, repeated, accepted, shipped, short, rejected, answered, given_up
 );
 
-fn one_more(counter: &AtomicU64) -> u64 {
-    counter.fetch_add(1, Ordering::Relaxed) + 1
+impl Counters {
+    fn count(&self, which: impl FnOnce(&Self) -> &AtomicU64) {
+        which(self).fetch_add(1, Ordering::Relaxed);
+        self.bell.send_replace(());
+    }
 }
 
 /// What all of the warehouse shares.
@@ -182,7 +198,7 @@ async fn receive(floor: web::Data<Floor>, request: HttpRequest, body: web::Bytes
         header("webhook-signature"),
     );
     if !proved(&floor, id, timestamp, signatures, &body) {
-        one_more(&floor.counters.refused);
+        floor.counters.count(|c| &c.refused);
         return HttpResponse::Unauthorized().finish();
     }
     let Ok(event) = serde_json::from_slice::<Value>(&body) else {
@@ -194,7 +210,7 @@ async fn receive(floor: web::Data<Floor>, request: HttpRequest, body: web::Bytes
         .unwrap_or_else(PoisonError::into_inner)
         .insert(id.to_owned())
     {
-        one_more(&floor.counters.repeated);
+        floor.counters.count(|c| &c.repeated);
         return HttpResponse::NoContent().finish();
     }
     hear(&floor.into_inner(), &event);
@@ -236,7 +252,7 @@ fn key_of(secret: &str) -> Option<Vec<u8>> {
 
 /// Begins the work that an event tells of, unless somebody is at it.
 fn hear(floor: &Arc<Floor>, event: &Value) {
-    one_more(&floor.counters.received);
+    floor.counters.count(|c| &c.received);
     let submitted = text(event, "/type") == "fulfillment_order.submitted";
     let asked = text(event, "/type") == "fulfillment_order.change_requested";
     let id = text(event, "/data/fulfillment_order/id").to_owned();

@@ -237,7 +237,11 @@ async fn write(work: &Work, job: &Job, result: Settled) {
             Err(error) => Err(error),
         };
         match written {
-            Ok(()) => return,
+            Ok(()) => {
+                let state = verdict.state;
+                tracing::debug!(job = %job.id, operation = job.kind, ?state, "a job's result is written");
+                return;
+            }
             Err(StoreError::Unavailable(error)) => {
                 tracing::warn!(job = %job.id, %error, "a job's result cannot be written yet");
                 if work.stop.pause(PAUSE).await {

@@ -1,5 +1,6 @@
 //! The real binary as a child process, with a data directory that survives its death.
 
+use super::log::Log;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -9,6 +10,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 
 pub const TOKEN: &str = "test-admin-token-0123456789abcdef0123456789abcdef";
 pub const SECRET: &str = "whsec-test-shop";
+/// The order of [`Gateway::settled`].
+pub const LAST: u64 = 999_999;
 /// Nothing in these tests takes longer; a hang fails instead of blocking CI.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -16,6 +19,7 @@ pub struct Gateway {
     child: tokio::process::Child,
     pub addr: SocketAddr,
     pub http: reqwest::Client,
+    pub log: Log,
 }
 
 /// An answer: status and JSON (null when there is none).
@@ -27,19 +31,17 @@ pub struct Answer {
 impl Gateway {
     /// Starts `serve` on a port of its own and returns when it says that it is ready.
     pub async fn start(data: &Path, env: &[(&str, &str)]) -> Self {
-        Self::try_start(data, env)
-            .await
-            .expect("the gateway starts")
+        let started = Self::try_start(data, env).await;
+        started.unwrap_or_else(|| {
+            let log = std::fs::read_to_string(data.join("log")).unwrap_or_default();
+            let last: Vec<&str> = log.lines().rev().take(5).collect();
+            panic!("the gateway does not start; its log, newest first: {last:#?}")
+        })
     }
 
     /// Like [`Gateway::start`]; `None` when the process ended before it was ready (a kill point).
     pub async fn try_start(data: &Path, env: &[(&str, &str)]) -> Option<Self> {
         let addr = free_addr();
-        let log = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(data.join("log"))
-            .unwrap();
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_crossdock"));
         command
             .arg("serve")
@@ -52,9 +54,10 @@ impl Gateway {
             .envs(env.iter().copied())
             .current_dir(data)
             .stdout(Stdio::piped())
-            .stderr(log)
+            .stderr(Stdio::piped())
             .kill_on_drop(true);
         let mut child = command.spawn().unwrap();
+        let mut log = Log::of(child.stderr.take().unwrap(), data);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let ready = async {
             while let Ok(Some(line)) = lines.next_line().await {
@@ -68,10 +71,15 @@ impl Gateway {
             .await
             .expect("ready in time");
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        ready.then_some(Self {
+        if !ready {
+            log.ended().await;
+            return None;
+        }
+        Some(Self {
             child,
             addr,
             http: client(),
+            log,
         })
     }
 
@@ -84,10 +92,12 @@ impl Gateway {
     pub async fn stop(mut self) -> ExitStatus {
         let pid = self.child.id().unwrap().to_string();
         Command::new("kill").args(["-TERM", &pid]).status().unwrap();
-        tokio::time::timeout(PATIENCE, self.child.wait())
+        let status = tokio::time::timeout(PATIENCE, self.child.wait())
             .await
             .expect("stops in time")
-            .unwrap()
+            .unwrap();
+        self.log.ended().await;
+        status
     }
 
     /// Waits until the process has ended by itself.
@@ -185,6 +195,22 @@ impl Gateway {
 
     /// A merchant with an active shop connection; (connection id, hook path).
     pub async fn shop(&self, base_url: &str, state: &str) -> (String, String) {
+        let credentials = json!({
+            "consumer_key": "ck_1111111111111111111111111111111111111111",
+            "consumer_secret": "cs_2222222222222222222222222222222222222222",
+            "webhook_secret": SECRET,
+        });
+        self.connect(base_url, state, credentials).await
+    }
+
+    /// The same with a simulated shop's own credentials.
+    pub async fn shop_of(&self, shop: &super::Shop) -> (String, String) {
+        let credentials = json!(shop.handle.credentials);
+        self.connect(&shop.handle.url(), "active", credentials)
+            .await
+    }
+
+    async fn connect(&self, base_url: &str, state: &str, credentials: Value) -> (String, String) {
         let merchant = self
             .post("/v1/merchants", json!({"name": "Test merchant"}))
             .await;
@@ -195,8 +221,7 @@ impl Gateway {
                     "merchant_id": merchant["id"], "connector": "woocommerce", "name": "Shop",
                     "state": state, "release_from": "2020-01-01T00:00:00Z",
                     "settings": {"base_url": base_url},
-                    "credentials": {"consumer_key": "ck_1111111111111111111111111111111111111111",
-                        "consumer_secret": "cs_2222222222222222222222222222222222222222", "webhook_secret": SECRET},
+                    "credentials": credentials,
                 }),
             )
             .await;
@@ -204,6 +229,37 @@ impl Gateway {
         let hook = format!("/hooks/{id}");
         assert!(connection["hook_url"].as_str().unwrap().ends_with(&hook));
         (id, hook)
+    }
+
+    /// Waits until everything that was sent before is decided: deliveries are applied in order of
+    /// arrival, and this sends one more.
+    pub async fn settled(&self, hook: &str) -> Value {
+        let last = super::orders::order(LAST, 1);
+        assert_eq!(self.webhook(hook, &last.to_string()).await, Some(200));
+        let id = LAST.to_string();
+        self.wait_for_event(|e| {
+            e["type"] == "order.received" && e["data"]["order"]["external_id"] == id.as_str()
+        })
+        .await;
+        let ledger = self.get("/v1/ledger").await;
+        for line in ledger["data"].as_array().unwrap() {
+            assert_eq!(line["pending"], 0, "{line}");
+        }
+        ledger
+    }
+
+    /// Ships everything that an order waits for.
+    pub async fn ship(&self, order: &str, reference: &str) {
+        let submitted = |e: &Value| {
+            e["type"] == "fulfillment_order.submitted" && e["data"]["order"]["external_id"] == order
+        };
+        let events = self.wait_for_event(submitted).await;
+        let event = events.iter().find(|e| submitted(e)).unwrap();
+        let id = event["data"]["fulfillment_order"]["id"].as_str().unwrap();
+        let parcel = json!({"weight_g": 700, "tracking_number": format!("TN-{reference}")});
+        let body = json!({"shipment_ref": reference, "carrier": "Courier", "parcels": [parcel]});
+        self.post(&format!("/v1/fulfillment-orders/{id}/ship"), body)
+            .await;
     }
 
     /// A signed webhook; the status, or `None` when the gateway did not answer.
@@ -231,7 +287,7 @@ pub fn free_addr() -> SocketAddr {
         .unwrap()
 }
 
-fn client() -> reqwest::Client {
+pub fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().build().unwrap()
 }

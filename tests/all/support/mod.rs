@@ -2,8 +2,11 @@
 //! verifies and remembers what it was sent, and signed webhooks.
 
 pub mod gateway;
+pub mod log;
 pub mod orders;
+pub mod shop;
 pub mod warehouse;
 
 pub use gateway::Gateway;
+pub use shop::Shop;
 pub use warehouse::Warehouse;
