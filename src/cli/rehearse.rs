@@ -16,7 +16,8 @@ use crate::operation::paging::Pager;
 use crate::operation::planned::PlannedRequest;
 use crate::operation::provider::{Account, Provider, context};
 use crate::operation::render::{RenderError, RenderInput, render};
-use crate::operation::request::{PlanError, answer_format, plan};
+use crate::operation::request::{PlanError, plan};
+use crate::operation::retry;
 use crate::operation::value::{field, from_json, object, text, truthy, with};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
@@ -334,7 +335,7 @@ impl Stage<'_> {
         let transport = &self.connector.manifest().transport;
         let answer = given.answer();
         let decoded = decode(
-            answer_format(transport.format, step.format),
+            transport.answer_format(step),
             transport.skip_prelude,
             &answer,
         );
@@ -361,7 +362,7 @@ impl Stage<'_> {
         let judge = Judge {
             provider: self.connector,
             operation: self.name,
-            repeatable: matches!(request.method.as_str(), "GET" | "PUT" | "DELETE"),
+            repeatable: retry::repeatable(step.repeat, step.method),
             refreshable: false,
             now: self.now,
         };

@@ -107,7 +107,7 @@ fn into(
         )
     })?;
     let manifest = connector.manifest();
-    let payload = records::decode(manifest, body)?;
+    let payload = records::decode_for(manifest, mapping, body)?;
     let records = match &input.records {
         Some(path) => records::by_path(path, &payload)?,
         None => records::of_mapping(manifest, mapping, &payload)?,

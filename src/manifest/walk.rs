@@ -1,7 +1,7 @@
 //! Every expression, secret template and mapping name of a manifest with the place where it stands,
 //! so that compiling, linting and listing walk it in one way.
 
-use super::model::{AuthKind, Manifest, Pagination, Topic};
+use super::model::{AuthKind, Format, Manifest, Pagination, Topic};
 
 /// A path into the manifest's TOML.
 pub type TomlPath = Vec<String>;
@@ -130,6 +130,7 @@ fn operations<'m>(walk: &mut Walk<'m>, manifest: &'m Manifest) {
         for (index, step) in operation.steps.iter().enumerate() {
             let base = path(&["operations", name, "steps", &index.to_string()]);
             walk.expr(&base, "when", step.when.as_ref());
+            walk.expr(&base, "base_url", step.base_url.as_ref());
             walk.expr(&base, "path", Some(&step.path));
             walk.expr(&base, "query", step.query.as_ref());
             walk.expr(&base, "body", step.body.as_ref());
@@ -187,4 +188,51 @@ pub fn records_of<'m>(manifest: &'m Manifest, mapping: &str) -> Vec<&'m str> {
         }
     }
     paths
+}
+
+/// The formats in which payloads for a mapping come, as its users say: the operations' steps
+/// first (what a step composes itself is JSON), then the topics; each once.
+pub fn formats_of(manifest: &Manifest, mapping: &str) -> Vec<Format> {
+    let steps = manifest
+        .operations
+        .values()
+        .flat_map(|operation| &operation.steps);
+    let mut formats = Vec::new();
+    for step in steps.filter(|step| step.mapping.as_deref() == Some(mapping)) {
+        formats.push(match step.input {
+            Some(_) => Format::Json,
+            None => manifest.transport.answer_format(step),
+        });
+    }
+    let topics = manifest
+        .webhooks
+        .iter()
+        .flat_map(|webhooks| webhooks.topics.values());
+    formats.extend(
+        topics
+            .filter(|rule| rule.mapping.as_deref() == Some(mapping))
+            .map(|_| manifest.transport.format),
+    );
+    once(formats)
+}
+
+/// Every format that the manifest's answers and webhooks come in; each once.
+pub fn formats(manifest: &Manifest) -> Vec<Format> {
+    let steps = manifest
+        .operations
+        .values()
+        .flat_map(|operation| &operation.steps);
+    let transport = &manifest.transport;
+    let own = std::iter::once(transport.format);
+    once(own.chain(steps.map(|step| transport.answer_format(step))))
+}
+
+fn once(formats: impl IntoIterator<Item = Format>) -> Vec<Format> {
+    let mut seen = Vec::new();
+    for format in formats {
+        if !seen.contains(&format) {
+            seen.push(format);
+        }
+    }
+    seen
 }

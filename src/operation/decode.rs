@@ -4,7 +4,7 @@
 //! null with a reason, never a guess; the strict readers of [`crate::mapping::read`] do the work.
 
 use super::client::Answer;
-use crate::connector::records::file;
+use crate::connector::records::{file, json};
 use crate::manifest::model::Format;
 use crate::mapping::{from_serde, read};
 use jaq_json::Val;
@@ -27,9 +27,6 @@ pub enum Fault {
     /// Not the format that was due; says what is wrong, without payload.
     Malformed(String),
 }
-
-/// How many places of a body are tried as the start of its JSON.
-const PRELUDE_TRIES: usize = 16;
 
 /// Decodes an answer.
 pub fn decode(format: Format, skip_prelude: bool, answer: &Answer) -> Decoded {
@@ -77,24 +74,6 @@ pub fn decode(format: Format, skip_prelude: bool, answer: &Answer) -> Decoded {
 
 fn text(bytes: &[u8]) -> Val {
     super::value::text(&String::from_utf8_lossy(bytes))
-}
-
-/// JSON, if need be behind notices that the server printed before it.
-fn json(bytes: &[u8], skip_prelude: bool, limits: &read::Limits) -> Result<Val, read::ReadError> {
-    let whole = read::json(bytes, limits);
-    if whole.is_ok() || !skip_prelude {
-        return whole;
-    }
-    let starts = bytes
-        .iter()
-        .enumerate()
-        .filter(|(_, byte)| matches!(byte, b'{' | b'['));
-    let mut candidates = starts
-        .take(PRELUDE_TRIES)
-        .filter_map(|(start, _)| bytes.get(start..));
-    candidates
-        .find_map(|rest| read::json(rest, limits).ok())
-        .map_or(whole, Ok)
 }
 
 fn media_type(answer: &Answer) -> &str {

@@ -14,7 +14,7 @@ use super::limit::{LimitError, Limiter, Permit};
 use super::observer::{Observer, Refused};
 use super::planned::PlannedRequest;
 use super::provider::Provider;
-use super::request::{Turn, answer_format, plan};
+use super::request::{Turn, plan};
 use super::value::{int, object, text, with};
 use super::{retry, retry_after};
 use crate::canonical::job::Lane;
@@ -198,7 +198,7 @@ impl Engine {
         };
         match sent {
             Ok(answer) => {
-                let format = answer_format(manifest.transport.format, step.format);
+                let format = manifest.transport.answer_format(step);
                 let decoded = decode::decode(format, manifest.transport.skip_prelude, &answer);
                 let context = answered(
                     context,

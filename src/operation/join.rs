@@ -1,8 +1,9 @@
 //! URLs: the base URL of a connection, the path of a step, the query.
 //!
-//! What always holds: the base URL keeps its path; no path leaves the base URL's host or climbs
-//! above its path, whatever data went into it; names and values of a query are percent-encoded
-//! as RFC 3986 says (a space is `%20`, never `+`).
+//! What always holds: the base URL (the connection's, or the one that a step names for itself)
+//! keeps its path; no path leaves the base URL's host or climbs above its path, whatever data went
+//! into it; names and values of a query are percent-encoded as RFC 3986 says (a space is `%20`,
+//! never `+`).
 
 use super::value::{key, kind, scalar};
 use jaq_json::Val;

@@ -175,10 +175,14 @@ impl Plan<'_> {
     }
 
     fn url(&self, step: &Step, turn: &Turn) -> Result<Url, PlanError> {
-        let base = join::base(&self.text(
-            "transport.base_url",
-            &self.provider.manifest().transport.base_url,
-        )?)?;
+        let transport = &self.provider.manifest().transport;
+        let (place, base) = step
+            .base_url
+            .as_ref()
+            .map_or(("transport.base_url", &transport.base_url), |own| {
+                ("base_url", own)
+            });
+        let base = join::base(&self.text(place, base)?)?;
         if let Some(target) = &turn.target {
             return Ok(join::join(&base, target)?);
         }
@@ -249,7 +253,7 @@ impl Plan<'_> {
         let mut headers = HeaderMap::new();
         headers.insert(
             ACCEPT,
-            HeaderValue::from_static(encode::accept(answer_format(transport.format, step.format))),
+            HeaderValue::from_static(encode::accept(transport.answer_format(step))),
         );
         if has_body && let Some(kind) = encode::content_type(format) {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -273,15 +277,6 @@ impl Plan<'_> {
             headers.insert(header, value);
         }
         Ok(headers)
-    }
-}
-
-/// The format of an answer: the step's own, unless that is a form (which is a way to ask, hardly
-/// ever to answer).
-pub fn answer_format(transport: Format, step: Option<Format>) -> Format {
-    match step {
-        None | Some(Format::Form) => transport,
-        Some(own) => own,
     }
 }
 

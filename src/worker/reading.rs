@@ -7,8 +7,8 @@
 use crate::canonical::inbox::WireDelivery;
 use crate::canonical::order::Source;
 use crate::connector::records;
-use crate::manifest::model::{Manifest, Step, Topic};
-use crate::mapping::{ReadError, Val, read};
+use crate::manifest::model::{Format, Manifest, Step, Topic};
+use crate::mapping::{ReadError, Val};
 
 /// What stands behind the operation's name in the topic of a sweep's pages.
 pub const SWEEP: &str = "#sweep";
@@ -86,18 +86,17 @@ pub fn records_of(step: &Step) -> &str {
     }
 }
 
-/// True when the delivery's body was composed by a step, and so is JSON whatever the transport is.
-fn composed(manifest: &Manifest, source: Source, topic: &str) -> bool {
+/// The format of a delivery: the transport's for webhooks, else that of the step's answer. What a
+/// step composes itself is JSON, whatever its answer was.
+fn format(manifest: &Manifest, source: Source, topic: &str) -> Format {
     let name = topic.strip_suffix(SWEEP).unwrap_or(topic);
-    source != Source::Webhook
-        && manifest.operations.get(name).is_some_and(|operation| {
-            operation
-                .steps
-                .iter()
-                .rev()
-                .find(|s| s.mapping.is_some())
-                .is_some_and(|s| s.input.is_some())
-        })
+    let operation = manifest.operations.get(name);
+    let step = operation.and_then(|o| o.steps.iter().rev().find(|s| s.mapping.is_some()));
+    match step {
+        Some(step) if source != Source::Webhook && step.input.is_some() => Format::Json,
+        Some(step) if source != Source::Webhook => manifest.transport.answer_format(step),
+        _ => manifest.transport.format,
+    }
 }
 
 /// The topic where the body tells it, read from the decoded body; else the stored one.
@@ -108,13 +107,11 @@ pub fn topic_in_body(manifest: &Manifest) -> Option<&str> {
     }
 }
 
-/// Decodes a delivery's bytes in the connector's format.
+/// Decodes a delivery's bytes in their format.
 ///
 /// # Errors
 /// [`ReadError`] with the place, without payload.
 pub fn decode(manifest: &Manifest, wire: &WireDelivery) -> Result<Val, ReadError> {
-    if composed(manifest, wire.source, &wire.topic) {
-        return read::json(&wire.body, &read::Limits::default());
-    }
-    records::decode(manifest, &wire.body)
+    let format = format(manifest, wire.source, &wire.topic);
+    records::decode_as(manifest, format, &wire.body)
 }

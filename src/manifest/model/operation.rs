@@ -26,6 +26,10 @@ pub struct Operation {
     /// For directories (`points.list`): how often it is read; daily when left out.
     #[serde(default)]
     pub every: Option<Span>,
+    /// For directories: the networks whose points it holds, by the names that channels use; the
+    /// folder's own name when left out.
+    #[serde(default)]
+    pub networks: Vec<String>,
     /// For pulls: how and how often it is polled.
     #[serde(default)]
     pub poll: Option<Poll>,
@@ -46,6 +50,10 @@ pub struct Step {
     pub when: Option<Expr>,
     /// The HTTP method.
     pub method: Method,
+    /// jq → the base URL of this step, for providers that spread over several hosts; the
+    /// transport's when left out.
+    #[serde(default)]
+    pub base_url: Option<Expr>,
     /// jq → the path after the base URL (or an absolute URL on the base URL's host).
     pub path: Expr,
     /// jq → an object of query parameters; null values are left out, arrays repeat the name.

@@ -1,5 +1,6 @@
 //! How bytes travel.
 
+use super::Step;
 use crate::manifest::scalar::{Expr, Size, Span};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -30,6 +31,17 @@ impl Default for Transport {
             max_body: Size(16 << 20),
             headers: BTreeMap::new(),
             skip_prelude: false,
+        }
+    }
+}
+
+impl Transport {
+    /// The format of a step's answer: the step's own, unless that is a form (which is a way to
+    /// ask, hardly ever to answer).
+    pub const fn answer_format(&self, step: &Step) -> Format {
+        match step.format {
+            None | Some(Format::Form) => self.format,
+            Some(own) => own,
         }
     }
 }

@@ -27,6 +27,13 @@ method = "GET"
 path = '"/orders/\(.input.id)"'
 query = '{status: ["a", "b"], after: .cursor, page: .page.number}'
 
+[operations."points.list"]
+[[operations."points.list".steps]]
+name = "directory"
+method = "GET"
+base_url = ".connection.directory"
+path = ".input.path"
+
 [operations."webhook.register"]
 [[operations."webhook.register".steps]]
 name = "create"
@@ -73,10 +80,11 @@ fn planned(
     name: &str,
     input: Value,
 ) -> Result<PlannedRequest, PlanError> {
-    let settings = json!({"base_url": base_url, "shop": 7})
-        .as_object()
-        .unwrap()
-        .clone();
+    let settings =
+        json!({"base_url": base_url, "shop": 7, "directory": "http://files.example/all"})
+            .as_object()
+            .unwrap()
+            .clone();
     let memory = Map::new();
     let account = Account {
         id: None,
@@ -140,6 +148,36 @@ fn the_first_auth_whose_condition_holds_is_used() {
     assert!(sent.url.as_str().ends_with("&page=1&key=ck_123456"));
     assert!(!sent.headers.contains_key("authorization"));
     assert!(sent.masked_url().ends_with("&page=1&key=***"));
+}
+
+#[test]
+fn a_step_may_have_a_base_url_of_its_own() {
+    let get = |path: &str| {
+        let input = json!({ "path": path });
+        planned(
+            &sample(),
+            "https://a.example",
+            "points.list",
+            "directory",
+            input,
+        )
+    };
+    let sent = get("/ee.json").unwrap();
+    let url = sent.url.as_str();
+    assert_eq!(url, "http://files.example/all/ee.json?key=ck_123456");
+    assert!(
+        !sent.headers.contains_key("authorization"),
+        "auth goes by the URL that is called"
+    );
+    assert_eq!(
+        get("").unwrap().url.as_str(),
+        "http://files.example/all?key=ck_123456"
+    );
+    for path in ["https://a.example/x", "http://evil.example/x"] {
+        let refused = get(path).unwrap_err();
+        assert_eq!(refused, PlanError::Url(UrlError::OtherHost), "{path}");
+    }
+    assert!(get("/../x").is_err());
 }
 
 #[test]
