@@ -1,6 +1,7 @@
 //! The release binary under test, with a fresh store, and what the system says of it.
 
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -20,7 +21,10 @@ impl Gateway {
     pub async fn start(data: &Path, role: &str) -> Self {
         let addr = free_addr();
         let started = Instant::now();
-        let child = Command::new(env!("CARGO_BIN_EXE_crossdock"))
+        // Another build's binary can be measured beside this one's.
+        let binary = std::env::var("BENCH_BINARY")
+            .unwrap_or_else(|_| env!("CARGO_BIN_EXE_crossdock").to_owned());
+        let child = Command::new(binary)
             .arg("serve")
             .env("CROSSDOCK_LISTEN", addr.to_string())
             .env("CROSSDOCK_DATA_DIR", data)
@@ -100,26 +104,8 @@ impl Gateway {
     }
 
     /// CPU seconds by thread name.
-    pub fn cpu_by_thread(&self) -> std::collections::BTreeMap<String, f64> {
-        let mut sums = std::collections::BTreeMap::new();
-        let Ok(tasks) = std::fs::read_dir(format!("/proc/{}/task", self.child.id())) else {
-            return sums;
-        };
-        for task in tasks.flatten() {
-            let Ok(stat) = std::fs::read_to_string(task.path().join("stat")) else {
-                continue;
-            };
-            let (Some(open), Some(close)) = (stat.find('('), stat.rfind(')')) else {
-                continue;
-            };
-            let name = stat[open + 1..close]
-                .trim_end_matches(|c: char| c.is_ascii_digit() || c == '-' || c == ':');
-            let rest: Vec<&str> = stat[close + 2..].split(' ').collect();
-            let ticks: f64 =
-                rest[11].parse::<f64>().unwrap_or(0.0) + rest[12].parse::<f64>().unwrap_or(0.0);
-            *sums.entry(name.to_owned()).or_insert(0.0) += ticks / 100.0;
-        }
-        sums
+    pub fn cpu_by_thread(&self) -> BTreeMap<String, f64> {
+        cpu_by_thread(&self.child.id().to_string())
     }
 
     /// Resident memory now and at its peak, MiB.
@@ -148,6 +134,29 @@ impl Drop for Gateway {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// CPU seconds of a process's threads, by name without their numbers.
+pub fn cpu_by_thread(process: &str) -> BTreeMap<String, f64> {
+    let mut sums = BTreeMap::new();
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{process}/task")) else {
+        return sums;
+    };
+    for task in tasks.flatten() {
+        let Ok(name) = std::fs::read_to_string(task.path().join("comm")) else {
+            continue;
+        };
+        // Nanoseconds on a core; `stat` counts in hundredths of a second.
+        let Ok(spent) = std::fs::read_to_string(task.path().join("schedstat")) else {
+            continue;
+        };
+        let nanos = spent.split(' ').next().and_then(|n| n.parse::<f64>().ok());
+        let name = name
+            .trim()
+            .trim_end_matches(|c: char| c.is_ascii_digit() || "-:".contains(c));
+        *sums.entry(name.to_owned()).or_insert(0.0) += nanos.unwrap_or(0.0) / 1e9;
+    }
+    sums
 }
 
 fn free_addr() -> SocketAddr {

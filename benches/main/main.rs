@@ -18,15 +18,22 @@ mod receiver;
 
 use gateway::{Gateway, SECRET};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// As the gateway has it, so that what is measured in this process is what happens there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
+        .thread_name("load")
         .enable_all()
         .build()
         .unwrap();
+    machine();
     runtime.block_on(async {
         let wanted: Vec<String> = std::env::args()
             .skip(1)
@@ -50,6 +57,76 @@ fn main() {
             latency().await;
         }
     });
+}
+
+/// What it runs on: a ratio travels, a rate does not.
+fn machine() {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let cpuinfo = read("/proc/cpuinfo");
+    let model = cpuinfo
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .map_or("?", |rest| rest.trim_start_matches([' ', '\t', ':']));
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let load = read("/proc/loadavg");
+    let (p50, p99) = fsync_ms();
+    println!(
+        "machine   {cores} cores of {model}, Linux {}, load {}; write + fdatasync of 64 KiB: p50 {p50:.2} ms, p99 {p99:.2} ms",
+        read("/proc/sys/kernel/osrelease").trim(),
+        load.split(' ').next().unwrap_or("?"),
+    );
+}
+
+/// The disk's part of a commit: appends of 64 KiB, each synced.
+fn fsync_ms() -> (f64, f64) {
+    use std::io::Write;
+    let mut file = tempfile::tempfile().unwrap();
+    let block = vec![7u8; 64 << 10];
+    let mut times: Vec<u64> = (0..200)
+        .map(|_| {
+            let started = Instant::now();
+            file.write_all(&block).unwrap();
+            file.sync_data().unwrap();
+            started.elapsed().as_micros() as u64
+        })
+        .collect();
+    times.sort_unstable();
+    (
+        load::percentile(&times, 0.5) / 1e3,
+        load::percentile(&times, 0.99) / 1e3,
+    )
+}
+
+/// CPU of every stage since `before`, by thread name, gateway first, then what runs beside it.
+fn stages(gateway: &Gateway, before: &[BTreeMap<String, f64>; 2], count: usize, what: &str) {
+    let mut sum = 0.0;
+    for (who, (now, before)) in ["gateway", "beside it"]
+        .iter()
+        .zip(cpu(gateway).iter().zip(before))
+    {
+        let mut parts = String::new();
+        let mut total = 0.0;
+        for (name, spent) in now {
+            let spent = spent - before.get(name).copied().unwrap_or(0.0);
+            let each = spent * 1e6 / count as f64;
+            total += each;
+            if each >= 0.5 {
+                parts.push_str(&format!(", {name} {each:.1}"));
+            }
+        }
+        sum += total;
+        println!("          CPU {who}: {total:.1} µs {what}{parts}");
+    }
+    println!("          CPU in all: {sum:.1} µs {what}");
+}
+
+fn cpu(gateway: &Gateway) -> [BTreeMap<String, f64>; 2] {
+    [gateway.cpu_by_thread(), gateway::cpu_by_thread("self")]
+}
+
+fn memory(gateway: &Gateway) {
+    let (now, peak) = gateway.memory_mib();
+    println!("          memory {now:.0} MiB, peak {peak:.0} MiB (target ≤ 256)");
 }
 
 async fn startup() {
@@ -104,12 +181,13 @@ async fn intake() {
             .map(|n| orders::request(gateway.addr, &path, SECRET, n))
             .collect();
         id += 60_000;
+        let before = cpu(&gateway);
         let run = load::blast(gateway.addr, Arc::new(requests), 64).await;
         assert_eq!(run.not_2xx, 0);
         taken.push(run.rate());
-        latest = Some(run);
+        latest = Some((run, before));
     }
-    let run = latest.unwrap();
+    let (run, before) = latest.unwrap();
     bare.sort_by(f64::total_cmp);
     taken.sort_by(f64::total_cmp);
     println!(
@@ -120,6 +198,8 @@ async fn intake() {
         run.percentile_ms(0.5),
         run.percentile_ms(0.99)
     );
+    stages(&gateway, &before, run.requests, "a webhook");
+    memory(&gateway);
     let ledger = gateway.get("/v1/ledger").await;
     assert_eq!(
         ledger["data"][0]["received"],
@@ -131,7 +211,7 @@ async fn intake() {
 async fn subscribed(role: &str, data: &std::path::Path) -> (Gateway, receiver::Receiver, String) {
     let gateway = Gateway::start(data, role).await;
     let path = gateway.shop("Bench").await;
-    let receiver = receiver::start().await;
+    let receiver = receiver::start();
     gateway
         .post("/v1/subscriptions", json!({"url": format!("http://{}/", receiver.addr), "event_types": ["fulfillment_order.submitted"]}))
         .await;
@@ -150,7 +230,7 @@ async fn pipeline() {
     let requests: Vec<_> = (501..=500 + count)
         .map(|n| orders::request(gateway.addr, &path, SECRET, n))
         .collect();
-    let before = gateway.cpu_by_thread();
+    let before = cpu(&gateway);
     let started = Instant::now();
     load::blast(gateway.addr, Arc::new(requests), 64).await;
     let taken = started.elapsed().as_secs_f64();
@@ -166,17 +246,8 @@ async fn pipeline() {
         "pipeline  {:.0} orders/s from webhook to acknowledged signed delivery ({count} orders in {seconds:.1} s, intake done after {taken:.1} s; target 4,000, miss below 2,000)",
         count as f64 / seconds
     );
-    for (name, cpu) in gateway.cpu_by_thread() {
-        let spent = cpu - before.get(&name).copied().unwrap_or(0.0);
-        if spent > 0.05 {
-            println!(
-                "          CPU {name:<16} {:>6.0} µs an order",
-                spent * 1e6 / count as f64
-            );
-        }
-    }
-    let (_, peak) = gateway.memory_mib();
-    println!("          memory peak under load {peak:.0} MiB (target ≤ 256)");
+    stages(&gateway, &before, count, "an order");
+    memory(&gateway);
 }
 
 async fn latency() {

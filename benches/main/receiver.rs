@@ -17,18 +17,31 @@ pub struct Receiver {
     pub count: watch::Receiver<usize>,
 }
 
-pub async fn start() -> Receiver {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+pub fn start() -> Receiver {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
+    listener.set_nonblocking(true).expect("nonblocking");
     let addr = listener.local_addr().expect("addr");
     let seen = Arc::new(Mutex::new(HashMap::new()));
     let (counted, count) = watch::channel(0usize);
     let counted = Arc::new(counted);
     let inner = seen.clone();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(stream, inner.clone(), counted.clone()));
-        }
-    });
+    // A thread of its own, so that its CPU is told apart from the load generator's. It ends with
+    // the process.
+    std::thread::Builder::new()
+        .name("receiver".into())
+        .spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("runtime");
+            runtime.block_on(async move {
+                let listener = TcpListener::from_std(listener).expect("listener");
+                while let Ok((stream, _)) = listener.accept().await {
+                    tokio::spawn(serve(stream, inner.clone(), counted.clone()));
+                }
+            });
+        })
+        .expect("thread");
     Receiver { addr, seen, count }
 }
 
