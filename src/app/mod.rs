@@ -54,7 +54,7 @@ pub struct App {
     state: web::Data<AppState>,
     server: actix_web::dev::ServerHandle,
     running: tokio::task::JoinHandle<std::io::Result<()>>,
-    maintaining: tokio::task::JoinHandle<()>,
+    maintaining: tokio::task::JoinHandle<((), ())>,
     working: Option<WorkerHandle>,
     egress: Option<Egress>,
     store: Arc<dyn Store>,
@@ -80,9 +80,12 @@ impl App {
             clock.clone(),
         ));
         ingress.warm().await?;
+        let metrics = crate::telemetry::init_metrics();
         let maintaining = {
-            let ingress = ingress.clone();
-            tokio::spawn(async move { ingress.maintain().await })
+            let (ingress, metrics) = (ingress.clone(), metrics.clone());
+            tokio::spawn(async move {
+                tokio::join!(ingress.maintain(), crate::telemetry::maintain(metrics))
+            })
         };
         let works = settings.role != Role::Api;
         let worker = Worker::new(WorkerDeps {
@@ -113,7 +116,7 @@ impl App {
             clock,
             api_settings(settings),
         );
-        if let Some(handle) = crate::telemetry::init_metrics() {
+        if let Some(handle) = metrics {
             state = state.with_metrics(handle);
         }
         let state = web::Data::new(state);

@@ -85,3 +85,14 @@ pub fn init_metrics() -> Option<PrometheusHandle> {
     }
     Some(handle)
 }
+
+/// How often measured values are put into their buckets when nobody asks for `/metrics`.
+const UPKEEP: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Puts measured values into their buckets, for ever: until then each takes memory of its own.
+pub async fn maintain(handle: Option<PrometheusHandle>) {
+    while let Some(handle) = &handle {
+        tokio::time::sleep(UPKEEP).await;
+        handle.run_upkeep();
+    }
+}
