@@ -75,7 +75,7 @@ pub(super) fn compile(
     let mut lowering = Lowering::new(&arena);
     let mut defs: Vec<Def<&str>> = defs
         .into_iter()
-        .map(|def| lowering.definition(def.clone()))
+        .map(|(def, prelude)| lowering.definition(def.clone(), prelude))
         .collect();
     defs.push(Def {
         name: MAIN,
@@ -132,28 +132,25 @@ fn functions<'s>(
     Some(functions)
 }
 
-/// The definitions that a program needs, in order, and every name that it or they call. Definitions call only earlier ones.
+/// The definitions that a program needs, in order, each with whether it is jq's own, and every name that it or they call. Definitions call only earlier ones.
 fn reachable<'l>(
     body: &Term<&str>,
     library: &'l Library,
-) -> (Vec<&'l Def<&'static str>>, HashSet<String>) {
+) -> (Vec<(&'l Def<&'static str>, bool)>, HashSet<String>) {
     let mut called = HashSet::new();
     let mut note = |name: &str| {
         called.insert(name.to_owned());
     };
     visit::calls(body, &mut note);
     let mut kept = Vec::new();
-    for def in prelude::definitions()
-        .iter()
-        .chain(library.defs())
-        .rev()
-        .collect::<Vec<_>>()
-    {
+    let prelude = prelude::definitions().iter().map(|def| (def, true));
+    let library = library.defs().iter().map(|def| (def, false));
+    for (def, prelude) in prelude.chain(library).collect::<Vec<_>>().into_iter().rev() {
         if called.contains(def.name) {
             visit::calls(&def.body, &mut |name| {
                 called.insert(name.to_owned());
             });
-            kept.push(def);
+            kept.push((def, prelude));
         }
     }
     kept.reverse();

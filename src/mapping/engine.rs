@@ -134,7 +134,7 @@ fn call_native<const INDEX: usize>(mut cv: Cv<'_, Engine>) -> ValXs<'_, Val> {
 
 /// Evaluates the `INDEX`-th precompiled expression of the program.
 fn call_quick<const INDEX: usize>(cv: Cv<'_, Engine>) -> ValXs<'_, Val> {
-    once(evaluate(INDEX, cv))
+    Box::new(evaluate(INDEX, cv).into_iter())
 }
 
 fn once<'a>(result: Result<Val, Exn<'a, Val>>) -> ValXs<'a, Val> {

@@ -1,49 +1,64 @@
-//! Running precompiled expressions ([`Quick`]).
+//! Running precompiled expressions ([`Quick`]); what yields several values is run by [`super::generate`].
 //!
 //! The recursion is as deep as the program is nested, never as deep as a payload.
 
 use super::engine::{Engine, Frame};
+use super::generate::{Stop, ended};
 use super::natives::Native;
-use super::quick::{Closure, Each, Global, Quick, Stage};
+use super::quick::{Closure, Gen, Global, Quick};
 use super::{MapError, Val, value};
 use jaq_core::compile::TermId;
 use jaq_core::{Ctx, Cv, Exn, ValT};
 use jaq_json::{Map, Num};
 
 /// The bound variables, innermost first.
-struct Env<'e> {
-    value: Val,
-    outer: Option<&'e Env<'e>>,
+pub(super) struct Env<'e> {
+    pub value: Val,
+    pub outer: Option<&'e Env<'e>>,
 }
 
 static NULL: Val = Val::Null;
 
-const SEVERAL: &str = "yields several values; collect them with [ ] or take first(…)";
+/// Most values that one expression may yield in a place where jq wants all of them; a mapping has its own, lower bound.
+const MOST: usize = 1_000_000;
 
-/// Evaluates the program's `index`-th expression on the input of `cv`.
-pub(crate) fn evaluate<'a>(index: usize, mut cv: Cv<'a, Engine>) -> Result<Val, Exn<'a, Val>> {
+/// Evaluates the program's `index`-th expression on the input of `cv`: its values, and the error that ended it.
+pub(crate) fn evaluate<'a>(index: usize, mut cv: Cv<'a, Engine>) -> Vec<Result<Val, Exn<'a, Val>>> {
     let frame: &'a Frame<'a> = cv.0.data();
     let Some(prepared) = frame.quicks.get(index) else {
-        return Err(Exn::from(
+        return vec![Err(Exn::from(
             frame.raise(MapError::Internal("unknown expression".to_owned())),
-        ));
+        ))];
     };
     // jq binds closures in order, so the last one is on top.
     let mut closures: Vec<_> = (0..prepared.closures).map(|_| cv.0.pop_fun()).collect();
     closures.reverse();
-    Evaluation { frame, closures }.run(&prepared.expression, &cv.1, None)
+    let evaluation = Evaluation { frame, closures };
+    if let Gen::One(one) = &prepared.expression {
+        return vec![evaluation.run(one, &cv.1, None)];
+    }
+    let mut values = Vec::new();
+    let flow = evaluation.each(&prepared.expression, &cv.1, None, &mut |value| {
+        values.push(Ok(value));
+        if values.len() < MOST {
+            return Ok(());
+        }
+        Err(Stop::Enough)
+    });
+    values.extend(ended(flow).err().map(Err));
+    values
 }
 
-struct Evaluation<'a> {
+pub(super) struct Evaluation<'a> {
     frame: &'a Frame<'a>,
     closures: Vec<(TermId, Ctx<'a, Engine>)>,
 }
 
-type Result1<'a> = Result<Val, Exn<'a, Val>>;
-type Bound<'e> = Option<&'e Env<'e>>;
+pub(super) type Result1<'a> = Result<Val, Exn<'a, Val>>;
+pub(super) type Bound<'e> = Option<&'e Env<'e>>;
 
 impl<'a> Evaluation<'a> {
-    fn run(&self, expression: &Quick, input: &Val, env: Bound<'_>) -> Result1<'a> {
+    pub(super) fn run(&self, expression: &Quick, input: &Val, env: Bound<'_>) -> Result1<'a> {
         match expression {
             Quick::Input => Ok(input.clone()),
             Quick::Const(value) => Ok(value.clone()),
@@ -61,25 +76,17 @@ impl<'a> Evaluation<'a> {
                 .iter()
                 .map(|item| self.run(item, input, env))
                 .collect(),
-            Quick::Each(each) => {
+            Quick::Collect(generator) => {
                 let mut out = Vec::new();
-                self.each(each, input, env, &mut out)?;
+                ended(self.each(generator, input, env, &mut |value| {
+                    out.push(value);
+                    Ok(())
+                }))?;
                 Ok(value::array(out))
             }
-            Quick::EachAs(head, body) => self.each_as(head, body, input, env),
-            Quick::Found {
-                each,
-                first,
-                field,
-                otherwise,
-            } => self.found(each, *first, field, otherwise, input, env),
             Quick::Alt(first, second) => match self.run(first, input, env)? {
                 Val::Null | Val::Bool(false) => self.run(second, input, env),
                 value => Ok(value),
-            },
-            Quick::AltArg(closure, second) => match self.truthy(closure, input)? {
-                Some(value) => Ok(value),
-                None => self.run(second, input, env),
             },
             Quick::Pipe(first, second) => self.run(second, &self.run(first, input, env)?, env),
             other => self.control(other, input, env),
@@ -89,13 +96,7 @@ impl<'a> Evaluation<'a> {
     /// The forms that branch, compute or call.
     fn control(&self, expression: &Quick, input: &Val, env: Bound<'_>) -> Result1<'a> {
         match expression {
-            Quick::Let(bound, body) => {
-                let inner = Env {
-                    value: self.run(bound, input, env)?,
-                    outer: env,
-                };
-                self.run(body, input, Some(&inner))
-            }
+            Quick::Let(bound, pattern, body) => self.bound(bound, pattern, body, input, env),
             Quick::Call(body, args) => self.call(body, args, input, env, None),
             Quick::If(branches, otherwise) => {
                 for (condition, then) in branches {
@@ -124,9 +125,34 @@ impl<'a> Evaluation<'a> {
             }
             Quick::Concat(parts) => self.concat(parts, input, env),
             Quick::Native(native, args) => self.native(native, args, input, env),
-            Quick::Arg(closure) => self.only(closure, input),
-            plain => self.run(plain, input, env),
+            Quick::Neg(inner) => Ok((-self.run(inner, input, env)?)?),
+            other => self.searched(other, input, env),
         }
+    }
+
+    fn bound(
+        &self,
+        bound: &Quick,
+        pattern: &[Box<[Val]>],
+        body: &Quick,
+        input: &Val,
+        env: Bound<'_>,
+    ) -> Result1<'a> {
+        let value = self.run(bound, input, env)?;
+        // `as $x` is nearly all there is.
+        if let [path] = pattern {
+            let value = match path.is_empty() {
+                true => value,
+                false => get(&value, path)?,
+            };
+            return self.run(body, input, Some(&Env { value, outer: env }));
+        }
+        let mut result = Ok(Val::Null);
+        ended(self.bind(pattern, &value, env, &mut |inner| {
+            result = self.run(body, input, inner);
+            Ok(())
+        }))?;
+        result
     }
 
     fn global(&self, global: Global) -> &'a Val {
@@ -184,91 +210,6 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    fn each(
-        &self,
-        each: &Each,
-        input: &Val,
-        env: Bound<'_>,
-        out: &mut Vec<Val>,
-    ) -> Result<(), Exn<'a, Val>> {
-        match self.run(&each.head, input, env)? {
-            Val::Arr(items) => {
-                out.reserve(items.len());
-                items
-                    .iter()
-                    .try_for_each(|item| self.staged(&each.stages, item, env, out))
-            }
-            Val::Obj(members) => members
-                .values()
-                .try_for_each(|member| self.staged(&each.stages, member, env, out)),
-            _ if each.lenient => Ok(()),
-            other => Err(not_iterable(other)),
-        }
-    }
-
-    fn each_as(&self, head: &Quick, body: &Quick, input: &Val, env: Bound<'_>) -> Result1<'a> {
-        let run = |item: &Val| {
-            self.run(
-                body,
-                input,
-                Some(&Env {
-                    value: item.clone(),
-                    outer: env,
-                }),
-            )
-        };
-        match self.run(head, input, env)? {
-            Val::Arr(items) => items.iter().map(run).collect(),
-            Val::Obj(members) => members.values().map(run).collect(),
-            other => Err(not_iterable(other)),
-        }
-    }
-
-    fn staged(
-        &self,
-        stages: &[Stage],
-        item: &Val,
-        env: Bound<'_>,
-        out: &mut Vec<Val>,
-    ) -> Result<(), Exn<'a, Val>> {
-        let mut current: Option<Val> = None;
-        for stage in stages {
-            let input = current.as_ref().unwrap_or(item);
-            match stage {
-                Stage::Keep(condition) => {
-                    if !self.run(condition, input, env)?.as_bool() {
-                        return Ok(());
-                    }
-                }
-                Stage::To(expression) => current = Some(self.run(expression, input, env)?),
-            }
-        }
-        out.push(current.unwrap_or_else(|| item.clone()));
-        Ok(())
-    }
-
-    fn found(
-        &self,
-        each: &Each,
-        first: bool,
-        field: &str,
-        otherwise: &Quick,
-        input: &Val,
-        env: Bound<'_>,
-    ) -> Result1<'a> {
-        let mut found = Vec::new();
-        self.each(each, input, env, &mut found)?;
-        if first {
-            found.truncate(1);
-        }
-        found.retain(ValT::as_bool);
-        match (found.pop(), found.is_empty()) {
-            (Some(value), true) => Ok(value),
-            (None, _) => self.run(otherwise, input, env),
-            (Some(_), false) => Err(self.misfit(field, SEVERAL)),
-        }
-    }
-
     fn concat(&self, parts: &[Quick], input: &Val, env: Bound<'_>) -> Result1<'a> {
         let mut text = Vec::new();
         for part in parts {
@@ -294,32 +235,7 @@ impl<'a> Evaluation<'a> {
         outcome.map_err(|fault| Exn::from(self.frame.raise(fault)))
     }
 
-    /// Runs a closure that must yield exactly one value.
-    fn only(&self, closure: &Closure, input: &Val) -> Result1<'a> {
-        let mut outputs = self.outputs(closure, input)?;
-        let Some(value) = outputs.next().transpose()? else {
-            return Err(self.misfit(&closure.field, "yields no value; write `// null`"));
-        };
-        match outputs.next() {
-            None => Ok(value),
-            Some(Ok(_)) => Err(self.misfit(&closure.field, SEVERAL)),
-            Some(Err(error)) => Err(error),
-        }
-    }
-
-    /// The one output of a closure that is neither null nor false.
-    fn truthy(&self, closure: &Closure, input: &Val) -> Result<Option<Val>, Exn<'a, Val>> {
-        let mut found = None;
-        for output in self.outputs(closure, input)? {
-            let value = output?;
-            if value.as_bool() && found.replace(value).is_some() {
-                return Err(self.misfit(&closure.field, SEVERAL));
-            }
-        }
-        Ok(found)
-    }
-
-    fn outputs(
+    pub(super) fn outputs(
         &self,
         closure: &Closure,
         input: &Val,
@@ -333,7 +249,7 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    fn misfit(&self, field: &str, what: &str) -> Exn<'a, Val> {
+    pub(super) fn misfit(&self, field: &str, what: &str) -> Exn<'a, Val> {
         let subject = if field.is_empty() {
             "the expression".to_owned()
         } else {
@@ -346,7 +262,7 @@ impl<'a> Evaluation<'a> {
     }
 }
 
-fn not_iterable<'a>(value: Val) -> Exn<'a, Val> {
+pub(super) fn not_iterable<'a>(value: Val) -> Exn<'a, Val> {
     Exn::from(jaq_json::Error::typ(value, "iterable (array or object)"))
 }
 
@@ -360,7 +276,7 @@ fn local<'e>(env: Bound<'e>, depth: usize) -> &'e Val {
 }
 
 /// `value.a.b`, by reference until the last step.
-fn get<'a>(value: &Val, path: &[Val]) -> Result1<'a> {
+pub(super) fn get<'a>(value: &Val, path: &[Val]) -> Result1<'a> {
     let mut current = value;
     for step in path {
         current = match (current, step) {

@@ -7,22 +7,23 @@
 use super::compile::constant_variable;
 use super::engine::QUICK_CAP;
 use super::exact::{Exactness, constant_keys};
-use super::precompile::{self, Inlined};
-use super::quick::Prepared;
+use super::names::{Meaning, Names, with};
+use super::precompile;
+use super::quick::{Gen, Prepared};
 use super::{natives, visit};
 use jaq_core::load::Arena;
 use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Def, Pattern, Term};
 use jaq_core::ops::Math;
 use jaq_core::path::{Part, Path};
-use std::sync::Arc;
+use std::rc::Rc;
 
 /// One program's lowering.
 pub(super) struct Lowering<'s> {
     arena: &'s Arena,
     prepared: Vec<(&'s str, Prepared)>,
     exactness: Exactness,
-    inlined: Inlined,
+    names: Names<'s>,
 }
 
 impl<'s> Lowering<'s> {
@@ -31,7 +32,7 @@ impl<'s> Lowering<'s> {
             arena,
             prepared: Vec::new(),
             exactness: Exactness::default(),
-            inlined: Inlined::default(),
+            names: None,
         }
     }
 
@@ -41,16 +42,37 @@ impl<'s> Lowering<'s> {
     }
 
     /// Lowers a definition, and remembers what it yields for its callers.
-    pub(super) fn definition(&mut self, def: Def<&'s str>) -> Def<&'s str> {
+    pub(super) fn definition(&mut self, def: Def<&'s str>, prelude: bool) -> Def<&'s str> {
         self.exactness.learn(def.name, &def.args, &def.body);
-        if let Some(body) = precompile::definition(&def, &self.exactness, &self.inlined) {
-            self.inlined
-                .insert((def.name.to_owned(), def.args.len()), Arc::new(body));
+        let meaning = Meaning::Definition {
+            compiled: precompile::definition(&def, &self.exactness, &self.names),
+            def: Rc::new(def.clone()),
+            prelude,
+        };
+        let known = with(&self.names, def.name, def.args.len(), meaning);
+        // In the body, the parameters are jq's.
+        for arg in def.args.iter().filter(|arg| !arg.starts_with('$')) {
+            self.names = with(&self.names, arg, 0, Meaning::Unknown);
         }
-        Def {
-            body: self.term(def.body),
-            ..def
-        }
+        let body = self.term(def.body);
+        self.names = known;
+        Def { body, ..def }
+    }
+
+    /// Lowers definitions and what they are for.
+    fn with_definitions(
+        &mut self,
+        defs: Vec<Def<&'s str>>,
+        inner: impl FnOnce(&mut Self) -> Term<&'s str>,
+    ) -> Term<&'s str> {
+        let names = self.names.clone();
+        let defs = defs
+            .into_iter()
+            .map(|def| self.definition(def, false))
+            .collect();
+        let inner = inner(self);
+        self.names = names;
+        Term::Def(defs, Box::new(inner))
     }
 
     fn boxed(&mut self, mut term: Box<Term<&'s str>>) -> Box<Term<&'s str>> {
@@ -63,14 +85,11 @@ impl<'s> Lowering<'s> {
         terms.into_iter().map(|term| self.term(term)).collect()
     }
 
-    /// Lowers the program's body: as a whole when it is exact, since no path can be wanted of it.
+    /// Lowers the program's body: as a whole where that can be, since no path can be wanted of it.
     pub(super) fn main(&mut self, term: Term<&'s str>) -> Term<&'s str> {
         match term {
-            Term::Def(defs, inner) => {
-                let defs = defs.into_iter().map(|def| self.definition(def)).collect();
-                Term::Def(defs, Box::new(self.main(*inner)))
-            }
-            term if self.exactness.term(&term) => self.root(term),
+            Term::Def(defs, inner) => self.with_definitions(defs, |lower| lower.main(*inner)),
+            term if self.has_room() => self.root(term, true),
             term => self.term(term),
         }
     }
@@ -79,7 +98,7 @@ impl<'s> Lowering<'s> {
     pub(super) fn term(&mut self, term: Term<&'s str>) -> Term<&'s str> {
         match term {
             Term::Obj(entries) if self.has_room() && constant_keys(&entries).is_some() => {
-                self.root(Term::Obj(entries))
+                self.root(Term::Obj(entries), false)
             }
             Term::Call(name, args) => self.call(name, args),
             other => self.parts(other),
@@ -117,10 +136,7 @@ impl<'s> Lowering<'s> {
                     .collect();
                 Term::IfThenElse(branches, otherwise.map(|otherwise| self.boxed(otherwise)))
             }
-            Term::Def(defs, inner) => {
-                let defs = defs.into_iter().map(|def| self.definition(def)).collect();
-                Term::Def(defs, self.boxed(inner))
-            }
+            Term::Def(defs, inner) => self.with_definitions(defs, |lower| lower.term(*inner)),
             Term::Path(head, path) => {
                 let head = self.boxed(head);
                 Term::Path(
@@ -193,7 +209,7 @@ impl<'s> Lowering<'s> {
         let native = natives::find(name, args.len()).is_some()
             && args.iter().all(|arg| self.exactness.term(arg));
         if native && self.has_room() {
-            return self.root(Term::Call(name, args));
+            return self.root(Term::Call(name, args), false);
         }
         Term::Call(name, self.all(args))
     }
@@ -229,11 +245,16 @@ impl<'s> Lowering<'s> {
         self.prepared.len() < QUICK_CAP
     }
 
-    /// Replaces an exact term by a call to its precompiled form, if there is one.
-    fn root(&mut self, term: Term<&'s str>) -> Term<&'s str> {
-        let Some((expression, closures)) = precompile::root(&term, &self.exactness, &self.inlined)
-        else {
-            return self.parts(term);
+    /// Replaces a term by a call to its precompiled form, if there is one; unless it may yield several, one that yields exactly
+    /// one value.
+    fn root(&mut self, term: Term<&'s str>, several: bool) -> Term<&'s str> {
+        let found = precompile::root(&term, &self.exactness, &self.names)
+            .filter(|(expression, _)| several || matches!(expression, Gen::One(_)));
+        let Some((expression, closures)) = found else {
+            return match several {
+                true => self.term(term),
+                false => self.parts(term),
+            };
         };
         let name: &str = self.arena.alloc(format!("!q{}", self.prepared.len()));
         self.prepared.push((

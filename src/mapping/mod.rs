@@ -8,18 +8,22 @@
 //! (a lint on the parse tree), read a clock, a file or the environment; money is exact (native functions, never jq's floats); the
 //! same input gives the same output. Connector authors are trusted not to be hostile, payloads are not.
 
+mod calls;
 mod compile;
 mod engine;
 mod error;
 mod evaluate;
 mod exact;
-mod iteration;
+mod generate;
 mod library;
 mod lint;
+mod literals;
 mod lower;
 mod misfit;
+mod names;
 mod natives;
 mod path;
+mod paths;
 mod precompile;
 mod prelude;
 mod program;
@@ -27,6 +31,7 @@ mod quick;
 #[cfg(test)]
 mod quick_tests;
 pub mod read;
+mod search;
 mod shape;
 #[cfg(test)]
 mod shape_tests;

@@ -1,118 +1,109 @@
-//! Recognising forms of the parse tree that are precompiled: constant paths, and iterations `path[] | select(…) | …`.
+//! Precompiling paths: `.a.b`, `.a[]?`, `.[$name]`, `.[2:]`.
 
-use super::exact::Exactness;
+use super::precompile::{Build, pipe};
+use super::quick::{Gen, Quick};
 use super::{Val, value, visit};
 use jaq_core::load::parse::{BinaryOp, Term};
-use jaq_core::path::{Opt, Part};
+use jaq_core::path::{Opt, Part, Path};
 
-/// `start.before[] | stages`
-pub(super) struct Iteration<'t, 's> {
-    pub start: &'t Term<&'s str>,
-    pub before: Box<[Val]>,
-    /// `[]?`
-    pub lenient: bool,
-    pub stages: Vec<Step<'t, 's>>,
-}
+type Step<'s> = (Part<Term<&'s str>>, Opt);
 
-/// A step behind the iteration.
-pub(super) enum Step<'t, 's> {
-    /// `select(condition)`
-    Keep(&'t Term<&'s str>),
-    /// `values`
-    Present,
-    /// The path behind `[]`.
-    Get(Box<[Val]>),
-    /// An exact term.
-    To(&'t Term<&'s str>),
-}
-
-/// The iteration that a term is, if all behind its one `[]` is selecting or exact.
-pub(super) fn iteration<'t, 's>(
-    exactness: &Exactness,
-    term: &'t Term<&'s str>,
-) -> Option<Iteration<'t, 's>> {
-    let (head, body) = match term {
-        Term::BinOp(head, BinaryOp::Pipe(None), body) => (&**head, Some(&**body)),
-        other => (other, None),
-    };
-    let Term::Path(start, path) = head else {
-        return None;
-    };
-    let at = path
-        .0
-        .iter()
-        .position(|(part, _)| matches!(part, Part::Range(None, None)))?;
-    let (before, rest) = path.0.split_at_checked(at)?;
-    let ((_, opt), behind) = rest.split_first()?;
-    let (before, behind) = (constant_path(before)?, constant_path(behind)?);
-    if !exactness.term(start) {
-        return None;
-    }
-    let mut stages = Vec::new();
-    if !behind.is_empty() {
-        stages.push(Step::Get(behind));
-    }
-    if let Some(body) = body {
-        stages.extend(self::stages(exactness, body)?);
-    }
-    Some(Iteration {
-        start,
-        before,
-        lenient: matches!(opt, Opt::Optional),
-        stages,
-    })
-}
-
-/// The steps of `a | select(b) | c` when each is a selection by an exact condition or exact itself.
-pub(super) fn stages<'t, 's>(
-    exactness: &Exactness,
-    body: &'t Term<&'s str>,
-) -> Option<Vec<Step<'t, 's>>> {
-    let mut terms = Vec::new();
-    split_pipes(body, &mut terms);
-    let step = |term: &'t Term<&'s str>| match term {
-        Term::Call("select", args) => match args.as_slice() {
-            [condition] if exactness.term(condition) => Some(Step::Keep(condition)),
-            _ => None,
-        },
-        Term::Call("values", args) if args.is_empty() => Some(Step::Present),
-        other => exactness.term(other).then_some(Step::To(other)),
-    };
-    terms.into_iter().map(step).collect()
-}
-
-fn split_pipes<'t, 's>(term: &'t Term<&'s str>, out: &mut Vec<&'t Term<&'s str>>) {
-    match term {
-        Term::BinOp(left, BinaryOp::Pipe(None), right) => {
-            split_pipes(left, out);
-            split_pipes(right, out);
+impl<'s> Build<'_, 's> {
+    pub(super) fn path(
+        &mut self,
+        head: &Term<&'s str>,
+        path: &Path<Term<&'s str>>,
+        term: &Term<&'s str>,
+    ) -> Gen {
+        let mut built = self.term(head);
+        let mut rest = path.0.as_slice();
+        while !rest.is_empty() {
+            let constant = rest.iter().take_while(|step| key(step).is_some()).count();
+            let keys = rest.iter().map_while(key).collect();
+            if constant > 0 {
+                built = get(built, keys);
+                rest = rest.get(constant..).unwrap_or_default();
+                continue;
+            }
+            let Some((step, behind)) = rest.split_first() else {
+                break;
+            };
+            built = match self.step(built, step) {
+                Some(built) => built,
+                None => return self.stays(term),
+            };
+            rest = behind;
         }
-        other => out.push(other),
+        built
+    }
+
+    /// A step that is no constant key. Indexes and bounds are evaluated on the path's input, so nothing may have fanned out before.
+    fn step(&mut self, built: Gen, (part, opt): &Step<'s>) -> Option<Gen> {
+        let lenient = matches!(opt, Opt::Optional);
+        match (part, built) {
+            (Part::Range(None, None), Gen::One(head)) => Some(Gen::Each(head, lenient)),
+            (Part::Range(None, None), several) => {
+                Some(pipe(several, Gen::Each(Quick::Input, lenient)))
+            }
+            (Part::Index(index), built) if lenient => {
+                let key = constant_key_of(index)?;
+                let tried = Gen::One(Quick::GetInput(Box::new([key])));
+                Some(pipe(built, Gen::Try(tried.into(), None)))
+            }
+            (Part::Index(index), Gen::One(head)) => {
+                let [index] = <[Quick; 1]>::try_from(self.ones([index])?.into_vec()).ok()?;
+                Some(Gen::One(Quick::At(head.into(), index.into())))
+            }
+            (Part::Range(from, to), Gen::One(head)) if !lenient => {
+                let bound = |build: &mut Self, bound: &Option<Term<&'s str>>| match bound {
+                    None => Some(None),
+                    Some(bound) => {
+                        let one = build.ones([bound])?.into_iter().next()?;
+                        Some(Some(Box::new(one)))
+                    }
+                };
+                let (from, to) = (bound(self, from)?, bound(self, to)?);
+                Some(Gen::One(Quick::Slice(head.into(), from, to)))
+            }
+            _ => None,
+        }
     }
 }
 
-/// The keys of a path of constant names and indexes, all of which must be there to be followed.
-pub(super) fn constant_path(parts: &[(Part<Term<&str>>, Opt)]) -> Option<Box<[Val]>> {
-    let key = |(part, opt): &(Part<Term<&str>>, Opt)| {
-        constant_key(part).filter(|_| matches!(opt, Opt::Essential))
-    };
+fn get(built: Gen, keys: Box<[Val]>) -> Gen {
+    match built {
+        Gen::One(Quick::Input) => Gen::One(Quick::GetInput(keys)),
+        Gen::One(head) => Gen::One(Quick::Get(head.into(), keys)),
+        several => pipe(several, Gen::One(Quick::GetInput(keys))),
+    }
+}
+
+/// The key of a step that is a constant name or index and must be there to be followed.
+fn key((part, opt): &Step<'_>) -> Option<Val> {
+    match (part, opt) {
+        (Part::Index(index), Opt::Essential) => constant_key_of(index),
+        _ => None,
+    }
+}
+
+/// The keys of a path that has no others.
+pub(super) fn constant_path(parts: &[Step<'_>]) -> Option<Box<[Val]>> {
     parts.iter().map(key).collect()
 }
 
-/// The key of a part that is a constant name or index.
-pub(super) fn constant_key(part: &Part<Term<&str>>) -> Option<Val> {
+/// The key that an index is, when it is a constant name or whole number.
+fn constant_key_of(index: &Term<&str>) -> Option<Val> {
     let whole = |digits: String| {
         Some(value::number(digits))
             .filter(|number| matches!(number, Val::Num(jaq_json::Num::Int(_))))
     };
-    match part {
-        Part::Index(Term::Num(digits)) => whole((*digits).to_owned()),
-        Part::Index(Term::Neg(inner)) => match &**inner {
+    match index {
+        Term::Num(digits) => whole((*digits).to_owned()),
+        Term::Neg(inner) => match &**inner {
             Term::Num(digits) => whole(format!("-{digits}")),
             _ => None,
         },
-        Part::Index(name) => visit::constant_text(name).map(value::string),
-        Part::Range(..) => None,
+        name => visit::constant_text(name).map(value::string),
     }
 }
 

@@ -1,175 +1,265 @@
-//! From parse tree to [`Quick`]: what each form of term becomes.
+//! From parse tree to [`Gen`] and [`Quick`]: what each form of term becomes. Calls are in [`super::calls`], paths in
+//! [`super::paths`], literals and patterns in [`super::literals`].
 //!
-//! Always holds: a term is precompiled only when it is exact (yields one value), or stands where exactly one value is wanted.
+//! Always holds: a term becomes a [`Quick`] only when it yields one value, or stands where exactly one value is wanted; a part that
+//! stays jq sees only what jq knows (its own variables and definitions), else the whole around it stays jq.
 
 use super::exact::{Exactness, constant_keys};
-use super::iteration::{Iteration, Step, constant_key, constant_path, iteration, split_commas};
-use super::quick::{Closure, Each, Global, Quick, Stage};
-use super::{Val, natives, value, visit};
-use jaq_core::load::lex::StrPart;
+use super::names::{Compiled, Meaning, Names, find, walk, with};
+use super::quick::{Closure, Gen, Global, Quick, Reduce};
+use super::{natives, value, visit};
 use jaq_core::load::parse::{BinaryOp, Def, Pattern, Term};
 use jaq_core::ops::Math;
-use jaq_core::path::{Part, Path};
-use jaq_json::Map;
-use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
-type Entry<'s> = (Term<&'s str>, Option<Term<&'s str>>);
+/// A member of an object literal: its key and, unless it is short for the input's member, its value.
+pub(super) type Entry<'s> = (Term<&'s str>, Option<Term<&'s str>>);
 
-/// Definitions that are precompiled as a whole, by name and number of arguments.
-pub(super) type Inlined = HashMap<(String, usize), Arc<Quick>>;
-
-/// Precompiles an exact term. The closures are the parts that stay jq, in the order of their positions. `None` when nothing of it
-/// can be precompiled.
+/// Precompiles a term. The closures are the parts that stay jq, in the order of their positions. `None` when nothing of it can be
+/// precompiled.
 pub(super) fn root<'s>(
     term: &Term<&'s str>,
     exactness: &Exactness,
-    inlined: &Inlined,
-) -> Option<(Quick, Vec<Term<&'s str>>)> {
-    let mut build = Build {
-        exactness,
-        inlined,
-        closures: Vec::new(),
-        field: String::new(),
-        locals: Vec::new(),
-        captured: false,
-    };
-    match build.quick(term) {
-        Quick::Arg(_) => None,
+    names: &Names<'s>,
+) -> Option<(Gen, Vec<Term<&'s str>>)> {
+    let mut build = Build::new(exactness, names);
+    match build.term(term) {
+        Gen::One(Quick::Arg(_)) | Gen::Arg(_) => None,
+        _ if build.captured => None,
         expression => Some((expression, build.closures)),
     }
 }
 
 /// Precompiles a definition whose parameters are all values, when nothing of it has to stay jq.
-pub(super) fn definition(
-    def: &Def<&str>,
+pub(super) fn definition<'s>(
+    def: &Def<&'s str>,
     exactness: &Exactness,
-    inlined: &Inlined,
-) -> Option<Quick> {
-    if !def.args.iter().all(|arg| arg.starts_with('$')) || !exactness.term(&def.body) {
+    names: &Names<'s>,
+) -> Option<Compiled> {
+    if !def.args.iter().all(|arg| arg.starts_with('$')) {
         return None;
     }
-    let locals = def.args.clone();
-    let mut build = Build {
-        exactness,
-        inlined,
-        closures: Vec::new(),
-        field: String::new(),
-        locals,
-        captured: false,
-    };
-    let body = build.quick(&def.body);
-    build.closures.is_empty().then_some(body)
+    let mut build = Build::new(exactness, names);
+    def.args.iter().for_each(|arg| build.variable_named(arg));
+    let body = build.term(&def.body);
+    if build.captured || !build.closures.is_empty() {
+        return None;
+    }
+    Some(match body {
+        Gen::One(one) => Compiled::One(Arc::new(one)),
+        many => Compiled::Many(Arc::new(many)),
+    })
 }
 
-struct Build<'b, 's> {
-    exactness: &'b Exactness,
-    inlined: &'b Inlined,
+pub(super) struct Build<'b, 's> {
+    pub(super) exactness: &'b Exactness,
     closures: Vec<Term<&'s str>>,
     /// The field being built, for error texts.
-    field: String,
-    /// The variables that the expression binds itself, innermost last.
-    locals: Vec<&'s str>,
-    /// A closure needs one of `locals`, which jq does not know.
-    captured: bool,
+    pub(super) field: String,
+    /// The names in force.
+    pub(super) names: Names<'s>,
+    /// The names that jq knows too.
+    base: Names<'s>,
+    /// How many variables are bound.
+    pub(super) depth: usize,
+    /// Definitions that are being put in place of their calls.
+    pub(super) expanding: usize,
+    /// A closure needs something that jq does not know.
+    pub(super) captured: bool,
 }
 
-impl<'s> Build<'_, 's> {
-    fn closure(&mut self, term: &Term<&'s str>) -> Closure {
-        self.captured |= visit::mentions(term, &self.locals);
-        self.closures.push(term.clone());
-        Closure {
-            position: self.closures.len() - 1,
-            field: self.field.as_str().into(),
+impl<'b, 's> Build<'b, 's> {
+    fn new(exactness: &'b Exactness, names: &Names<'s>) -> Self {
+        Self {
+            exactness,
+            closures: Vec::new(),
+            field: String::new(),
+            names: names.clone(),
+            base: names.clone(),
+            depth: 0,
+            expanding: 0,
+            captured: false,
         }
     }
 
-    fn arg(&mut self, term: &Term<&'s str>) -> Quick {
-        Quick::Arg(self.closure(term))
+    /// Binds a variable.
+    pub(super) fn variable_named(&mut self, name: &'s str) {
+        let position = self.depth;
+        self.depth += 1;
+        self.names = with(&self.names, name, 0, Meaning::Variable(position));
     }
 
-    fn boxed(&mut self, term: &Term<&'s str>) -> Box<Quick> {
-        Box::new(self.quick(term))
+    /// Leaves a term to jq.
+    pub(super) fn stays(&mut self, term: &Term<&'s str>) -> Gen {
+        let own = self.own_names();
+        let mut calls_own = false;
+        visit::calls(term, &mut |name| calls_own |= own.contains(&name));
+        self.captured |= self.expanding > 0 || calls_own || visit::mentions(term, &own);
+        self.closures.push(term.clone());
+        let closure = Closure {
+            position: self.closures.len() - 1,
+            field: self.field.as_str().into(),
+        };
+        match self.exactness.term(term) {
+            true => Gen::One(Quick::Arg(closure)),
+            false => Gen::Arg(closure),
+        }
     }
 
-    fn all(&mut self, terms: &[Term<&'s str>]) -> Box<[Quick]> {
-        terms.iter().map(|term| self.quick(term)).collect()
+    /// The names that jq does not know.
+    fn own_names(&self) -> Vec<&'s str> {
+        let base = self.base.as_ref().map(Rc::as_ptr);
+        walk(&self.names)
+            .take_while(|name| Some(Rc::as_ptr(name)) != base)
+            .map(|name| name.name)
+            .collect()
+    }
+
+    /// Builds something with names of its own; when a closure would need one of them, the whole term stays jq.
+    pub(super) fn within(
+        &mut self,
+        whole: &Term<&'s str>,
+        build: impl FnOnce(&mut Self) -> Gen,
+    ) -> Gen {
+        let (names, depth, expanding) = (self.names.clone(), self.depth, self.expanding);
+        let (closures, captured) = (self.closures.len(), std::mem::take(&mut self.captured));
+        let built = build(self);
+        (self.names, self.depth, self.expanding) = (names, depth, expanding);
+        if !std::mem::replace(&mut self.captured, captured) {
+            return built;
+        }
+        // What was built before this term keeps its closures.
+        self.closures.truncate(closures);
+        self.stays(whole)
     }
 
     /// Precompiles a term of which exactly one value is wanted.
-    fn quick(&mut self, term: &Term<&'s str>) -> Quick {
-        if !self.exactness.term(term) {
-            return match term {
-                Term::BinOp(first, BinaryOp::Alt, second) if self.exactness.term(second) => {
-                    self.alternative(first, second)
+    pub(super) fn quick(&mut self, term: &Term<&'s str>) -> Quick {
+        // The one place where a generator may yield nothing, or values that do not count.
+        if let Term::BinOp(first, BinaryOp::Alt, second) = term {
+            let (first, second) = (self.term(first), self.term(second));
+            return match (first, second) {
+                (Gen::One(first), Gen::One(second)) => Quick::Alt(first.into(), second.into()),
+                (first, Gen::One(second)) => {
+                    Quick::Or(first.into(), self.field.as_str().into(), second.into())
                 }
-                other => self.arg(other),
+                (first, second) => self.only(Gen::Alt(first.into(), second.into())),
             };
         }
+        let built = self.term(term);
+        self.only(built)
+    }
+
+    pub(super) fn only(&self, generator: Gen) -> Quick {
+        match generator {
+            Gen::One(one) => one,
+            Gen::Arg(closure) => Quick::Arg(closure),
+            several => Quick::Only(several.into(), self.field.as_str().into()),
+        }
+    }
+
+    /// Precompiles terms that must yield one value each; `None` when one does not.
+    pub(super) fn ones<'t>(
+        &mut self,
+        terms: impl IntoIterator<Item = &'t Term<&'s str>>,
+    ) -> Option<Box<[Quick]>>
+    where
+        's: 't,
+    {
+        let one = |term| match self.term(term) {
+            Gen::One(one) => Some(one),
+            _ => None,
+        };
+        terms.into_iter().map(one).collect()
+    }
+
+    /// Precompiles a term.
+    pub(super) fn term(&mut self, term: &Term<&'s str>) -> Gen {
         match term {
-            Term::Id => Quick::Input,
-            Term::Num(digits) => Quick::Const(value::number((*digits).to_owned())),
-            Term::Arr(None) => Quick::Const(value::array(Vec::new())),
-            Term::Arr(Some(inner)) => self.array(inner, term),
-            Term::Obj(entries) if constant_keys(entries).is_some() => self.object(entries),
+            Term::Id => Gen::One(Quick::Input),
+            Term::Num(digits) => Gen::One(Quick::Const(value::number((*digits).to_owned()))),
+            Term::Arr(None) => Gen::One(Quick::Const(value::array(Vec::new()))),
+            Term::Arr(Some(inner)) => Gen::One(self.array(inner)),
+            Term::Obj(entries) if constant_keys(entries).is_some() => {
+                Gen::One(self.object(entries))
+            }
+            Term::Obj(entries) => self.computed(entries, term),
             Term::Str(None, parts) => self.text(term, parts),
             Term::Var(name) => self.variable(name, term),
+            Term::Neg(inner) => match self.term(inner) {
+                Gen::One(inner) => Gen::One(Quick::Neg(inner.into())),
+                _ => self.stays(term),
+            },
             Term::BinOp(left, op, right) => self.binary(left, op, right, term),
             Term::IfThenElse(branches, otherwise) => {
-                let branches = branches
-                    .iter()
-                    .map(|(condition, then)| (self.quick(condition), self.quick(then)))
-                    .collect();
-                let otherwise = otherwise
-                    .as_ref()
-                    .map_or(Quick::Input, |otherwise| self.quick(otherwise));
-                Quick::If(branches, Box::new(otherwise))
+                self.branches(branches, otherwise.as_deref(), term)
             }
+            Term::TryCatch(inner, catch) => {
+                let inner = self.term(inner);
+                let catch = catch.as_ref().map(|catch| self.term(catch).into());
+                Gen::Try(inner.into(), catch)
+            }
+            Term::Fold("reduce", source, pattern, args) => self.reduce(source, pattern, args, term),
+            Term::Def(defs, inner) => self.within(term, |build| {
+                for def in defs {
+                    build.define(def);
+                }
+                build.term(inner)
+            }),
             Term::Call(name, args) => self.call(name, args, term),
             Term::Path(head, path) => self.path(head, path, term),
-            other => self.arg(other),
+            other => self.stays(other),
         }
     }
 
-    fn variable(&mut self, name: &str, term: &Term<&'s str>) -> Quick {
-        if let Some(depth) = self.locals.iter().rev().position(|local| *local == name) {
-            return Quick::Local(depth);
-        }
-        match name {
-            "$connection" => Quick::Global(Global::Connection),
-            "$headers" => Quick::Global(Global::Headers),
-            "$context" => Quick::Global(Global::Context),
-            _ => self.arg(term),
-        }
+    fn define(&mut self, def: &Def<&'s str>) {
+        let meaning = Meaning::Definition {
+            def: Rc::new(def.clone()),
+            prelude: false,
+            compiled: None,
+        };
+        self.names = with(&self.names, def.name, def.args.len(), meaning);
     }
 
-    fn call(&mut self, name: &str, args: &[Term<&'s str>], term: &Term<&'s str>) -> Quick {
-        match (name, args) {
-            ("null", []) => return Quick::Const(Val::Null),
-            ("true", []) => return Quick::Const(Val::Bool(true)),
-            ("false", []) => return Quick::Const(Val::Bool(false)),
-            ("map", [body]) => {
-                return match super::iteration::stages(self.exactness, body) {
-                    Some(stages) => {
-                        let stages = self.stages(&stages);
-                        Quick::Each(Box::new(Each {
-                            head: Quick::Input,
-                            lenient: false,
-                            stages,
-                        }))
-                    }
-                    None => self.arg(term),
-                };
+    fn variable(&mut self, name: &str, term: &Term<&'s str>) -> Gen {
+        match find(&self.names, name, 0).map(|known| &known.meaning) {
+            Some(Meaning::Variable(position)) => {
+                return Gen::One(Quick::Local(self.depth - 1 - position));
             }
-            _ => {}
+            Some(_) => return self.stays(term),
+            None => {}
         }
-        if let Some(native) = natives::find(name, args.len()) {
-            return Quick::Native(native, self.all(args));
+        Gen::One(Quick::Global(match name {
+            "$connection" => Global::Connection,
+            "$headers" => Global::Headers,
+            "$context" => Global::Context,
+            _ => return self.stays(term),
+        }))
+    }
+
+    fn branches(
+        &mut self,
+        branches: &[(Term<&'s str>, Term<&'s str>)],
+        otherwise: Option<&Term<&'s str>>,
+        term: &Term<&'s str>,
+    ) -> Gen {
+        let Some(conditions) = self.ones(branches.iter().map(|(condition, _)| condition)) else {
+            return self.stays(term);
+        };
+        let mut thens: Vec<Gen> = branches.iter().map(|(_, then)| self.term(then)).collect();
+        thens.push(otherwise.map_or(Gen::One(Quick::Input), |otherwise| self.term(otherwise)));
+        let exact = thens.iter().all(|then| matches!(then, Gen::One(_)));
+        let Some(otherwise) = thens.pop() else {
+            return self.stays(term);
+        };
+        let branches = conditions.into_iter().zip(thens);
+        if !exact {
+            return Gen::If(branches.collect(), otherwise.into());
         }
-        match self.inlined.get(&(name.to_owned(), args.len())).cloned() {
-            Some(body) => Quick::Call(body, self.all(args)),
-            None => self.arg(term),
-        }
+        let branches = branches.map(|(condition, then)| (condition, self.only(then)));
+        let branches = branches.collect();
+        Gen::One(Quick::If(branches, self.only(otherwise).into()))
     }
 
     fn binary(
@@ -178,195 +268,105 @@ impl<'s> Build<'_, 's> {
         op: &BinaryOp<&'s str>,
         right: &Term<&'s str>,
         term: &Term<&'s str>,
-    ) -> Quick {
+    ) -> Gen {
         match op {
-            BinaryOp::Pipe(None) => Quick::Pipe(self.boxed(left), self.boxed(right)),
-            BinaryOp::Pipe(Some(Pattern::Var(name))) => {
-                let bound = self.boxed(left);
-                self.bound(name, term, |build| Quick::Let(bound, build.boxed(right)))
+            BinaryOp::Pipe(None) => {
+                let first = self.term(left);
+                let second = self.term(right);
+                pipe(first, second)
             }
-            BinaryOp::Alt => Quick::Alt(self.boxed(left), self.boxed(right)),
-            BinaryOp::Cmp(op) => Quick::Cmp(self.boxed(left), *op, self.boxed(right)),
-            BinaryOp::And => Quick::Logic(self.boxed(left), false, self.boxed(right)),
-            BinaryOp::Or => Quick::Logic(self.boxed(left), true, self.boxed(right)),
-            BinaryOp::Math(Math::Mul) => match natives::find("!mul", 2) {
-                Some(native) => {
-                    Quick::Native(native, Box::new([self.quick(left), self.quick(right)]))
+            BinaryOp::Pipe(Some(pattern)) => self.within(term, |build| {
+                let bound = build.term(left);
+                let Some(pattern) = build.pattern(pattern) else {
+                    return build.stays(term);
+                };
+                match (bound, build.term(right)) {
+                    (Gen::One(bound), Gen::One(body)) => {
+                        Gen::One(Quick::Let(bound.into(), pattern, body.into()))
+                    }
+                    (bound, body) => Gen::Let(bound.into(), pattern, body.into()),
                 }
-                None => self.arg(term),
+            }),
+            BinaryOp::Comma => match (self.term(left), self.term(right)) {
+                (left, Gen::Comma(rest)) => Gen::Comma(std::iter::once(left).chain(rest).collect()),
+                (left, right) => Gen::Comma(Box::new([left, right])),
             },
-            BinaryOp::Math(op) => Quick::Math(self.boxed(left), *op, self.boxed(right)),
-            _ => self.arg(term),
-        }
-    }
-
-    /// Builds something in which `name` is bound; when a closure would need it, the whole term stays jq.
-    fn bound(
-        &mut self,
-        name: &'s str,
-        whole: &Term<&'s str>,
-        build: impl FnOnce(&mut Self) -> Quick,
-    ) -> Quick {
-        let (closures, captured) = (self.closures.len(), self.captured);
-        self.locals.push(name);
-        self.captured = false;
-        let built = build(self);
-        self.locals.pop();
-        if !std::mem::replace(&mut self.captured, captured) {
-            return built;
-        }
-        // What was built before this term keeps its closures.
-        self.closures.truncate(closures);
-        self.arg(whole)
-    }
-
-    fn object(&mut self, entries: &[Entry<'s>]) -> Quick {
-        let outer = std::mem::take(&mut self.field);
-        let mut template = Map::default();
-        let mut fields = Vec::new();
-        for (position, (name, (key, content))) in constant_keys(entries)
-            .unwrap_or_default()
-            .into_iter()
-            .zip(entries)
-            .enumerate()
-        {
-            self.field = if outer.is_empty() {
-                name.clone()
-            } else {
-                format!("{outer}.{name}")
-            };
-            let built = match (content, key) {
-                (Some(content), _) => self.quick(content),
-                (None, variable @ Term::Var(_)) => self.quick(variable),
-                (None, _) => Quick::GetInput(Box::new([value::text(&name)])),
-            };
-            let constant = match built {
-                Quick::Const(constant) => constant,
-                computed => {
-                    fields.push((position, computed));
-                    Val::Null
+            BinaryOp::Alt => match (self.term(left), self.term(right)) {
+                (Gen::One(left), Gen::One(right)) => {
+                    Gen::One(Quick::Alt(left.into(), right.into()))
                 }
-            };
-            template.insert(value::string(name), constant);
-        }
-        self.field = outer;
-        if fields.is_empty() {
-            Quick::Const(Val::obj(template))
-        } else {
-            Quick::Obj(template, fields.into())
-        }
-    }
-
-    fn text(&mut self, term: &Term<&'s str>, parts: &[StrPart<&'s str, Term<&'s str>>]) -> Quick {
-        if let Some(text) = visit::constant_text(term) {
-            return Quick::Const(value::string(text));
-        }
-        let part = |build: &mut Self, part: &StrPart<&'s str, Term<&'s str>>| match part {
-            StrPart::Str(text) => Quick::Const(value::text(text)),
-            StrPart::Char(character) => Quick::Const(value::string(character.to_string())),
-            StrPart::Term(inner) => build.quick(inner),
-        };
-        Quick::Concat(parts.iter().map(|piece| part(self, piece)).collect())
-    }
-
-    /// `[a, b]`, `[path[] | stage | …]`, `[path[] as $x | body]`; else it stays jq.
-    fn array(&mut self, inner: &Term<&'s str>, term: &Term<&'s str>) -> Quick {
-        let mut items = Vec::new();
-        split_commas(inner, &mut items);
-        if items.iter().all(|item| self.exactness.term(item)) {
-            return Quick::List(items.into_iter().map(|item| self.quick(item)).collect());
-        }
-        if let Some(iteration) = iteration(self.exactness, inner) {
-            return Quick::Each(Box::new(self.each(&iteration)));
-        }
-        if let Term::BinOp(head, BinaryOp::Pipe(Some(Pattern::Var(name))), body) = inner
-            && let Some(Iteration {
-                start,
-                before,
-                lenient: false,
-                stages,
-            }) = iteration(self.exactness, head)
-            && stages.is_empty()
-            && self.exactness.term(body)
-        {
-            let head = Box::new(self.get(start, before));
-            return self.bound(name, term, |build| Quick::EachAs(head, build.boxed(body)));
-        }
-        self.arg(term)
-    }
-
-    fn each(&mut self, iteration: &Iteration<'_, 's>) -> Each {
-        let head = self.get(iteration.start, iteration.before.clone());
-        Each {
-            head,
-            lenient: iteration.lenient,
-            stages: self.stages(&iteration.stages),
-        }
-    }
-
-    fn stages(&mut self, stages: &[Step<'_, 's>]) -> Box<[Stage]> {
-        let stage = |build: &mut Self, step: &Step<'_, 's>| match step {
-            Step::Keep(condition) => Stage::Keep(build.quick(condition)),
-            Step::Present => Stage::Keep(Quick::Cmp(
-                Box::new(Quick::Input),
-                jaq_core::ops::Cmp::Ne,
-                Box::new(Quick::Const(Val::Null)),
-            )),
-            Step::Get(keys) => Stage::To(Quick::GetInput(keys.clone())),
-            Step::To(expression) => Stage::To(build.quick(expression)),
-        };
-        stages.iter().map(|step| stage(self, step)).collect()
-    }
-
-    /// `first // second` where `first` may yield nothing.
-    fn alternative(&mut self, first: &Term<&'s str>, second: &Term<&'s str>) -> Quick {
-        let (only_first, source) = match first {
-            Term::Call("first", args) if args.len() == 1 => (true, args.first().unwrap_or(first)),
-            other => (false, other),
-        };
-        match iteration(self.exactness, source) {
-            Some(iteration) => {
-                let each = Box::new(self.each(&iteration));
-                Quick::Found {
-                    each,
-                    first: only_first,
-                    field: self.field.as_str().into(),
-                    otherwise: self.boxed(second),
+                (left, Gen::One(right)) if left.at_most_one() => {
+                    let field = self.field.as_str().into();
+                    Gen::One(Quick::Or(left.into(), field, right.into()))
                 }
-            }
-            None => {
-                let first = self.closure(first);
-                Quick::AltArg(first, self.boxed(second))
+                (left, right) => Gen::Alt(left.into(), right.into()),
+            },
+            op => {
+                let Some(both) = self.ones([left, right]) else {
+                    return self.stays(term);
+                };
+                self.operation(both, op, term)
             }
         }
     }
 
-    fn get(&mut self, start: &Term<&'s str>, keys: Box<[Val]>) -> Quick {
-        match self.quick(start) {
-            head if keys.is_empty() => head,
-            Quick::Input => Quick::GetInput(keys),
-            head => Quick::Get(Box::new(head), keys),
-        }
-    }
-
-    /// A path of names and indexes; computed ones are looked up one by one.
-    fn path(
+    fn operation(
         &mut self,
-        head: &Term<&'s str>,
-        path: &Path<Term<&'s str>>,
+        both: Box<[Quick]>,
+        op: &BinaryOp<&'s str>,
         term: &Term<&'s str>,
-    ) -> Quick {
-        if let Some(keys) = constant_path(&path.0) {
-            return self.get(head, keys);
+    ) -> Gen {
+        if let (BinaryOp::Math(Math::Mul), Some(native)) = (op, natives::find("!mul", 2)) {
+            return Gen::One(Quick::Native(native, both));
         }
-        let mut built = self.quick(head);
-        for (part, _) in &path.0 {
-            built = match (constant_key(part), part) {
-                (Some(key), _) => Quick::Get(Box::new(built), Box::new([key])),
-                (None, Part::Index(index)) => Quick::At(Box::new(built), self.boxed(index)),
-                (None, Part::Range(..)) => return self.arg(term),
-            };
-        }
-        built
+        let mut both = both.into_iter().map(Box::new);
+        let (Some(left), Some(right)) = (both.next(), both.next()) else {
+            return self.stays(term);
+        };
+        Gen::One(match op {
+            BinaryOp::Cmp(op) => Quick::Cmp(left, *op, right),
+            BinaryOp::And => Quick::Logic(left, false, right),
+            BinaryOp::Or => Quick::Logic(left, true, right),
+            BinaryOp::Math(op) => Quick::Math(left, *op, right),
+            _ => return self.stays(term),
+        })
+    }
+
+    fn reduce(
+        &mut self,
+        source: &Term<&'s str>,
+        pattern: &Pattern<&'s str>,
+        args: &[Term<&'s str>],
+        term: &Term<&'s str>,
+    ) -> Gen {
+        let [init, update] = args else {
+            return self.stays(term);
+        };
+        self.within(term, |build| {
+            let source = build.term(source);
+            let init = build.term(init);
+            let pattern = build.pattern(pattern);
+            match (init, pattern, build.term(update)) {
+                (Gen::One(init), Some(pattern), Gen::One(update)) => {
+                    Gen::One(Quick::Reduce(Box::new(Reduce {
+                        source,
+                        pattern,
+                        init,
+                        update,
+                    })))
+                }
+                _ => build.stays(term),
+            }
+        })
+    }
+}
+
+/// `a | b`
+pub(super) fn pipe(first: Gen, second: Gen) -> Gen {
+    match (first, second) {
+        (Gen::One(Quick::Input), second) => second,
+        (first, Gen::One(Quick::Input)) => first,
+        (Gen::One(first), Gen::One(second)) => Gen::One(Quick::Pipe(first.into(), second.into())),
+        (first, second) => Gen::Pipe(first.into(), second.into()),
     }
 }

@@ -10,6 +10,8 @@ mod html;
 mod jq;
 mod latin;
 mod money;
+mod objects;
+mod regex;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -36,13 +38,15 @@ pub(crate) struct Native {
 pub(crate) fn all() -> &'static [&'static Native] {
     static ALL: OnceLock<Vec<&'static Native>> = OnceLock::new();
     ALL.get_or_init(|| {
-        let groups: [&'static [Native]; 8] = [
+        let groups: [&'static [Native]; 10] = [
             basic::NATIVES,
             codes::NATIVES,
             country::NATIVES,
             html::NATIVES,
             jq::NATIVES,
             money::NATIVES,
+            objects::NATIVES,
+            regex::NATIVES,
             text::NATIVES,
             time::NATIVES,
         ];
