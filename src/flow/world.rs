@@ -18,7 +18,7 @@ use std::sync::{Arc, LazyLock};
 pub struct CarrierAccount {
     /// The account.
     pub connection: Arc<Connection>,
-    /// The provider's name, for people and channels (`Econt Express`).
+    /// The provider's name, for people and channels.
     pub carrier_name: String,
     /// `shipment.create` is there.
     pub buys_labels: bool,
