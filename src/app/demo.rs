@@ -5,6 +5,7 @@
 //! second start finds what the first one made; nothing of it runs without `--demo`.
 
 use super::{AppError, secrets};
+use crate::canonical::connection::ConnectionKind;
 use crate::connector::Registry;
 use crate::manifest::folder::Folder;
 use crate::operation::client::own_client;
@@ -16,6 +17,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 const MERCHANT: &str = "Demo merchant";
+/// The 3PL itself: carriers are its, and so are the rules that choose among them.
+const OPERATOR: &str = "mer_00000000000000000000000000000001";
 const ORDERS_PER_MINUTE: u32 = 30;
 
 /// What the demo needs to be set: private targets (loopback) and a token that it can show again.
@@ -86,7 +89,7 @@ pub async fn start(settings: &Settings, addr: SocketAddr) -> Result<Demo, AppErr
     let merchant_id = api.merchant().await?;
     let warehouse = start_warehouse(&api, addr, &token).await?;
     let registry = Registry::load(settings.connectors_dir.clone());
-    let mut providers = Vec::new();
+    let (mut providers, mut rules) = (Vec::new(), Vec::new());
     for connector in registry.catalogue().all() {
         let Some(source) = registry.source(connector.id()) else {
             continue;
@@ -97,17 +100,34 @@ pub async fn start(settings: &Settings, addr: SocketAddr) -> Result<Demo, AppErr
         let folder = Folder::load(source).map_err(|_| {
             AppError::Start(format!("the folder of {} cannot be read", connector.id()))
         })?;
+        let failed =
+            |error: simulator::SimError| AppError::Start(format!("{}: {error}", connector.id()));
+        let demo = simulator::demo(&folder).map_err(failed)?;
         let options = simulator::Options {
             seed: seed(),
             orders_per_minute: ORDERS_PER_MINUTE,
+            options: demo.options.clone(),
             ..Default::default()
         };
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let handle = simulator::serve(&folder, listen, options)
             .await
-            .map_err(|error| AppError::Start(format!("{}: {error}", connector.id())))?;
-        api.plug(&merchant_id, connector.id(), &handle).await?;
+            .map_err(failed)?;
+        let carrier = connector.manifest().kind == ConnectionKind::Carrier;
+        let owner = if carrier { OPERATOR } else { &merchant_id };
+        let id = api
+            .plug(owner, connector.id(), &handle, demo.contract.as_ref())
+            .await?;
+        for mut rule in demo.rules {
+            rule.insert("connection_id".to_owned(), id.clone().into());
+            rules.push(Value::Object(rule));
+        }
         providers.push((connector.manifest().name.clone(), handle));
+    }
+    if !rules.is_empty() {
+        let body = json!({"settings": {"carrier_rules": rules}});
+        api.call("PATCH", &format!("/v1/merchants/{OPERATOR}"), Some(body))
+            .await?;
     }
     Ok(Demo {
         providers,
@@ -234,32 +254,35 @@ impl Api {
         Ok(text(&made, "secret").to_owned())
     }
 
+    /// Plugs a simulated provider in; its connection's id.
     async fn plug(
         &self,
         merchant_id: &str,
         connector: &str,
         handle: &simulator::Handle,
-    ) -> Result<(), AppError> {
+        contract: Option<&Value>,
+    ) -> Result<String, AppError> {
         let name = format!("Demo {connector}");
-        let base_url = handle.url();
         let known = self.all("/v1/connections").await?;
         let known = known
             .iter()
             .find(|c| text(c, "name") == name)
             .map(|c| text(c, "id").to_owned());
         if let Some(id) = known {
-            let body =
-                json!({"settings": {"base_url": base_url}, "credentials": handle.credentials});
+            let body = json!({"settings": handle.settings, "credentials": handle.credentials});
             self.call("PATCH", &format!("/v1/connections/{id}"), Some(body))
                 .await?;
-            return Ok(());
+            return Ok(id);
         }
-        let body = json!({
+        let mut body = json!({
             "merchant_id": merchant_id, "connector": connector, "name": name, "state": "active",
-            "settings": {"base_url": base_url}, "credentials": handle.credentials,
+            "settings": handle.settings, "credentials": handle.credentials,
         });
-        self.call("POST", "/v1/connections", Some(body)).await?;
-        Ok(())
+        if let (Some(contract), Value::Object(body)) = (contract, &mut body) {
+            body.insert("contracts".to_owned(), json!({"default": contract}));
+        }
+        let made = self.call("POST", "/v1/connections", Some(body)).await?;
+        Ok(text(&made, "id").to_owned())
     }
 }
 

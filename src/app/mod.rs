@@ -66,9 +66,16 @@ impl App {
     /// # Errors
     /// When a setting does not fit, the store cannot be opened or the address is taken.
     pub async fn start(settings: &Settings) -> Result<Self, AppError> {
+        Self::start_at(settings, Arc::new(SystemClock)).await
+    }
+
+    /// As [`App::start`], by another clock: for runs in compressed time.
+    ///
+    /// # Errors
+    /// As [`App::start`].
+    pub async fn start_at(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
         secrets::make_data_dir(&settings.data_dir)?;
         let store = open_store(settings)?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         ensure_operator(&store, clock.now()).await?;
         let made_admin_token = ensure_admin(&store, settings, clock.now()).await?;
         let registry = Arc::new(Registry::load(settings.connectors_dir.clone()));
@@ -140,6 +147,11 @@ impl App {
             egress,
             store,
         })
+    }
+
+    /// The store, for whoever watches from inside.
+    pub const fn store(&self) -> &Arc<dyn Store> {
+        &self.store
     }
 
     /// Drains and closes, in order.

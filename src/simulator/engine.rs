@@ -3,7 +3,7 @@
 //! What always holds: a program that fails changes nothing; its error is the answer, for the author to read.
 
 use super::routes::{Route, Simulator};
-use super::{Options, SimError};
+use super::{Options, SimClock, SimError};
 use crate::mapping::{Library, Program, Scope, Val, from_serde, to_json};
 use jaq_json::Map;
 use serde_json::{Value, json};
@@ -128,6 +128,7 @@ struct Keeper {
     programs: HashMap<Place, Program>,
     state: Val,
     constants: Value,
+    clock: SimClock,
 }
 
 impl Keeper {
@@ -169,6 +170,7 @@ impl Keeper {
             programs,
             state: Val::Null,
             constants,
+            clock: options.clock.clone(),
         };
         keeper.state = keeper
             .input(&json!({}))
@@ -196,7 +198,7 @@ impl Keeper {
                     .map(|(key, value)| (key.clone(), value.clone())),
             );
             // Cut, not rounded: a shop's clock is never ahead of itself.
-            let now = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second())
+            let now = jiff::Timestamp::from_second(self.clock.0.now().as_second())
                 .map_err(|error| error.to_string())?;
             all.insert("now".to_owned(), Value::String(now.to_string()));
         }

@@ -18,6 +18,7 @@ pub mod routes;
 mod server;
 pub mod warehouse;
 
+use crate::clock::{Clock, SystemClock};
 use crate::manifest::folder::Folder;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -51,6 +52,24 @@ pub struct Options {
     pub orders_per_minute: u32,
     /// Worker threads of the HTTP server.
     pub workers: usize,
+    /// The provider's time.
+    pub clock: SimClock,
+}
+
+/// The clock of simulated parties: the system's, or one that a test moves.
+#[derive(Clone)]
+pub struct SimClock(pub Arc<dyn Clock>);
+
+impl Default for SimClock {
+    fn default() -> Self {
+        Self(Arc::new(SystemClock))
+    }
+}
+
+impl std::fmt::Debug for SimClock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("SimClock").field(&self.0.now()).finish()
+    }
 }
 
 impl Default for Options {
@@ -61,6 +80,7 @@ impl Default for Options {
             options: Map::new(),
             orders_per_minute: 0,
             workers: 1,
+            clock: SimClock::default(),
         }
     }
 }
@@ -72,6 +92,8 @@ pub struct Handle {
     pub addr: SocketAddr,
     /// The credentials that callers must use.
     pub credentials: BTreeMap<String, String>,
+    /// What a connection to it must have set.
+    pub settings: Map<String, Value>,
     server: actix_web::dev::ServerHandle,
     tasks: Vec<tokio::task::AbortHandle>,
     bell: emitter::Bell,
@@ -118,6 +140,7 @@ pub async fn serve(
     let mut tasks = vec![emitting];
     let (server, addr) = server::listen(Arc::clone(&shared), listen, options.workers)?;
     let handle = server.handle();
+    let settings = settings(&shared.data().file, addr);
     tasks.push(tokio::spawn(async move { drop(server.await) }).abort_handle());
     if options.orders_per_minute > 0 {
         tasks.push(server::generate(shared, options.orders_per_minute));
@@ -125,8 +148,26 @@ pub async fn serve(
     Ok(Handle {
         addr,
         credentials,
+        settings,
         server: handle,
         tasks,
         bell,
     })
+}
+
+fn settings(file: &routes::RoutesFile, addr: SocketAddr) -> Map<String, Value> {
+    let url = format!("http://{addr}");
+    let mut all = Map::from_iter([("base_url".to_owned(), Value::String(url.clone()))]);
+    for (name, text) in &file.settings {
+        all.insert(name.clone(), Value::String(text.replace("{url}", &url)));
+    }
+    all
+}
+
+/// How a demo plugs in what this folder simulates.
+///
+/// # Errors
+/// When the folder's data is broken.
+pub fn demo(folder: &Folder) -> Result<routes::Demo, SimError> {
+    Ok(routes::Simulator::load(folder)?.file.demo)
 }

@@ -8,6 +8,7 @@ use super::SimError;
 use crate::manifest::folder::Folder;
 use crate::manifest::model::Method;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// Where the data is, inside a connector's folder.
@@ -21,6 +22,13 @@ pub struct RoutesFile {
     /// Made-up credentials that callers must use.
     #[serde(default)]
     pub credentials: BTreeMap<String, String>,
+    /// What a connection to it must have set; `{url}` stands for the simulator's own address.
+    /// `base_url` is the address when it is left out.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
+    /// For carriers: how a demo plugs it in.
+    #[serde(default)]
+    pub demo: Demo,
     /// jq → the state at the start.
     pub start: String,
     /// jq → the response to a caller who is not proved.
@@ -41,6 +49,18 @@ pub struct RoutesFile {
     /// Calls for tests and demos, below `/_sim/`.
     #[serde(default)]
     pub control: Vec<Route>,
+}
+
+/// How a demo plugs a carrier in.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Demo {
+    /// The contract of all merchants: sender, payee of the cash.
+    pub contract: Option<Value>,
+    /// Carrier rules that lead to it, without `connection_id`.
+    pub rules: Vec<Map<String, Value>>,
+    /// What `.options` is in a demo, so that a parcel's life takes seconds.
+    pub options: Map<String, Value>,
 }
 
 /// A limit on calls: a bucket that refills steadily.

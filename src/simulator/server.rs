@@ -41,6 +41,10 @@ impl Shared {
         }
     }
 
+    pub(crate) const fn data(&self) -> &Simulator {
+        &self.data
+    }
+
     fn count(&self, what: String) {
         *self
             .counters
