@@ -55,10 +55,6 @@ pub struct Applied {
     pub last_sequence: u64,
 }
 
-fn unbuilt() -> StoreError {
-    StoreError::Unavailable("not built yet".to_owned())
-}
-
 /// The store.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -144,7 +140,9 @@ pub trait Store: Send + Sync + 'static {
     /// means: read and decide again. A delivery needs at least one record or `unchanged` entry. A
     /// record's `problem_id` may name a problem of the same set: when the same one is open already,
     /// the record gets that one's id. Objects are stored by `version`; the bytes of a version that
-    /// is written again replace the old ones.
+    /// is written again replace the old ones. Tracking events and documents are only added: one
+    /// whose id is there already stays as it is. A tracking number that another parcel has at the
+    /// same account is a `Conflict`; `track` for a parcel that is not there is `NotFound`.
     async fn apply(
         &self,
         changes: Vec<ChangeSet>,
@@ -229,11 +227,9 @@ pub trait Store: Send + Sync + 'static {
     /// Replaces a merchant's name, time zone and settings.
     async fn update_merchant(
         &self,
-        _merchant: &Merchant,
-        _audit: AuditEntry,
-    ) -> Result<(), StoreError> {
-        Err(unbuilt())
-    }
+        merchant: &Merchant,
+        audit: AuditEntry,
+    ) -> Result<(), StoreError>;
     /// One merchant.
     async fn merchant(&self, scope: Scope, id: MerchantId) -> Result<Option<Merchant>, StoreError>;
     /// Stores a connection and its sealed credentials, with the jobs that follow.
@@ -397,107 +393,84 @@ pub trait Store: Send + Sync + 'static {
     /// The order of a shipment.
     async fn order_of_shipment(
         &self,
-        _scope: Scope,
-        _id: ShipmentId,
-    ) -> Result<Option<OrderState>, StoreError> {
-        Err(unbuilt())
-    }
+        scope: Scope,
+        id: ShipmentId,
+    ) -> Result<Option<OrderState>, StoreError>;
     /// The orders whose parcels have these numbers at these carrier accounts, in the order asked.
     async fn orders_by_tracking(
         &self,
-        _keys: &[(ConnectionId, String)],
-    ) -> Result<Vec<Option<OrderState>>, StoreError> {
-        Err(unbuilt())
-    }
+        keys: &[(ConnectionId, String)],
+    ) -> Result<Vec<Option<OrderState>>, StoreError>;
     /// Shipments, newest first, as the API shows them.
     async fn shipments(
         &self,
-        _scope: Scope,
-        _filter: ShipmentFilter,
-        _page: PageRequest,
-    ) -> Result<Page<Bytes>, StoreError> {
-        Err(unbuilt())
-    }
+        scope: Scope,
+        filter: ShipmentFilter,
+        page: PageRequest,
+    ) -> Result<Page<Bytes>, StoreError>;
     /// A document with its bytes.
     async fn document(
         &self,
-        _scope: Scope,
-        _id: DocumentId,
-    ) -> Result<Option<StoredDocument>, StoreError> {
-        Err(unbuilt())
-    }
-    /// Parcels of a carrier account whose tracking is due, longest due first.
+        scope: Scope,
+        id: DocumentId,
+    ) -> Result<Option<StoredDocument>, StoreError>;
+    /// Parcels of a carrier account that have a number and whose tracking is due, longest due first.
     async fn due_parcels(
         &self,
-        _connection_id: ConnectionId,
-        _now: Timestamp,
-        _limit: usize,
-    ) -> Result<Vec<DueParcel>, StoreError> {
-        Err(unbuilt())
-    }
-    /// When the next parcel of any account is due, if any is.
-    async fn next_parcel_at(&self) -> Result<Option<Timestamp>, StoreError> {
-        Err(unbuilt())
-    }
-    /// They were asked for: when each is next (`None`: not any more).
+        connection_id: ConnectionId,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<DueParcel>, StoreError>;
+    /// When the next parcel of an account that may be asked (active or observing) is due, if any is.
+    async fn next_parcel_at(&self) -> Result<Option<Timestamp>, StoreError>;
+    /// They were asked for: when each is next (`None`: not any more). Those that are gone are passed
+    /// over.
     async fn parcels_asked(
         &self,
-        _next: Vec<(ParcelId, Option<Timestamp>)>,
-    ) -> Result<(), StoreError> {
-        Err(unbuilt())
-    }
+        next: Vec<(ParcelId, Option<Timestamp>)>,
+    ) -> Result<(), StoreError>;
     /// COD items, newest first, as the API shows them.
     async fn cod_items(
         &self,
-        _scope: Scope,
-        _filter: CodFilter,
-        _page: PageRequest,
-    ) -> Result<Page<Bytes>, StoreError> {
-        Err(unbuilt())
-    }
+        scope: Scope,
+        filter: CodFilter,
+        page: PageRequest,
+    ) -> Result<Page<Bytes>, StoreError>;
     /// The COD ledger in sums.
     async fn cod_statement(
         &self,
-        _scope: Scope,
-        _filter: CodFilter,
-    ) -> Result<Vec<CodSum>, StoreError> {
-        Err(unbuilt())
-    }
+        scope: Scope,
+        filter: CodFilter,
+    ) -> Result<Vec<CodSum>, StoreError>;
 
     // ── pickup points ─────────────────────────────────────────────────────────────────────────
     /// Stores points of a reading of an account's directory (`reading` rises from one to the next).
+    /// A point is one by network and id: of two accounts with one network the newest reading wins.
+    /// What is as it was stored costs next to nothing. Not one commit: a reading that broke off is
+    /// simply read anew, under another number.
     async fn put_points(
         &self,
-        _connection_id: ConnectionId,
-        _reading: u64,
-        _points: Vec<PickupPoint>,
-    ) -> Result<(), StoreError> {
-        Err(unbuilt())
-    }
-    /// The reading is complete: points of the account that it did not have are gone.
+        connection_id: ConnectionId,
+        reading: u64,
+        points: Vec<PickupPoint>,
+    ) -> Result<(), StoreError>;
+    /// The reading is complete: points that this account's directory had last, and this reading did
+    /// not, are gone. An empty reading (`seen` is 0) marks nothing: it is no news but a failure.
     async fn finish_points(
         &self,
-        _connection_id: ConnectionId,
-        _reading: u64,
-        _at: Timestamp,
-    ) -> Result<DirectoryChange, StoreError> {
-        Err(unbuilt())
-    }
-    /// Searches points that are there.
-    async fn points(&self, _filter: PointFilter) -> Result<Vec<FoundPoint>, StoreError> {
-        Err(unbuilt())
-    }
+        connection_id: ConnectionId,
+        reading: u64,
+        at: Timestamp,
+    ) -> Result<DirectoryChange, StoreError>;
+    /// Searches points that are there; nothing in the text is syntax.
+    async fn points(&self, filter: PointFilter) -> Result<Vec<FoundPoint>, StoreError>;
     /// Points by network and id, gone ones too, in the order asked.
     async fn points_by_id(
         &self,
-        _keys: &[(String, String)],
-    ) -> Result<Vec<Option<StoredPoint>>, StoreError> {
-        Err(unbuilt())
-    }
+        keys: &[(String, String)],
+    ) -> Result<Vec<Option<StoredPoint>>, StoreError>;
     /// The directories that were loaded.
-    async fn directories(&self) -> Result<Vec<Directory>, StoreError> {
-        Err(unbuilt())
-    }
+    async fn directories(&self) -> Result<Vec<Directory>, StoreError>;
 
     // ── running it ────────────────────────────────────────────────────────────────────────────
     /// Free space, queue length, schema version: for readiness and `doctor`.

@@ -148,7 +148,7 @@ pub struct EventPage {
 pub struct TimelineEntry {
     /// When.
     pub at: Timestamp,
-    /// `received`, `event`, `job`, `attempt`, `audit`, `problem`, `delivery`.
+    /// `received`, `event`, `tracking`, `cod`, `job`, `attempt`, `audit`, `problem`, `delivery`.
     pub kind: String,
     /// In words: `order.released`, `applied by webhook order.updated`, …
     pub text: String,
@@ -331,7 +331,7 @@ pub struct DueParcel {
     pub status: TrackingStatus,
     /// When it got that status, by the carrier's clock; when the label was bought, before any scan.
     pub since: Timestamp,
-    /// For one that has ended: when the tail of asking ends.
+    /// When it was to be asked for.
     pub track_at: Timestamp,
 }
 

@@ -217,3 +217,38 @@ pub async fn housekeeping_forgets_in_time(store: Arc<dyn Store>) {
     store.housekeeping(at(49 * 3600)).await.unwrap();
     assert_eq!(claim(0).await, IdempotencyClaim::Fresh);
 }
+
+pub async fn a_merchant_is_changed(store: Arc<dyn Store>) {
+    let bench = Bench::new(&store).await;
+    let read = async || {
+        let found = store.merchant(Scope::All, bench.merchant).await;
+        found.unwrap().unwrap()
+    };
+    let mut merchant = read().await;
+    let created = merchant.created_at;
+    merchant.name = "Another name".to_owned();
+    merchant.timezone = "Europe/Riga".to_owned();
+    merchant
+        .settings
+        .insert("fulfillment_push".to_owned(), json!("label"));
+    merchant.created_at = at(99);
+    let entry = audit(merchant.id);
+    store
+        .update_merchant(&merchant, entry.clone())
+        .await
+        .unwrap();
+    merchant.created_at = created;
+    assert_eq!(read().await, merchant);
+    let listed = store.merchants(Scope::All, page(50)).await.unwrap().data;
+    assert!(listed.contains(&merchant));
+    let subject = merchant.id.to_string();
+    let noted = store.audit(Some(&subject), page(9)).await.unwrap().data;
+    assert!(noted.iter().any(|row| row.id == entry.id));
+    // Not without its audit entry, and not what is not there.
+    merchant.name = "Third name".to_owned();
+    assert!(store.update_merchant(&merchant, entry).await.is_err());
+    assert_eq!(read().await.name, "Another name");
+    merchant.id = crate::canonical::MerchantId::new();
+    let refused = store.update_merchant(&merchant, audit("m")).await;
+    assert!(matches!(refused, Err(StoreError::NotFound(_))));
+}

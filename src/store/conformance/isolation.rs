@@ -1,5 +1,6 @@
 //! A merchant's token sees its own rows, in every query that takes a scope.
 
+use super::shipping::*;
 use super::support::*;
 use crate::canonical::event::EventType;
 use crate::canonical::inbox::Disposition;
@@ -16,12 +17,17 @@ pub async fn a_merchant_sees_its_own_rows_only(store: Arc<dyn Store>) {
     theirs.appended("pending").await;
     let mut state = theirs.order("1");
     let part = theirs.part(&state, None);
+    let shipment = theirs.bought(&state, part.id, "box", Some("N1"));
+    state.cod = vec![theirs.cod(&shipment, money("1.00", "EUR"))];
+    let label = theirs.label(&shipment, b"label");
+    state.shipments = vec![shipment.clone()];
     state.fulfillment_orders = vec![part.clone()];
     let problem = theirs.problem("code", "subject");
     let record = theirs.record(&delivery, 0, Disposition::Applied);
     let event = theirs.event(&state, EventType::OrderReceived);
     let mut set = theirs.decided(&delivery, vec![record.clone()]);
     set.states = vec![state.clone()];
+    set.documents = vec![label.clone()];
     set.events = vec![event.clone()];
     set.problems = vec![problem.clone()];
     theirs.apply(set).await.unwrap();
@@ -91,6 +97,33 @@ pub async fn a_merchant_sees_its_own_rows_only(store: Arc<dyn Store>) {
                 .await
                 .unwrap()
                 .is_some(),
+            store
+                .order_of_shipment(scope, shipment.id)
+                .await
+                .unwrap()
+                .is_some(),
+            store
+                .document(scope, label.about.id)
+                .await
+                .unwrap()
+                .is_some(),
+            !store
+                .shipments(scope, Default::default(), all())
+                .await
+                .unwrap()
+                .data
+                .is_empty(),
+            !store
+                .cod_items(scope, Default::default(), all())
+                .await
+                .unwrap()
+                .data
+                .is_empty(),
+            !store
+                .cod_statement(scope, Default::default())
+                .await
+                .unwrap()
+                .is_empty(),
             store.delivery_row(scope, row.id).await.unwrap().is_some(),
             !store.timeline(scope, id).await.unwrap().is_empty(),
             !store
@@ -136,7 +169,7 @@ pub async fn a_merchant_sees_its_own_rows_only(store: Arc<dyn Store>) {
                 .data
                 .is_empty(),
         ];
-        assert_eq!(found, [sees; 16], "{scope:?}");
+        assert_eq!(found, [sees; 21], "{scope:?}");
         let merchants = store.merchants(scope, all()).await.unwrap().data;
         assert_eq!(merchants.iter().any(|m| m.id == theirs.merchant), sees);
         let connections = store.connections(scope).await.unwrap();

@@ -10,6 +10,8 @@
 )]
 
 pub mod admin;
+pub mod cod;
+pub mod documents;
 pub mod duplicates;
 pub mod egress;
 pub mod events;
@@ -19,9 +21,13 @@ pub mod jobs;
 pub mod ledger;
 pub mod lists;
 pub mod once;
+pub mod parcels;
+pub mod points;
 pub mod problems;
+pub mod shipping;
 pub mod state;
 pub mod support;
+pub mod tracking;
 
 /// Runs every behaviour for a backend: `$open` is an async function that yields a fresh store and
 /// whatever must live as long.
@@ -69,6 +75,24 @@ macro_rules! suite {
             admin: an_idempotency_key_answers_again,
             once: an_answer_is_stored_with_what_it_tells_of,
             once: an_answer_of_what_was_refused_is_not_stored,
+            parcels: orders_are_found_by_shipment_and_number,
+            parcels: a_number_is_one_parcels_at_an_account,
+            parcels: parcels_follow_their_shipment,
+            parcels: parcels_come_due_and_are_asked_for,
+            parcels: shipments_are_listed_newest_first,
+            tracking: tracking_is_only_added_to,
+            tracking: cash_is_kept_by_version,
+            tracking: events_carry_tracking_and_cash,
+            tracking: a_timeline_tells_each_once,
+            cod: cod_items_are_listed_newest_first,
+            cod: a_statement_is_exact,
+            documents: a_document_is_kept_as_it_came,
+            points: a_reading_marks_what_is_gone,
+            points: the_newest_reading_of_a_network_wins,
+            points: a_changed_point_is_found_by_what_it_is_now,
+            points: points_are_found_by_words,
+            points: the_nearest_come_first,
+            admin: a_merchant_is_changed,
             admin: housekeeping_forgets_in_time,
             isolation: a_merchant_sees_its_own_rows_only,
         }

@@ -11,7 +11,7 @@ use super::codec::{
     limit_of, micros, to_json_text,
 };
 use super::migrate::{self, MIGRATIONS};
-use super::{commit, wire, writer};
+use super::{commit, parcels, wire, writer};
 use crate::canonical::connection::Merchant;
 use crate::canonical::{AuditId, MerchantId, Timestamp};
 use crate::flow::change::{AuditEntry, IdempotentAnswer};
@@ -47,6 +47,38 @@ impl SqliteStore {
         .await
     }
 
+    pub(super) async fn update_merchant(
+        &self,
+        merchant: &Merchant,
+        audit: AuditEntry,
+    ) -> Result<()> {
+        let new = merchant.clone();
+        self.write(1024, move |ctx| {
+            let stored: Option<String> = ctx
+                .conn
+                .prepare_cached("SELECT data FROM merchants WHERE id = ?")?
+                .query_row(params![new.id.as_bytes()], |row| row.get(0))
+                .optional()?;
+            let stored: Merchant = match stored {
+                Some(data) => from_json(data.as_bytes())?,
+                None => return Err(StoreError::NotFound(new.id.to_string())),
+            };
+            let merchant = Merchant {
+                created_at: stored.created_at,
+                ..new
+            };
+            ctx.conn
+                .prepare_cached("UPDATE merchants SET name = ?, data = ? WHERE id = ?")?
+                .execute(params![
+                    merchant.name,
+                    to_json_text(&merchant)?,
+                    merchant.id.as_bytes()
+                ])?;
+            put_audit(ctx.conn, &audit)
+        })
+        .await
+    }
+
     /// Deletes a merchant's data keys: nothing that was sealed for it opens ever again. Yields how
     /// many keys there were.
     ///
@@ -68,6 +100,7 @@ impl SqliteStore {
                 return Err(super::no_key(merchant));
             }
             let count = ids.len() as u64;
+            parcels::erase(ctx.conn, merchant)?;
             ctx.local.after.push(Box::new(move |shared| {
                 shared.vault.forget(merchant, &ids);
                 shared.snapshots().clear();

@@ -7,7 +7,8 @@ use super::cache::SnapshotKey;
 use super::codec::{Result, int, micros, word};
 use super::seal::{self, SealedObject, SealedSet, SealedState, WorkColumns};
 use super::writer::WriteCtx;
-use super::{SqliteStore, apply_inbox, connections, events, jobs_apply, problems};
+use super::{SqliteStore, apply_inbox, cod, connections, documents, events, jobs_apply};
+use super::{parcels, problems, shipments, tracking};
 use crate::canonical::MerchantId;
 use crate::flow::change::{AuditEntry, ChangeSet, OrderState};
 use crate::store::{Applied, StoreError};
@@ -82,14 +83,18 @@ fn as_conflict(error: StoreError) -> StoreError {
 
 fn size(set: &SealedSet) -> usize {
     let object = |o: &SealedObject| o.sealed.as_ref().map_or(0, Vec::len);
+    let documents = set.documents.iter().map(Vec::len).sum::<usize>();
     set.states
         .iter()
         .map(|s| {
             object(&s.order)
                 + s.fulfillment_orders.iter().map(object).sum::<usize>()
                 + s.shipments.iter().map(object).sum::<usize>()
+                + s.tracking.iter().map(object).sum::<usize>()
+                + s.cod.iter().map(object).sum::<usize>()
         })
         .sum::<usize>()
+        + documents
         + 1024
 }
 
@@ -100,6 +105,7 @@ pub(super) fn apply_set(ctx: &mut WriteCtx<'_>, sealed: SealedSet) -> Result<App
         states,
         jobs,
         checkpoint,
+        documents: papers,
         answer,
         dedupe,
     } = sealed;
@@ -110,6 +116,10 @@ pub(super) fn apply_set(ctx: &mut WriteCtx<'_>, sealed: SealedSet) -> Result<App
     for (state, sealed) in set.states.iter().zip(states) {
         write_state(ctx, state, sealed)?;
     }
+    for (document, sealed) in set.documents.iter().zip(papers) {
+        documents::write(ctx, document, &sealed)?;
+    }
+    parcels::track(ctx, &set.track)?;
     let opened = problems::open_all(ctx, own, &set.problems)?;
     if let Some(delivery) = &set.delivery {
         apply_inbox::decide(ctx, delivery, dedupe, &opened)?;
@@ -195,7 +205,14 @@ fn write_state(ctx: &mut WriteCtx<'_>, state: &OrderState, sealed: SealedState) 
     }
     for (shipment, object) in state.shipments.iter().zip(sealed.shipments) {
         if object.sealed.is_some() {
-            write_shipment(ctx.conn, shipment)?;
+            shipments::write(ctx.conn, shipment)?;
+            put_snapshot(ctx, object)?;
+        }
+    }
+    tracking::write(ctx, state.order.meta.id, &state.tracking, sealed.tracking)?;
+    for (item, object) in state.cod.iter().zip(sealed.cod) {
+        if object.sealed.is_some() {
+            cod::write(ctx.conn, item)?;
             put_snapshot(ctx, object)?;
         }
     }
@@ -286,32 +303,8 @@ fn write_part(
     Ok(())
 }
 
-fn write_shipment(
-    conn: &Connection,
-    shipment: &crate::canonical::shipment::Shipment,
-) -> Result<()> {
-    conn.prepare_cached(
-        "INSERT INTO shipments (id, order_id, merchant_id, fulfillment_order_id, shipment_ref,
-           connection_id, status, updated_at, version)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (id) DO UPDATE SET connection_id = excluded.connection_id,
-           status = excluded.status, updated_at = excluded.updated_at, version = excluded.version",
-    )?
-    .execute(params![
-        shipment.id.as_bytes(),
-        shipment.order_id.as_bytes(),
-        shipment.merchant_id.as_bytes(),
-        shipment.fulfillment_order_id.as_bytes(),
-        shipment.shipment_ref,
-        shipment.connection_id.as_ref().map(|id| *id.as_bytes()),
-        word(&shipment.status),
-        micros(shipment.updated_at),
-        int(shipment.version),
-    ])?;
-    Ok(())
-}
-
-fn put_snapshot(ctx: &mut WriteCtx<'_>, object: SealedObject) -> Result<()> {
+/// Stores a version of an object, unless it is there already.
+pub(super) fn put_snapshot(ctx: &mut WriteCtx<'_>, object: SealedObject) -> Result<()> {
     let Some(sealed) = object.sealed else {
         return Ok(());
     };

@@ -79,7 +79,9 @@ fn kind_name(kind: u8) -> &'static str {
     match kind {
         0 => "order",
         1 => "fulfillment_order",
-        _ => "shipment",
+        2 => "shipment",
+        3 => "tracking",
+        _ => "cod",
     }
 }
 
@@ -219,19 +221,32 @@ impl SqliteStore {
     }
 }
 
-/// Type and time of an order's events, for timelines.
-pub(super) fn of_order(
-    reader: &Reader<'_>,
-    order: OrderId,
-) -> Result<Vec<(EventId, u64, EventType, Timestamp)>> {
+/// An event of an order, for timelines.
+pub(super) struct Happened {
+    pub id: EventId,
+    pub sequence: u64,
+    pub kind: EventType,
+    pub at: Timestamp,
+    /// The objects in it.
+    pub about: Vec<SnapshotKey>,
+}
+
+/// An order's events, without opening anything.
+pub(super) fn of_order(reader: &Reader<'_>, order: OrderId) -> Result<Vec<Happened>> {
     let mut query = reader.conn.prepare_cached(
-        "SELECT id, sequence, type, at FROM events WHERE order_id = ? ORDER BY sequence",
+        "SELECT id, sequence, type, at, refs FROM events WHERE order_id = ? ORDER BY sequence",
     )?;
     let mut rows = query.query(params![order.as_bytes()])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let id = EventId::from_uuid(row.uuid(0)?);
-        found.push((id, row.number(1)?, row.word(2)?, row.time(3)?));
+        let refs = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?;
+        found.push(Happened {
+            id: EventId::from_uuid(row.uuid(0)?),
+            sequence: row.number(1)?,
+            kind: row.word(2)?,
+            at: row.time(3)?,
+            about: refs.chunks(25).filter_map(SnapshotKey::from_row).collect(),
+        });
     }
     Ok(found)
 }

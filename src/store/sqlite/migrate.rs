@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
+    include_str!("schema/0003.sql"),
 ];
 
 const HASH_KEY: &str = "hash_key";

@@ -10,9 +10,11 @@ mod apply;
 mod apply_inbox;
 mod cache;
 mod checkpoint;
+mod cod;
 mod codec;
 mod commit;
 mod connections;
+mod documents;
 mod duplicates;
 mod egress;
 mod events;
@@ -25,11 +27,17 @@ mod migrate;
 mod open_batches;
 mod orders;
 mod orders_lists;
+mod parcels;
+mod point_near;
+mod point_search;
+mod points;
 mod problems;
 mod reader;
 mod seal;
+mod shipments;
 mod store_impl;
 mod timeline;
+mod tracking;
 mod wire;
 mod writer;
 
@@ -107,6 +115,7 @@ impl SqliteStore {
         migrate::migrate(&mut conn, (options.now)())?;
         let vault = migrate::unlock(&mut conn, &options)?;
         let shared = Arc::new(Shared::new(vault, options));
+        parcels::read_old(&mut conn, &shared)?;
         let readers = Arc::new(Readers::open(&shared)?);
         let writer = WriterHandle::start(conn, Arc::clone(&shared), lock)?;
         Ok(Self {

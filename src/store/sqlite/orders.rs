@@ -1,12 +1,13 @@
 //! Orders: the aggregate, read whole.
 //!
-//! What always holds: an order comes with all its fulfillment orders and shipments, as of one
-//! state of the database, and with the lock that a write over it must name.
+//! What always holds: an order comes with all its fulfillment orders, shipments, tracking and cash,
+//! as of one state of the database, and with the lock that a write over it must name.
 
 use super::SqliteStore;
 use super::cache::SnapshotKey;
 use super::codec::{Columns, Result, corrupt, from_json, int, json_error};
 use super::reader::Reader;
+use super::tracking;
 use crate::canonical::event::SnapshotKind;
 use crate::canonical::{ConnectionId, FulfillmentOrderId, MerchantId, Order, OrderId};
 use crate::flow::change::OrderState;
@@ -89,9 +90,15 @@ pub(super) fn load(reader: &Reader<'_>, scope: Scope, id: OrderId) -> Result<Opt
         id.uuid(),
         super::codec::uint(version),
     )?;
+    let shipments = parts(
+        reader,
+        "SELECT id, version FROM shipments WHERE order_id = ? ORDER BY id",
+        SnapshotKind::Shipment,
+        id,
+    )?;
+    // Most orders on their way in have none: nothing more is read for them.
+    let shipped = !shipments.is_empty();
     Ok(Some(OrderState {
-        tracking: Vec::new(),
-        cod: Vec::new(),
         order: Order::from_json(&json).map_err(json_error)?,
         fulfillment_orders: parts(
             reader,
@@ -99,12 +106,20 @@ pub(super) fn load(reader: &Reader<'_>, scope: Scope, id: OrderId) -> Result<Opt
             SnapshotKind::FulfillmentOrder,
             id,
         )?,
-        shipments: parts(
-            reader,
-            "SELECT id, version FROM shipments WHERE order_id = ? ORDER BY id",
-            SnapshotKind::Shipment,
-            id,
-        )?,
+        shipments,
+        tracking: match shipped {
+            true => tracking::of_order(reader, id)?,
+            false => Vec::new(),
+        },
+        cod: match shipped {
+            true => parts(
+                reader,
+                "SELECT id, version FROM cod_items WHERE order_id = ? ORDER BY id",
+                SnapshotKind::Cod,
+                id,
+            )?,
+            false => Vec::new(),
+        },
         lock: super::codec::uint(lock),
     }))
 }

@@ -14,6 +14,7 @@ use crate::canonical::{JobId, MerchantId};
 use crate::flow::change::{ChangeSet, OrderState};
 use crate::store::vault::DataKey;
 use bytes::Bytes;
+use serde::Serialize;
 use std::collections::BTreeSet;
 
 /// A change set, ready to be written.
@@ -23,6 +24,8 @@ pub(super) struct SealedSet {
     /// Id and sealed input, one a job of the set.
     pub jobs: Vec<(JobId, Vec<u8>)>,
     pub checkpoint: Option<Vec<u8>>,
+    /// Sealed bytes, one a document of the set.
+    pub documents: Vec<Vec<u8>>,
     pub answer: Option<Vec<u8>>,
     /// The keyed hash of the dedupe key.
     pub dedupe: Option<[u8; 16]>,
@@ -34,6 +37,8 @@ pub(super) struct SealedState {
     pub order: SealedObject,
     pub fulfillment_orders: Vec<SealedObject>,
     pub shipments: Vec<SealedObject>,
+    pub tracking: Vec<SealedObject>,
+    pub cod: Vec<SealedObject>,
 }
 
 /// Keyed hashes that an order is found by.
@@ -113,6 +118,7 @@ pub(super) fn merchants_of(set: &ChangeSet) -> BTreeSet<MerchantId> {
     let mut merchants = BTreeSet::new();
     merchants.extend(set.states.iter().map(|s| s.order.meta.merchant_id));
     merchants.extend(set.jobs.iter().map(|j| j.merchant_id));
+    merchants.extend(set.documents.iter().map(|d| d.merchant_id));
     if set.job.is_some() || set.idempotency.is_some() {
         merchants.insert(set.merchant_id.unwrap_or(MerchantId::OPERATOR));
     }
@@ -154,6 +160,11 @@ pub(super) fn seal_set(shared: &Shared, set: ChangeSet) -> Result<SealedSet> {
         }
         None => None,
     };
+    let documents = set
+        .documents
+        .iter()
+        .map(|document| super::documents::seal(shared, document))
+        .collect::<Result<_>>()?;
     let dedupe = set.delivery.as_ref().and_then(|delivery| {
         let (topic, key, _) = delivery.dedupe.as_ref()?;
         Some(dedupe_hash(shared, delivery.connection_id, topic, key))
@@ -163,6 +174,7 @@ pub(super) fn seal_set(shared: &Shared, set: ChangeSet) -> Result<SealedSet> {
         states,
         jobs,
         checkpoint,
+        documents,
         answer,
         dedupe,
     })
@@ -171,44 +183,39 @@ pub(super) fn seal_set(shared: &Shared, set: ChangeSet) -> Result<SealedSet> {
 fn seal_state(shared: &Shared, state: &OrderState) -> Result<SealedState> {
     let order = &state.order;
     let key = shared.key(order.meta.merchant_id)?;
-    let object = |kind, id, version, json: std::result::Result<Vec<u8>, serde_json::Error>| {
-        let json = json.map_err(json_error)?;
-        Ok(seal_object(
-            shared,
-            &key,
-            SnapshotKey::new(kind, id, version),
-            json,
-        ))
-    };
+    let seal = |at, json| seal_object(shared, &key, at, json);
     Ok(SealedState {
         contact: ContactHashes::of(shared, &Contact::of(&order.facts)),
-        order: object(
-            SnapshotKind::Order,
-            order.meta.id.uuid(),
-            order.meta.version,
-            order.to_json(),
-        )?,
-        fulfillment_orders: state
-            .fulfillment_orders
-            .iter()
-            .map(|f| {
-                let json = serde_json::to_vec(f);
-                object(SnapshotKind::FulfillmentOrder, f.id.uuid(), f.version, json)
-            })
-            .collect::<Result<_>>()?,
-        shipments: state
-            .shipments
-            .iter()
-            .map(|s| {
-                object(
-                    SnapshotKind::Shipment,
-                    s.id.uuid(),
-                    s.version,
-                    serde_json::to_vec(s),
-                )
-            })
-            .collect::<Result<_>>()?,
+        order: seal(
+            SnapshotKey::new(
+                SnapshotKind::Order,
+                order.meta.id.uuid(),
+                order.meta.version,
+            ),
+            order.to_json().map_err(json_error)?,
+        ),
+        fulfillment_orders: each(&state.fulfillment_orders, &seal, |f| {
+            SnapshotKey::new(SnapshotKind::FulfillmentOrder, f.id.uuid(), f.version)
+        })?,
+        shipments: each(&state.shipments, &seal, |s| {
+            SnapshotKey::new(SnapshotKind::Shipment, s.id.uuid(), s.version)
+        })?,
+        tracking: each(&state.tracking, &seal, |t| super::tracking::key_of(t.id))?,
+        cod: each(&state.cod, &seal, |c| {
+            SnapshotKey::new(SnapshotKind::Cod, c.id.uuid(), c.version)
+        })?,
     })
+}
+
+fn each<T: Serialize>(
+    objects: &[T],
+    seal: &impl Fn(SnapshotKey, Vec<u8>) -> SealedObject,
+    key: impl Fn(&T) -> SnapshotKey,
+) -> Result<Vec<SealedObject>> {
+    objects
+        .iter()
+        .map(|object| Ok(seal(key(object), to_json(object)?)))
+        .collect()
 }
 
 fn seal_object(shared: &Shared, key: &DataKey, at: SnapshotKey, json: Vec<u8>) -> SealedObject {

@@ -1,16 +1,24 @@
 //! The raw material of an order's timeline.
 //!
-//! What always holds: ids, codes and words only, never personal data; oldest first.
+//! What always holds: ids, codes, amounts and words only, never personal data; oldest first; nothing
+//! is told twice.
 
 use super::SqliteStore;
-use super::codec::{Columns, Result, blob};
+use super::cache::SnapshotKey;
+use super::codec::{Columns, Result, blob, from_json, word};
+use super::events::{self, Happened};
 use super::reader::Reader;
-use super::{egress, events, inbox_lists, jobs, orders, problems};
+use super::{egress, inbox_lists, jobs, orders, problems, tracking};
+use crate::canonical::cod::CodItem;
+use crate::canonical::event::SnapshotKind;
+use crate::canonical::tracking::TrackingEvent;
 use crate::canonical::{JobId, OrderId};
+use crate::flow::change::OrderState;
 use crate::store::Scope;
 use crate::store::query::TimelineEntry;
 use rusqlite::params;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 fn entry(
     at: crate::canonical::Timestamp,
@@ -29,11 +37,13 @@ fn entry(
 impl SqliteStore {
     pub(super) async fn timeline(&self, scope: Scope, id: OrderId) -> Result<Vec<TimelineEntry>> {
         self.read(move |reader| {
-            if orders::load(reader, scope, id)?.is_none() {
+            let Some(state) = orders::load(reader, scope, id)? else {
                 return Ok(Vec::new());
-            }
+            };
             let mut all = records(reader, id)?;
-            all.extend(happened(reader, id)?);
+            let events = events::of_order(reader, id)?;
+            all.extend(on_its_way(reader, &state, &events)?);
+            all.extend(happened(reader, &state, events)?);
             all.extend(work(reader, id)?);
             all.extend(people(reader, id)?);
             all.sort_by_key(|entry| entry.at);
@@ -49,7 +59,7 @@ fn records(reader: &Reader<'_>, id: OrderId) -> Result<Vec<TimelineEntry>> {
     Ok(found
         .into_iter()
         .map(|record| {
-            let source = super::codec::word(&record.source);
+            let source = word(&record.source);
             entry(
                 record.received_at,
                 "received",
@@ -68,11 +78,23 @@ fn records(reader: &Reader<'_>, id: OrderId) -> Result<Vec<TimelineEntry>> {
         .collect())
 }
 
-fn happened(reader: &Reader<'_>, id: OrderId) -> Result<Vec<TimelineEntry>> {
+fn happened(
+    reader: &Reader<'_>,
+    state: &OrderState,
+    events: Vec<Happened>,
+) -> Result<Vec<TimelineEntry>> {
+    let id = state.order.meta.id;
     let mut all = Vec::new();
-    for (event, sequence, kind, at) in events::of_order(reader, id)? {
-        let detail = json!({ "event_id": event, "sequence": sequence });
-        all.push(entry(at, "event", kind.as_str(), detail));
+    for event in events {
+        let mut detail = json!({ "event_id": event.id, "sequence": event.sequence });
+        let about = |told: &&TrackingEvent| event.about.contains(&tracking::key_of(told.id));
+        if let (Some(told), Value::Object(detail)) =
+            (state.tracking.iter().find(about), &mut detail)
+        {
+            detail.insert("parcel_id".to_owned(), json!(told.parcel_id));
+            detail.insert("status".to_owned(), json!(told.status));
+        }
+        all.push(entry(event.at, "event", event.kind.as_str(), detail));
     }
     for problem in problems::of_subject(reader, &id.to_string())? {
         let detail = json!({
@@ -87,7 +109,7 @@ fn happened(reader: &Reader<'_>, id: OrderId) -> Result<Vec<TimelineEntry>> {
         ));
     }
     for delivery in egress::of_ordering_key(reader, &id.to_string())? {
-        let state = super::codec::word(&delivery.state);
+        let state = word(&delivery.state);
         let detail = json!({
             "delivery_id": delivery.id, "event_id": delivery.event_id,
             "subscription_id": delivery.subscription_id, "attempts": delivery.attempts,
@@ -96,6 +118,46 @@ fn happened(reader: &Reader<'_>, id: OrderId) -> Result<Vec<TimelineEntry>> {
         });
         let text = format!("delivery of event {} is {state}", delivery.event_id);
         all.push(entry(delivery.first_at, "delivery", text, detail));
+    }
+    Ok(all)
+}
+
+/// What carriers told and what became of the cash, as far as no event of the log tells it: news that
+/// moved nothing, cash that is expected or not due.
+fn on_its_way(
+    reader: &Reader<'_>,
+    state: &OrderState,
+    events: &[Happened],
+) -> Result<Vec<TimelineEntry>> {
+    let in_log: HashSet<SnapshotKey> = events.iter().flat_map(|e| e.about.clone()).collect();
+    let mut all = Vec::new();
+    for told in &state.tracking {
+        if !in_log.contains(&tracking::key_of(told.id)) {
+            let detail = json!({
+                "tracking_id": told.id, "parcel_id": told.parcel_id, "status": told.status,
+                "carrier_code": told.carrier_code, "occurred_at": told.occurred_at,
+            });
+            let text = format!("tracking: {}", word(&told.status));
+            all.push(entry(told.received_at, "tracking", text, detail));
+        }
+    }
+    for item in &state.cod {
+        for version in 1..=item.version {
+            let key = SnapshotKey::new(SnapshotKind::Cod, item.id.uuid(), version);
+            if in_log.contains(&key) {
+                continue;
+            }
+            let Some(json) = orders::snapshot(reader, key)? else {
+                continue;
+            };
+            let then: CodItem = from_json(&json)?;
+            let detail = json!({
+                "cod_id": then.id, "parcel_id": then.parcel_id, "status": then.status,
+                "due": then.due, "collected": then.collected,
+            });
+            let text = format!("cod: {}", word(&then.status));
+            all.push(entry(then.updated_at, "cod", text, detail));
+        }
     }
     Ok(all)
 }
@@ -147,7 +209,7 @@ fn people(reader: &Reader<'_>, id: OrderId) -> Result<Vec<TimelineEntry>> {
     let mut rows = query.query(params![id.to_string()])?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
-        let detail: Value = super::codec::from_json(row.text(3)?.as_bytes())?;
+        let detail: Value = from_json(row.text(3)?.as_bytes())?;
         let audit = crate::canonical::AuditId::from_uuid(row.uuid(4)?);
         let text = format!("{} by {}", row.text(2)?, row.text(1)?);
         let detail = json!({ "audit_id": audit, "detail": detail });

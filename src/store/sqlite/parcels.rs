@@ -1,0 +1,223 @@
+//! Parcels as rows: found by number, asked for when their time comes.
+//!
+//! What always holds: a number is one parcel's at a carrier account; rows follow the shipment that
+//! was written last, and only `track_at` is their own.
+
+use super::SqliteStore;
+use super::codec::{Columns, Result, int, micros, word};
+use super::orders::{load, snapshot};
+use super::reader::Reader;
+use super::writer::WriteCtx;
+use super::{Shared, cache::SnapshotKey, codec::from_json};
+use crate::canonical::event::SnapshotKind;
+use crate::canonical::shipment::{Parcel, Shipment};
+use crate::canonical::{ConnectionId, MerchantId, OrderId, ParcelId, Timestamp};
+use crate::flow::change::OrderState;
+use crate::store::query::DueParcel;
+use crate::store::{Scope, StoreError};
+use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
+
+/// In `meta` while shipments of a schema without parcels wait for [`read_old`].
+const UNREAD: &str = "parcels_unread";
+
+/// Writes the parcels of a shipment; those that it no longer has go.
+pub(super) fn write(conn: &Connection, shipment: &Shipment) -> Result<()> {
+    let known = conn
+        .prepare_cached("SELECT id FROM parcels WHERE shipment_id = ?")?
+        .query_map(params![shipment.id.as_bytes()], |row| {
+            row.get::<_, [u8; 16]>(0)
+        })?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    for id in known {
+        if !shipment.parcels.iter().any(|p| *p.id.as_bytes() == id) {
+            conn.prepare_cached("DELETE FROM parcels WHERE id = ?")?
+                .execute(params![id])?;
+        }
+    }
+    for parcel in &shipment.parcels {
+        put(conn, shipment, parcel)?;
+    }
+    Ok(())
+}
+
+fn put(conn: &Connection, shipment: &Shipment, parcel: &Parcel) -> Result<()> {
+    let since = parcel.tracking.since.or(shipment.purchased_at);
+    let written = conn
+        .prepare_cached(
+            "INSERT INTO parcels (id, shipment_id, order_id, merchant_id, connection_id,
+               tracking_number, status, since) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (id) DO UPDATE SET shipment_id = excluded.shipment_id,
+               connection_id = excluded.connection_id, tracking_number = excluded.tracking_number,
+               status = excluded.status, since = excluded.since",
+        )?
+        .execute(params![
+            parcel.id.as_bytes(),
+            shipment.id.as_bytes(),
+            shipment.order_id.as_bytes(),
+            shipment.merchant_id.as_bytes(),
+            shipment.connection_id.as_ref().map(|id| *id.as_bytes()),
+            parcel.tracking_number,
+            word(&parcel.tracking.status),
+            micros(since.unwrap_or(shipment.created_at)),
+        ])
+        .map_err(StoreError::from);
+    match written {
+        Err(StoreError::Exists(_)) => Err(taken(shipment, parcel)),
+        other => other.map(|_| ()),
+    }
+}
+
+fn taken(shipment: &Shipment, parcel: &Parcel) -> StoreError {
+    let account = shipment.connection_id.map(|id| id.to_string());
+    StoreError::Conflict(format!(
+        "the tracking number of {} is another parcel's at {}",
+        parcel.id,
+        account.unwrap_or_default()
+    ))
+}
+
+/// When parcels are asked for next; one that is not there is an error.
+pub(super) fn track(ctx: &mut WriteCtx<'_>, next: &[(ParcelId, Option<Timestamp>)]) -> Result<()> {
+    for (id, at) in next {
+        if set_track_at(ctx.conn, *id, *at)? == 0 {
+            return Err(StoreError::NotFound(id.to_string()));
+        }
+        ctx.local.bells.jobs |= at.is_some();
+    }
+    Ok(())
+}
+
+fn set_track_at(conn: &Connection, id: ParcelId, at: Option<Timestamp>) -> Result<usize> {
+    Ok(conn
+        .prepare_cached("UPDATE parcels SET track_at = ? WHERE id = ?")?
+        .execute(params![at.map(micros), id.as_bytes()])?)
+}
+
+/// An erased merchant's parcels are asked for no more, and not found by number.
+pub(super) fn erase(conn: &Connection, merchant: MerchantId) -> Result<()> {
+    conn.execute(
+        "UPDATE parcels SET track_at = NULL, tracking_number = NULL WHERE merchant_id = ?",
+        params![merchant.as_bytes()],
+    )?;
+    Ok(())
+}
+
+/// Reads the parcels of shipments that an older schema stored, once.
+pub(super) fn read_old(conn: &mut Connection, shared: &Shared) -> Result<()> {
+    let tx = conn.transaction()?;
+    let waits = tx
+        .prepare("SELECT 1 FROM meta WHERE name = ?")?
+        .exists([UNREAD])?;
+    if !waits {
+        return Ok(());
+    }
+    let reader = Reader { conn: &tx, shared };
+    let mut query = tx.prepare("SELECT id, version FROM shipments ORDER BY id")?;
+    let mut rows = query.query([])?;
+    while let Some(row) = rows.next()? {
+        let key = SnapshotKey::new(SnapshotKind::Shipment, row.uuid(0)?, row.number(1)?);
+        // Nothing is left of those whose merchant was erased.
+        if let Some(json) = snapshot(&reader, key)? {
+            write(&tx, &from_json(&json)?)?;
+        }
+    }
+    drop(rows);
+    drop(query);
+    tx.execute("DELETE FROM meta WHERE name = ?", [UNREAD])?;
+    tx.commit()?;
+    Ok(())
+}
+
+impl SqliteStore {
+    pub(super) async fn orders_by_tracking(
+        &self,
+        keys: &[(ConnectionId, String)],
+    ) -> Result<Vec<Option<OrderState>>> {
+        let keys = keys.to_vec();
+        self.read(move |reader| {
+            let mut query = reader.conn.prepare_cached(
+                "SELECT order_id FROM parcels WHERE tracking_number = ? AND connection_id = ?",
+            )?;
+            let mut found = Vec::with_capacity(keys.len());
+            for (connection, number) in keys {
+                let id: Option<[u8; 16]> = query
+                    .query_row(params![number, connection.as_bytes()], |row| row.get(0))
+                    .optional()?;
+                let order = id.map(|id| OrderId::from_uuid(Uuid::from_bytes(id)));
+                found.push(match order {
+                    Some(id) => load(reader, Scope::All, id)?,
+                    None => None,
+                });
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    pub(super) async fn due_parcels(
+        &self,
+        connection_id: ConnectionId,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<DueParcel>> {
+        self.read(move |reader| {
+            let mut query = reader.conn.prepare_cached(
+                "SELECT id, tracking_number, status, since, track_at FROM parcels
+                 WHERE connection_id = ? AND track_at <= ? AND tracking_number IS NOT NULL
+                 ORDER BY track_at, id LIMIT ?",
+            )?;
+            let mut rows = query.query(params![
+                connection_id.as_bytes(),
+                micros(now),
+                int(limit as u64)
+            ])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.push(DueParcel {
+                    parcel_id: ParcelId::from_uuid(row.uuid(0)?),
+                    tracking_number: row.text(1)?,
+                    status: row.word(2)?,
+                    since: row.time(3)?,
+                    track_at: row.time(4)?,
+                });
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    pub(super) async fn next_parcel_at(&self) -> Result<Option<Timestamp>> {
+        self.read(|reader| {
+            // One seek an account, however many parcels wait.
+            let next: Option<i64> = reader
+                .conn
+                .prepare_cached(
+                    "SELECT min((SELECT p.track_at FROM parcels p
+                       WHERE p.connection_id = c.id AND p.track_at IS NOT NULL
+                         AND p.tracking_number IS NOT NULL
+                       ORDER BY p.track_at LIMIT 1))
+                     FROM connections c WHERE c.state IN ('active', 'observing')",
+                )?
+                .query_row([], |row| row.get(0))?;
+            next.map(super::codec::timestamp).transpose()
+        })
+        .await
+    }
+
+    pub(super) async fn parcels_asked(
+        &self,
+        next: Vec<(ParcelId, Option<Timestamp>)>,
+    ) -> Result<()> {
+        if next.is_empty() {
+            return Ok(());
+        }
+        self.write(128 * next.len(), move |ctx| {
+            for (id, at) in &next {
+                set_track_at(ctx.conn, *id, *at)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,392 @@
+//! Searching pickup points by words, place and kind.
+//!
+//! What always holds: nothing that a caller types is syntax of the full-text index: each word goes
+//! in as a quoted text; a search ends when it has enough, so that a common word costs no more than
+//! a rare one; points that are gone are not listed and so never found.
+
+use super::SqliteStore;
+use super::codec::{Filter, Result, int, limit_of, word};
+use super::point_near::{self, Place};
+use super::points::{STORED, country_number, network_number, stored};
+use super::reader::Reader;
+use crate::canonical::Address;
+use crate::canonical::point::PickupPoint;
+use crate::store::query::{FoundPoint, PointFilter};
+use rusqlite::types::Value;
+use rusqlite::{params, params_from_iter};
+use std::collections::HashSet;
+
+/// More words than this in a search tell nothing new.
+const MOST_WORDS: usize = 8;
+/// Up to so many matches are measured one by one; more are looked for around the place.
+const FEW: usize = 2_000;
+
+/// Letters that the index does not fold by itself become what people type for them.
+fn fold(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    for c in text.chars().flat_map(char::to_lowercase) {
+        match c {
+            'ά' => folded.push('α'),
+            'έ' => folded.push('ε'),
+            'ή' => folded.push('η'),
+            'ί' | 'ϊ' | 'ΐ' => folded.push('ι'),
+            'ό' => folded.push('ο'),
+            'ύ' | 'ϋ' | 'ΰ' => folded.push('υ'),
+            'ώ' => folded.push('ω'),
+            'ς' => folded.push('σ'),
+            'ё' => folded.push('е'),
+            'ł' => folded.push('l'),
+            'ø' => folded.push('o'),
+            'đ' => folded.push('d'),
+            'ı' => folded.push('i'),
+            'ß' => folded.push_str("ss"),
+            'æ' => folded.push_str("ae"),
+            'œ' => folded.push_str("oe"),
+            // Zero would end a text inside the index.
+            c if c.is_control() => folded.push(' '),
+            c => folded.push(c),
+        }
+    }
+    folded
+}
+
+/// What a point is found by.
+pub(super) struct Words {
+    pub name: String,
+    pub city: String,
+    pub code: String,
+    pub street: String,
+    pub tags: String,
+}
+
+impl Words {
+    pub(super) fn of(point: &PickupPoint) -> Self {
+        let address = &point.address;
+        let Address {
+            line1,
+            line2,
+            street,
+            house_number,
+            postal_code,
+            city,
+            district,
+            region,
+            company,
+            ..
+        } = address;
+        let latin = |keys: &[&str]| -> Vec<Option<String>> {
+            let text = |key: &&str| address.latin.get(*key)?.as_str().map(str::to_owned);
+            keys.iter().map(text).collect()
+        };
+        let joined = |given: &[&Option<String>], keys: &[&str]| {
+            let mut parts: Vec<String> = Vec::new();
+            for part in given.iter().copied().cloned().chain(latin(keys)).flatten() {
+                let part = fold(&part);
+                if !parts.contains(&part) {
+                    parts.push(part);
+                }
+            }
+            parts.join(" ")
+        };
+        let id = Some(point.point_id.clone());
+        let wanted = Wanted {
+            network: Some(point.network.clone()),
+            country: address.country.clone(),
+            kind: Some(word(&point.kind)),
+            cod: point.cod_allowed != Some(false),
+        };
+        Self {
+            name: joined(&[&point.name, company], &["name", "company"]),
+            city: joined(&[city, district, region], &["city", "district", "region"]),
+            code: joined(&[&id, postal_code], &[]),
+            street: joined(
+                &[line1, line2, street, house_number],
+                &["line1", "line2", "street"],
+            ),
+            tags: wanted.tags().join(" "),
+        }
+    }
+}
+
+/// The filters besides words and place.
+struct Wanted {
+    network: Option<String>,
+    country: Option<String>,
+    kind: Option<&'static str>,
+    cod: bool,
+}
+
+impl Wanted {
+    /// As words of the column `tags`, which no text of a point or caller is in.
+    fn tags(&self) -> Vec<String> {
+        let mut tags = Vec::new();
+        if let Some(network) = &self.network {
+            tags.push(format!("zn{}", hex::encode(network)));
+        }
+        if let Some(country) = &self.country {
+            tags.push(format!("zc{}", hex::encode(country)));
+        }
+        if let Some(kind) = self.kind {
+            tags.push(format!("zk{}", kind.replace('_', "")));
+        }
+        if self.cod {
+            tags.push("zcod".to_owned());
+        }
+        tags
+    }
+}
+
+/// The words of a search, each quoted.
+fn quoted(text: &str) -> Vec<String> {
+    fold(text)
+        .split_whitespace()
+        .filter(|word| word.chars().any(char::is_alphanumeric))
+        .take(MOST_WORDS)
+        .map(|word| format!("\"{}\"", word.replace('"', "\"\"")))
+        .collect()
+}
+
+/// A query for the full-text index: all words in these columns, the last one as a beginning.
+fn expression(columns: &str, words: &[String], beginning: bool, wanted: &Wanted) -> String {
+    let star = if beginning { "*" } else { "" };
+    let mut expression = format!("{{{columns}}} : ({}{star})", words.join(" AND "));
+    let tags = wanted.tags();
+    if !tags.is_empty() {
+        expression.push_str(&format!(" AND tags : ({})", tags.join(" AND ")));
+    }
+    expression
+}
+
+const EVERYWHERE: &str = "name city code street";
+const BY_NAME: &str = "name city code";
+
+fn matches(reader: &Reader<'_>, expression: &str, limit: usize) -> Result<Vec<i64>> {
+    let mut query = reader
+        .conn
+        .prepare_cached("SELECT rowid FROM point_words WHERE point_words MATCH ? LIMIT ?")?;
+    let rows = query.query_map(params![expression, int(limit as u64)], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The point with exactly this id, if the filters let it through.
+fn by_id(reader: &Reader<'_>, id: &str, wanted: &Wanted) -> Result<Vec<i64>> {
+    let mut conditions = wanted.conditions();
+    conditions.raw("network IN (SELECT network FROM point_networks)");
+    conditions.and("point_id = ?", id.to_owned());
+    let sql = format!(
+        "SELECT row FROM points{} ORDER BY network",
+        conditions.sql()
+    );
+    let mut query = reader.conn.prepare_cached(&sql)?;
+    let rows = query.query_map(params_from_iter(conditions.args), |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Better matches first: the id itself, whole words of name, town and code, beginnings of those,
+/// then words of the street as well.
+fn by_words(
+    reader: &Reader<'_>,
+    q: &str,
+    words: &[String],
+    wanted: &Wanted,
+    limit: usize,
+) -> Result<Vec<i64>> {
+    let mut found = by_id(reader, q.trim(), wanted)?;
+    for (columns, beginning) in [(BY_NAME, false), (BY_NAME, true), (EVERYWHERE, true)] {
+        if found.len() >= limit {
+            break;
+        }
+        // What was found before may come again.
+        let expression = expression(columns, words, beginning, wanted);
+        for row in matches(reader, &expression, limit + found.len())? {
+            if !found.contains(&row) {
+                found.push(row);
+            }
+        }
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
+impl Wanted {
+    fn conditions(&self) -> Filter {
+        let mut conditions = Filter::default();
+        conditions.raw("gone_at IS NULL");
+        if let Some(network) = &self.network {
+            conditions.and("network = ?", network.clone());
+        }
+        if let Some(country) = &self.country {
+            conditions.and("country = ?", country.clone());
+        }
+        if let Some(kind) = self.kind {
+            conditions.and("kind = ?", kind.to_owned());
+        }
+        if self.cod {
+            conditions.raw("takes_cod = 1");
+        }
+        conditions
+    }
+}
+
+fn by_id_order(reader: &Reader<'_>, wanted: &Wanted, limit: usize) -> Result<Vec<i64>> {
+    let mut conditions = wanted.conditions();
+    conditions.args.push(Value::Integer(int(limit as u64)));
+    let sql = format!(
+        "SELECT row FROM points{} ORDER BY network, point_id LIMIT ?",
+        conditions.sql()
+    );
+    let mut query = reader.conn.prepare_cached(&sql)?;
+    let rows = query.query_map(params_from_iter(conditions.args), |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Rows within a box, with their places; at most `most`.
+fn within(
+    reader: &Reader<'_>,
+    wanted: &Wanted,
+    area: &point_near::Area,
+    most: usize,
+) -> Result<Vec<(i64, Place)>> {
+    let mut conditions = Filter::default();
+    conditions.and("b.lat1 >= ?", area.south);
+    conditions.and("b.lat0 <= ?", area.north);
+    conditions.and("b.lon1 >= ?", area.west);
+    conditions.and("b.lon0 <= ?", area.east);
+    if let Some(network) = &wanted.network {
+        let number = network_number(reader.conn, network)?.unwrap_or(-1);
+        conditions.and("b.network1 >= ?", number);
+        conditions.and("b.network0 <= ?", number);
+    }
+    if let Some(country) = &wanted.country {
+        let number = country_number(country).unwrap_or(-1);
+        conditions.and("b.country1 >= ?", number);
+        conditions.and("b.country0 <= ?", number);
+    }
+    if let Some(kind) = wanted.kind {
+        conditions.and("p.kind = ?", kind.to_owned());
+    }
+    if wanted.cod {
+        conditions.raw("p.takes_cod = 1");
+    }
+    conditions.args.push(Value::Integer(int(most as u64)));
+    // CROSS JOIN: the box first, whatever the planner thinks.
+    let sql = format!(
+        "SELECT p.row, p.lat, p.lon FROM point_places b CROSS JOIN points p ON p.row = b.row{} LIMIT ?",
+        conditions.sql()
+    );
+    let mut query = reader.conn.prepare_cached(&sql)?;
+    let rows = query.query_map(params_from_iter(conditions.args), |row| {
+        let (lat, lon) = (row.get(1)?, row.get(2)?);
+        Ok((row.get(0)?, Place { lat, lon }))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn place_of(reader: &Reader<'_>, row: i64) -> Result<Option<Place>> {
+    Ok(reader
+        .conn
+        .prepare_cached("SELECT lat, lon FROM points WHERE row = ?")?
+        .query_row(params![row], |row| {
+            let (lat, lon): (Option<f64>, Option<f64>) = (row.get(0)?, row.get(1)?);
+            Ok(lat.zip(lon).map(|(lat, lon)| Place { lat, lon }))
+        })?)
+}
+
+type Measured = Vec<(i64, f64)>;
+
+/// The nearest first; with words only those that have them.
+fn by_place(
+    reader: &Reader<'_>,
+    center: Place,
+    words: Option<&[String]>,
+    wanted: &Wanted,
+    limit: usize,
+) -> Result<Measured> {
+    let look = |area: &point_near::Area, most: usize| within(reader, wanted, area, most);
+    let Some(words) = words else {
+        return point_near::nearest(center, limit, look, |_| true);
+    };
+    let rows = matches(
+        reader,
+        &expression(EVERYWHERE, words, true, wanted),
+        i64::MAX as usize,
+    )?;
+    if rows.len() > FEW {
+        let rows: HashSet<i64> = rows.into_iter().collect();
+        return point_near::nearest(center, limit, look, |row| rows.contains(&row));
+    }
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        if let Some(place) = place_of(reader, row)? {
+            found.push((row, center.distance_m(place)));
+        }
+    }
+    found.sort_by(|a, b| a.1.total_cmp(&b.1));
+    found.truncate(limit);
+    Ok(found)
+}
+
+fn search(reader: &Reader<'_>, filter: PointFilter) -> Result<Vec<FoundPoint>> {
+    let limit = limit_of(filter.limit);
+    let wanted = Wanted {
+        network: filter.network,
+        country: filter.country.map(|country| country.to_ascii_uppercase()),
+        kind: filter.kind.as_ref().map(word),
+        cod: filter.cod,
+    };
+    let q = filter.q.filter(|q| !q.trim().is_empty());
+    let words = q.as_deref().map(quoted);
+    // Signs alone are on no point.
+    if words.as_ref().is_some_and(Vec::is_empty) {
+        return Ok(Vec::new());
+    }
+    let plain = |rows: Vec<i64>| rows.into_iter().map(|row| (row, None)).collect();
+    let rows: Vec<(i64, Option<f64>)> = match (filter.near, &words, q.as_deref()) {
+        (Some((lat, lon)), words, _) => {
+            let center = Place { lat, lon };
+            let found = by_place(reader, center, words.as_deref(), &wanted, limit)?;
+            found
+                .into_iter()
+                .map(|(row, far)| (row, Some(far)))
+                .collect()
+        }
+        (None, Some(words), Some(q)) => plain(by_words(reader, q, words, &wanted, limit)?),
+        _ => plain(by_id_order(reader, &wanted, limit)?),
+    };
+    let sql = format!("SELECT {STORED} FROM points p WHERE p.row = ?");
+    let mut query = reader.conn.prepare_cached(&sql)?;
+    let mut found = Vec::with_capacity(rows.len());
+    for (row, far) in rows {
+        let mut rows = query.query(params![row])?;
+        if let Some(row) = rows.next()? {
+            found.push(FoundPoint {
+                point: stored(row)?,
+                distance_m: far.map(|metres| metres.round() as u64),
+            });
+        }
+    }
+    Ok(found)
+}
+
+impl SqliteStore {
+    pub(super) async fn points(&self, filter: PointFilter) -> Result<Vec<FoundPoint>> {
+        self.read(move |reader| search(reader, filter)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_people_type_is_never_syntax() {
+        assert_eq!(
+            quoted("Rīga \"OR\" NEAR(a)"),
+            ["\"rīga\"", "\"\"\"or\"\"\"", "\"near(a)\""]
+        );
+        assert_eq!(quoted(" -- ** \u{0} "), Vec::<String>::new());
+        assert_eq!(quoted("Καλαμάτα"), ["\"καλαματα\""]);
+        assert_eq!(quoted("a b c d e f g h i j").len(), MOST_WORDS);
+    }
+}
