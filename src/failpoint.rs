@@ -16,6 +16,7 @@ pub const ALL: &[&str] = &[
     "poll.after_page",
     "job.after_attempt",
     "job.before_report",
+    "job.after_report",
     "job.before_result",
 ];
 

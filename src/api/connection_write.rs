@@ -40,7 +40,7 @@ pub fn job(
         kind: kind.to_owned(),
         connection_id: connection.id,
         order_id: None,
-        lane: operation.lane,
+        lane: operation.lane(kind),
         key: format!("{kind}/{}", connection.id),
         ordering_key: connection.id.to_string(),
         run_at: now,

@@ -37,6 +37,7 @@ mod rules;
 mod ship;
 mod status;
 mod totals;
+mod wanted;
 
 #[cfg(test)]
 mod tests;
@@ -48,6 +49,7 @@ pub use error::FlowError;
 pub use facts::{CarrierFact, fact};
 pub use intake::intake;
 pub use rework::settle;
+pub use wanted::{Wanted, void_wanted, wanted};
 pub use world::World;
 
 use crate::canonical::connection::{Connection, Merchant};

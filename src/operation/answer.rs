@@ -15,7 +15,6 @@ use crate::manifest::model::{Pagination, Step};
 use crate::mapping::{self, MapError, Scope};
 use bytes::Bytes;
 use jaq_json::Val;
-use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 /// What an answer leads to.
@@ -56,7 +55,10 @@ impl Run<'_> {
             None => false,
         };
         let over = done || next != Next::More;
-        let mut after = self.checkpoint.clone();
+        let mut after = Checkpoint {
+            answer: None,
+            ..self.checkpoint.clone()
+        };
         if over && let Some(value) = saved.take() {
             save(&mut after, step, value, place);
         }
@@ -150,31 +152,38 @@ impl Run<'_> {
         let (bytes, body) = composed
             .as_ref()
             .map_or((&answer.body, &read), |(bytes, body)| (bytes, body));
+        let path = match composed {
+            Some(_) => ".",
+            None => &step.records,
+        };
+        let scope = Scope {
+            connection: field(&turned.context, "connection")
+                .cloned()
+                .unwrap_or_default(),
+            headers: headers(&answer.headers),
+            context: turned.context.clone(),
+        };
         let page = Page {
             step: &step.name,
             mapping,
-            records: if composed.is_some() {
-                "."
-            } else {
-                &step.records
-            },
+            records: path,
             number,
             item: place.item.map(|(done, _)| done.saturating_sub(1)),
             bytes,
             body,
             composed: composed.is_some(),
-            headers: &answer.headers,
+            scope: &scope,
             last: turned.after.is_some(),
         };
-        if self.observer.page(page).await? == PageUse::Taken {
-            return Ok(());
+        match self.observer.page(page).await? {
+            PageUse::Taken => return Ok(()),
+            PageUse::Unusable { code, message } => {
+                let outcome = self.faulty(step, &code, &message);
+                return Err(self.fail(step, exchange, outcome).await);
+            }
+            PageUse::Map => {}
         }
-        let path = if composed.is_some() {
-            "."
-        } else {
-            &step.records
-        };
-        match self.map(step, mapping, path, body, &answer.headers, &turned.context) {
+        match self.map(step, mapping, path, body, &scope) {
             Ok(()) => Ok(()),
             Err(outcome) => Err(self.fail(step, exchange, outcome).await),
         }
@@ -186,17 +195,11 @@ impl Run<'_> {
         mapping: &str,
         path: &str,
         body: &Val,
-        sent: &HeaderMap,
-        context: &Val,
+        scope: &Scope,
     ) -> Result<(), Outcome> {
-        let scope = Scope {
-            connection: field(context, "connection").cloned().unwrap_or_default(),
-            headers: headers(sent),
-            context: context.clone(),
-        };
         let sliced = slice(path, body).map_err(|why| self.faulty(step, "records_missing", &why))?;
         for record in sliced {
-            let yielded = self.line.provider.map(mapping, record, &scope);
+            let yielded = self.line.provider.map(mapping, record, scope);
             let yielded =
                 yielded.map_err(|error| self.faulty(step, error.code(), &error.message()))?;
             self.finished.records.extend(yielded.values);

@@ -139,6 +139,40 @@ impl Engine {
         })
     }
 
+    /// An answer that was kept, read as if it came now. Nothing is sent.
+    pub(super) fn reuse(
+        &self,
+        line: &Line<'_>,
+        step: &Step,
+        context: &Val,
+        attempt: AttemptId,
+        answer: Answer,
+    ) -> Result<Exchange, Outcome> {
+        let signing = Signing::at(self.clock.now());
+        let turn = Turn::default();
+        let planned = plan(
+            line.provider,
+            step,
+            context,
+            line.credentials,
+            &signing,
+            &turn,
+        );
+        let request = planned
+            .map_err(|error| Outcome::failed(error.class(), error.code(), &error.to_string()))?;
+        let (outcome, answer, context) = self.judge(line, step, context, &request, Ok(answer));
+        Ok(Exchange {
+            attempt,
+            request,
+            outcome,
+            accepted: false,
+            answer,
+            context,
+            duration: Duration::ZERO,
+            frozen_until: None,
+        })
+    }
+
     /// A permit, and the circuit's leave to use it.
     async fn passage(&self, line: &Line<'_>, deadline: Timestamp) -> Result<Permit, Outcome> {
         let acquired = self

@@ -44,7 +44,7 @@ pub use client::{Answer, ClientConfig, GuardedClient, SendError, SendLimits, Sen
 pub use credentials::Credentials;
 pub use engine::Engine;
 pub use limit::Limiter;
-pub use observer::{Checkpoint, Observer, Page, PageUse, Refused, Report};
+pub use observer::{Checkpoint, KeptAnswer, Observer, Page, PageUse, Refused, Report};
 pub use planned::PlannedRequest;
 pub use provider::{Account, Provider};
 

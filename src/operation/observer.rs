@@ -5,12 +5,16 @@
 //! the step counts as done; a refusal of the observer stops the run before anything else is sent.
 
 use super::classify::Outcome;
+use super::client::Answer;
 use super::planned::PlannedRequest;
 use crate::canonical::{AttemptId, Timestamp};
+use crate::mapping::Scope;
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use jaq_json::Val;
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -27,6 +31,71 @@ pub struct Checkpoint {
     pub steps: Map<String, Value>,
     /// What the operation has learned about the connection so far.
     pub memory: Option<Value>,
+    /// An answer of the step to go on with that could not be used: the call has happened and must
+    /// not be made again, so the run begins with this answer instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<KeptAnswer>,
+}
+
+/// An answer that is kept because its call cannot be made again.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptAnswer {
+    /// The step's name.
+    pub step: String,
+    /// The item of its `for_each`.
+    pub item: u32,
+    /// HTTP status.
+    pub status: u16,
+    /// As sent; names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body's bytes, base64.
+    pub body: String,
+}
+
+/// Larger answers are not kept.
+const KEPT_MOST: usize = 8 << 20;
+
+impl KeptAnswer {
+    /// Of this answer; none when it is too large to be kept.
+    pub fn of(step: &str, item: u32, answer: &Answer) -> Option<Self> {
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        (answer.body.len() <= KEPT_MOST).then(|| Self {
+            step: step.to_owned(),
+            item,
+            status: answer.status,
+            headers: answer
+                .headers
+                .iter()
+                .map(|(name, value)| (name.as_str().to_owned(), text(value)))
+                .collect(),
+            body: BASE64_STANDARD.encode(&answer.body),
+        })
+    }
+
+    /// The answer as it was; none when what was stored cannot be read.
+    pub fn answer(&self) -> Option<Answer> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in &self.headers {
+            let name = HeaderName::try_from(name.as_str()).ok()?;
+            headers.append(name, HeaderValue::try_from(value.as_str()).ok()?);
+        }
+        Some(Answer {
+            status: self.status,
+            headers,
+            body: BASE64_STANDARD.decode(&self.body).ok()?.into(),
+        })
+    }
+}
+
+impl std::fmt::Debug for KeptAnswer {
+    /// Without headers and body: an answer repeats addresses.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeptAnswer")
+            .field("step", &self.step)
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Checkpoint {
@@ -81,19 +150,27 @@ pub struct Page<'a> {
     pub body: &'a Val,
     /// True when the step composed it (it is JSON then, whatever the transport's format).
     pub composed: bool,
-    /// The answer's headers.
-    pub headers: &'a HeaderMap,
+    /// What the mapping is given beside a record.
+    pub scope: &'a Scope,
     /// No page follows.
     pub last: bool,
 }
 
 /// What the observer did with a page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PageUse {
     /// Stored it: it is mapped elsewhere.
     Taken,
     /// Nothing: the run maps it and returns the records.
     Map,
+    /// It read the records itself and they cannot be used: the answer counts as one that the
+    /// connector's folder does not fit.
+    Unusable {
+        /// A stable code.
+        code: String,
+        /// Without values of the answer.
+        message: String,
+    },
 }
 
 /// The observer cannot go on: it lost its lease, the store is down. Nothing more is sent.
@@ -110,6 +187,15 @@ pub trait Observer: Send {
         step: &str,
         request: &PlannedRequest,
     ) -> Result<AttemptId, Refused>;
+    /// True where a success whose answer cannot be used must never be called for again: the answer
+    /// is kept in the checkpoint and read anew instead.
+    fn keeps_answers(&self) -> bool {
+        false
+    }
+    /// A kept answer is about to be read instead of sending the request of this step.
+    async fn before_reuse(&mut self, _step: &str) -> Result<AttemptId, Refused> {
+        Ok(AttemptId::new())
+    }
     /// The attempt is over: write its outcome and the checkpoint, together.
     async fn after(&mut self, attempt: AttemptId, report: Report<'_>) -> Result<(), Refused>;
     /// A step with a mapping read records: store them (and a poll's cursor), before the next page

@@ -8,8 +8,9 @@
 
 use super::call::{Call, Ended, Finished, RunError, Stopped};
 use super::classify::Outcome;
+use super::client::Answer;
 use super::engine::{Engine, Exchange, Line, Unsent};
-use super::observer::{Checkpoint, Observer, Refused, Report};
+use super::observer::{Checkpoint, KeptAnswer, Observer, Refused, Report};
 use super::paging::{Next, Pager};
 use super::provider::{Account, context};
 use super::value::{from_json, kind, truthy, with};
@@ -44,7 +45,7 @@ impl Engine {
         let line = Line {
             provider: call.provider,
             operation: call.operation,
-            lane: operation.lane,
+            lane: operation.lane(call.operation),
             connection: call.connection,
             credentials: call.credentials,
             limits: call.limits.unwrap_or(&manifest.limits),
@@ -214,11 +215,15 @@ impl Run<'_> {
         pager: &Pager<'_>,
     ) -> Result<Exchange, Halt> {
         let turn = pager.turn();
-        let mut exchange = match self
-            .engine
-            .exchange(&self.line, step, context, &turn, self.observer)
-            .await
-        {
+        let exchanged = match self.kept(step) {
+            Some(answer) => self.reuse(step, context, answer).await,
+            None => {
+                self.engine
+                    .exchange(&self.line, step, context, &turn, self.observer)
+                    .await
+            }
+        };
+        let mut exchange = match exchanged {
             Ok(exchange) => exchange,
             Err(Unsent::Refused(refused)) => return Err(refused.into()),
             Err(Unsent::Because(outcome)) => return Err(self.stop(step, outcome)),
@@ -248,6 +253,26 @@ impl Run<'_> {
         }
         let outcome = exchange.outcome.clone();
         Err(self.fail(step, &exchange, outcome).await)
+    }
+
+    /// The answer to begin with instead of a call, if this is its step.
+    fn kept(&self, step: &Step) -> Option<Answer> {
+        let kept = self.checkpoint.answer.as_ref()?;
+        let here = kept.step == step.name && kept.item == self.checkpoint.item;
+        here.then(|| kept.answer()).flatten()
+    }
+
+    async fn reuse(
+        &mut self,
+        step: &Step,
+        context: &Val,
+        answer: Answer,
+    ) -> Result<Exchange, Unsent> {
+        let attempt = self.observer.before_reuse(&step.name).await?;
+        let reused = self
+            .engine
+            .reuse(&self.line, step, context, attempt, answer);
+        reused.map_err(|outcome| Unsent::Announced(attempt, outcome))
     }
 
     fn context(&self) -> Val {
@@ -281,6 +306,7 @@ impl Run<'_> {
             status: exchange.outcome.status,
             ..outcome
         };
+        self.keep(step, exchange, &outcome);
         match self
             .observer
             .after(exchange.attempt, report(step, exchange, &outcome))
@@ -288,6 +314,19 @@ impl Run<'_> {
         {
             Ok(()) => self.stop(step, outcome),
             Err(refused) => refused.into(),
+        }
+    }
+
+    /// Keeps a success that cannot be used: it is all that is known of the call. Where the provider
+    /// can be asked, it is asked instead.
+    fn keep(&mut self, step: &Step, exchange: &Exchange, outcome: &Outcome) {
+        let unclear = outcome.class == Some(Class::Ambiguous) && step.repeat != Repeat::LookupFirst;
+        let answer = exchange
+            .answer
+            .as_ref()
+            .filter(|answer| (200..300).contains(&answer.status));
+        if let (Some(answer), true) = (answer, unclear && self.observer.keeps_answers()) {
+            self.checkpoint.answer = KeptAnswer::of(&step.name, self.checkpoint.item, answer);
         }
     }
 

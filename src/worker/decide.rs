@@ -12,7 +12,7 @@ use crate::canonical::connection::{Connection, Merchant};
 use crate::canonical::inbox::{Disposition, InboxRecord, WireDelivery};
 use crate::canonical::order::Source;
 use crate::canonical::problem::Class;
-use crate::canonical::{InboxId, MappedOrder, ProblemId, Timestamp};
+use crate::canonical::{ConnectionId, InboxId, MappedOrder, ProblemId, Timestamp};
 use crate::flow::change::{ChangeSet, DeliveryResult, NewProblem, Outcome};
 use crate::flow::{self, FlowContext, FlowError, RecordMeta, World};
 use crate::mapping::Drift;
@@ -222,9 +222,12 @@ impl Frame<'_> {
         memory: &mut Memory,
         change: &mut ChangeSet,
     ) {
-        change
-            .problems
-            .extend(record.drift.iter().map(|d| drift(self.wire, d)));
+        change.problems.extend(
+            record
+                .drift
+                .iter()
+                .map(|d| drift(self.wire.connection_id, d)),
+        );
         match record.content {
             Content::Ignored(reason) => {
                 row.disposition = Disposition::Ignored;
@@ -348,14 +351,15 @@ fn refused(error: &FlowError) -> Failure {
 /// Longest code that a drift problem repeats.
 const CODE: usize = 80;
 
-fn drift(wire: &WireDelivery, drift: &Drift) -> NewProblem {
+/// A code that no table knows.
+pub(super) fn drift(connection_id: ConnectionId, drift: &Drift) -> NewProblem {
     let key: String = drift.key.chars().take(CODE).collect();
     NewProblem {
         id: ProblemId::new(),
         class: Class::Drift,
         code: "unknown_code".to_owned(),
         subject: format!("{}:{key}", drift.table),
-        connection_id: Some(wire.connection_id),
+        connection_id: Some(connection_id),
         message: format!(
             "the table {} does not know a code that the provider sends",
             drift.table

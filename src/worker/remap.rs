@@ -11,7 +11,8 @@ use super::mapped::{Content, Failure, MappedRecord};
 use super::reading::{ORDERS_GET, SWEEP};
 use crate::canonical::inbox::{Disposition, InboxRecord, WireDelivery};
 use crate::canonical::problem::{Class, Problem, ProblemStatus};
-use crate::canonical::{JobId, ProblemId};
+use crate::canonical::shipment::ShipmentStatus;
+use crate::canonical::{JobId, ProblemId, ShipmentId};
 use crate::flow::change::{ChangeSet, ResolveProblems};
 use crate::store::query::{PageRequest, ProblemFilter};
 use crate::store::{Scope, StoreError};
@@ -34,6 +35,17 @@ pub enum RetryError {
     /// It is resolved already.
     #[error("the problem is resolved")]
     Resolved,
+    /// Nobody knows whether a label was bought: only a person can say.
+    #[error(
+        "nobody knows whether {0} was bought, and asking again might buy a second label: say what \
+         became of it by POST /v1/shipments/{0}/resolve"
+    )]
+    Resolve(ShipmentId),
+    /// A label that was refused is asked for anew, not retried.
+    #[error(
+        "the request for the label of {0} has ended: correct what was refused, then ask for it anew"
+    )]
+    AskAnew(ShipmentId),
     /// There is nothing that could be done again.
     #[error("this problem has nothing to retry: it resolves itself when its cause goes")]
     Nothing,
@@ -62,6 +74,9 @@ impl Applier {
         self.connectors.reload_if_changed();
         if let Ok(job) = problem.subject.parse::<JobId>() {
             return self.let_go(&problem, job).await;
+        }
+        if let Ok(shipment) = problem.subject.parse::<ShipmentId>() {
+            return Err(self.of_shipment(shipment).await?);
         }
         let records = self.store.records_of_problem(id).await?;
         if records.is_empty() {
@@ -129,6 +144,18 @@ impl Applier {
                 None => return Ok(found),
             }
         }
+    }
+
+    /// Why the problem of a shipment is not retried.
+    async fn of_shipment(&self, id: ShipmentId) -> Result<RetryError, StoreError> {
+        let state = self.store.order_of_shipment(Scope::All, id).await?;
+        let shipments = state.iter().flat_map(|state| &state.shipments);
+        let status = shipments.filter(|s| s.id == id).map(|s| s.status).next();
+        Ok(match status {
+            Some(ShipmentStatus::OutcomeUnknown) => RetryError::Resolve(id),
+            Some(ShipmentStatus::Failed) => RetryError::AskAnew(id),
+            _ => RetryError::Nothing,
+        })
     }
 
     async fn let_go(&self, problem: &Problem, job: JobId) -> Result<Retried, RetryError> {

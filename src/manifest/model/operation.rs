@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Operation {
-    /// Which work goes first.
+    /// Which work goes first; by its name when left out ([`Operation::lane`]).
     #[serde(default)]
-    pub lane: Lane,
+    pub lane: Option<Lane>,
     /// Changes something at the provider: not run while `observing`. Left out: true unless every
     /// step is a GET.
     #[serde(default)]
@@ -37,6 +37,19 @@ pub struct Operation {
     /// merged into `connection.memory` (ways the shop has, ids of registered webhooks).
     #[serde(default)]
     pub remember: Option<Expr>,
+}
+
+impl Operation {
+    /// Which work goes first: what the manifest says, else labels before all, directories and
+    /// tracking behind all.
+    pub fn lane(&self, name: &str) -> Lane {
+        self.lane.unwrap_or(match name {
+            "shipment.create" | "shipment.cancel" | "label.fetch" => Lane::Label,
+            "tracking.pull" => Lane::TrackingPoll,
+            "points.list" => Lane::Stock,
+            _ => Lane::default(),
+        })
+    }
 }
 
 /// One request of an operation.

@@ -3,12 +3,16 @@
 //! What always holds: a run that is broken off because the node stops leaves the job free at once,
 //! or, with a call under way, to its lease.
 
+use super::labels::{Barred, Labels};
 use super::observer::JobObserver;
 use super::run::{CHECK, Settled, judge, unfinished};
 use super::verdict::Verdict;
+use crate::canonical::ProblemId;
 use crate::canonical::connection::Connection;
 use crate::canonical::job::{Attempt, Job, JobState};
-use crate::flow::change::ResolveProblems;
+use crate::canonical::problem::Class;
+use crate::flow::change::{NewProblem, ResolveProblems};
+use crate::manifest::model::{Repeat, Step};
 use crate::operation::{Call, Checkpoint, Ended, Finished, Outcome, RunError, Stopped};
 use crate::store::StoreError;
 use crate::worker::connectors::Loaded;
@@ -23,6 +27,14 @@ use std::time::Duration;
 /// How long answers are waited for when the node stops.
 const GRACE: Duration = Duration::from_secs(8);
 
+/// What earlier runs of a job did.
+pub(super) struct Before {
+    /// So many attempts.
+    pub attempts: u32,
+    /// For jobs about labels.
+    pub labels: Option<Labels>,
+}
+
 /// Runs the operation from its checkpoint on.
 ///
 /// # Errors
@@ -33,7 +45,7 @@ pub(super) async fn call(
     connection: Connection,
     connector: Loaded,
     checkpoint: Checkpoint,
-    attempts: u32,
+    before: Before,
 ) -> Result<Settled, StoreError> {
     let (pull, cursor) = pull(work, job, &connection, &connector).await?.unzip();
     let credentials = work.store.credentials(connection.id).await?;
@@ -41,11 +53,14 @@ pub(super) async fn call(
     let mut observer = JobObserver {
         work: work.clone(),
         connection: connection.clone(),
+        connector: connector.clone(),
         job: job.clone(),
         checkpoint: checkpoint.clone(),
-        attempts,
+        attempts: before.attempts,
         last: None,
+        frozen_until: None,
         pull,
+        labels: before.labels,
     };
     let run = Call {
         provider: connector.provider.as_ref(),
@@ -67,6 +82,9 @@ pub(super) async fn call(
     };
     let ended = match ended {
         Ok(ended) => ended,
+        Err(RunError::Refused(_)) if observer.barred().is_some() => {
+            return Ok(barred(work, job, observer));
+        }
         Err(RunError::Refused(_)) if work.stop.is_set() => return put_back(work, job, observer),
         Err(RunError::Refused(refused)) => {
             return Err(StoreError::Unavailable(refused.to_string()));
@@ -117,6 +135,8 @@ async fn finished(
         let memory = &mut result.update.memory;
         memory.insert(REGISTERED_AT.to_owned(), json!(now));
     }
+    result.fact = observer.labels.as_ref().map(Labels::finished);
+    result.update.freeze_until = observer.frozen_until;
     result.checkpoint = observer.checkpoint;
     checked(work, job, &Outcome::ok(None), &mut result);
     Ok(result)
@@ -131,11 +151,70 @@ fn stopped(
     run: Stopped,
 ) -> Settled {
     let mut result = Settled::of(judge(work, job, connector, &run), job);
+    let mut checkpoint = run.checkpoint;
+    if let Some(labels) = &observer.labels {
+        let kept = checkpoint.answer.is_some();
+        result.fact = labels.stopped(&mut result.verdict, &run.outcome, kept);
+        if labels.buys && result.verdict.restart && !looks_first(job, connector) {
+            // From its start it would buy again what was bought.
+            result.verdict.restart = false;
+            checkpoint = observer.checkpoint.clone();
+        }
+    }
     let next_at = result.verdict.run_at;
+    result.update.freeze_until = observer.frozen_until;
     result.attempt = observer.last.take().map(|last| Attempt { next_at, ..last });
     checked(work, job, &run.outcome, &mut result);
-    result.checkpoint = run.checkpoint;
+    result.checkpoint = checkpoint;
     result
+}
+
+/// The operation asks the provider before it buys.
+fn looks_first(job: &Job, connector: &Loaded) -> bool {
+    let operations = &connector.provider.manifest().operations;
+    let mut steps = operations.get(&job.kind).map(|o| o.steps.iter());
+    let looks = |step: &Step| step.repeat == Repeat::LookupFirst;
+    steps.as_mut().is_some_and(|steps| steps.any(looks))
+}
+
+/// A step that buys was not sent.
+fn barred(work: &Work, job: &Job, observer: JobObserver) -> Settled {
+    match (observer.barred(), &observer.labels) {
+        (Some(Barred::Withdrawn), Some(labels)) => {
+            let reason = "it was withdrawn: nothing more is asked for";
+            let mut settled = Settled::noted(Verdict::done(), job, work.clock.now(), reason);
+            settled.fact = Some(labels.impossible("withdrawn", reason, false));
+            settled.checkpoint = observer.checkpoint;
+            settled
+        }
+        _ => misplaced(job, observer),
+    }
+}
+
+/// The checkpoint's place is another step now, one that is done: nothing goes on by itself.
+fn misplaced(job: &Job, observer: JobObserver) -> Settled {
+    let problem = NewProblem {
+        id: ProblemId::new(),
+        class: Class::BrokenContract,
+        code: "steps_changed".to_owned(),
+        subject: job.id.to_string(),
+        connection_id: Some(job.connection_id),
+        message: "the connector's folder has other steps than when the label was bought".to_owned(),
+        detail: json!({ "operation": job.kind, "order_id": job.order_id }),
+        hint: Some(
+            "The label is bought; what was to be fetched after it must be fetched by hand, or void it and ask anew."
+                .to_owned(),
+        ),
+    };
+    let mut settled = Settled::of(
+        Verdict {
+            problem: Some(problem),
+            ..Verdict::parked()
+        },
+        job,
+    );
+    settled.checkpoint = observer.checkpoint;
+    settled
 }
 
 /// Returns when the node stops and has waited long enough for the answer.

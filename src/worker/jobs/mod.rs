@@ -1,16 +1,19 @@
 //! Jobs: leased when they are due, run through the call engine, judged.
 //!
 //! Read in this order: the runner here, [`run`] (one job), [`observer`] (what is written while it
-//! runs), [`verdict`] (what it comes to).
+//! runs), [`verdict`] (what it comes to), [`labels`] (what it means for a shipment).
 //!
 //! What always holds: a job runs on one node at a time, by its lease; no more jobs of a connection
 //! are under way than its provider takes calls at once, so that none waits its lease away; a node
 //! that stops lets what is under way end and takes nothing new.
 
 mod call;
+mod commit;
+pub mod labels;
 mod observer;
 pub mod run;
 pub mod verdict;
+mod wanted;
 
 use super::work::Work;
 use crate::canonical::ConnectionId;

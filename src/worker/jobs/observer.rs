@@ -3,15 +3,21 @@
 //! What always holds: the attempt is durable before its request leaves; its outcome and the place
 //! to go on from are one transaction; an order that was fetched goes the way of all deliveries.
 
+use super::commit::{Patience, commit};
+use super::labels::{Barred, Labels};
 use crate::canonical::connection::Connection;
 use crate::canonical::inbox::WireDelivery;
 use crate::canonical::job::{Attempt, Job, JobState};
 use crate::canonical::order::Source;
 use crate::canonical::{AttemptId, RawId, Timestamp};
 use crate::flow::change::{ChangeSet, ConnectionUpdate, JobResult};
-use crate::operation::{Checkpoint, Observer, Page, PageUse, PlannedRequest, Refused, Report};
+use crate::manifest::model::Repeat;
+use crate::operation::{
+    Checkpoint, Observer, Page, PageUse, PlannedRequest, Refused, Report, retry,
+};
 use crate::store::StoreError;
-use crate::worker::apply::first;
+use crate::worker::connectors::Loaded;
+use crate::worker::decide;
 use crate::worker::poll::pages::PullPages;
 use crate::worker::reading::ORDERS_GET;
 use crate::worker::work::Work;
@@ -22,6 +28,7 @@ use std::sync::Arc;
 pub struct JobObserver {
     pub(super) work: Arc<Work>,
     pub(super) connection: Connection,
+    pub(super) connector: Loaded,
     pub(super) job: Job,
     /// Where the run goes on.
     pub(super) checkpoint: Checkpoint,
@@ -29,47 +36,39 @@ pub struct JobObserver {
     pub(super) attempts: u32,
     /// The last one.
     pub(super) last: Option<Attempt>,
+    /// The provider wants a pause.
+    pub(super) frozen_until: Option<Timestamp>,
     /// For `orders.pull`.
     pub(super) pull: Option<PullPages>,
+    /// For jobs about labels.
+    pub(super) labels: Option<Labels>,
 }
 
 impl JobObserver {
-    /// A result that leaves the job at work.
-    fn under_way(&self, attempt: Attempt) -> JobResult {
-        JobResult {
+    /// A success, and where the run goes on after it: the job stays at work.
+    fn under_way(&self, attempt: &Attempt, checkpoint: &Checkpoint) -> ChangeSet {
+        let mut change = ChangeSet::of(self.job.merchant_id);
+        change.job = Some(JobResult {
             job_id: self.job.id,
             epoch: self.job.epoch,
             state: JobState::Leased,
             run_at: None,
-            step: self.checkpoint.step,
-            checkpoint: self.checkpoint.json(),
+            step: checkpoint.step,
+            checkpoint: checkpoint.json(),
             spends_attempt: false,
-            attempt: Some(attempt),
-        }
-    }
-
-    /// Until when the connection is frozen goes with the attempt that said so.
-    async fn write(
-        &self,
-        attempt: Attempt,
-        frozen_until: Option<Timestamp>,
-    ) -> Result<(), StoreError> {
-        let mut change = ChangeSet::of(self.job.merchant_id);
-        change.job = Some(self.under_way(attempt));
-        change.connection = frozen_until.map(|until| {
+            attempt: Some(attempt.clone()),
+        });
+        change.connection = self.frozen_until.map(|until| {
             let update = ConnectionUpdate {
                 freeze_until: Some(until),
                 ..ConnectionUpdate::default()
             };
             (self.connection.id, update)
         });
-        first(self.work.store.apply(vec![change]).await?)
+        change
     }
-}
 
-#[async_trait]
-impl Observer for JobObserver {
-    async fn before_send(&mut self, step: &str, _: &PlannedRequest) -> Result<AttemptId, Refused> {
+    async fn announce(&mut self, step: &str, sent: bool) -> Result<AttemptId, Refused> {
         if self.work.stop.is_set() {
             return Err(Refused("the node stops".to_owned()));
         }
@@ -82,7 +81,7 @@ impl Observer for JobObserver {
             step: step.to_owned(),
             started_at: now,
             // From here on it may have left.
-            sent_at: Some(now),
+            sent_at: sent.then_some(now),
             class: None,
             reason: None,
             status: None,
@@ -94,17 +93,76 @@ impl Observer for JobObserver {
             .start_attempt(&attempt)
             .await
             .map_err(refused)?;
-        crate::failpoint::failpoint!("job.after_attempt");
         let id = attempt.id;
         self.last = Some(attempt);
         Ok(id)
     }
 
+    /// Why a step is not sent that buys: its place in the checkpoint is not where it was (the folder
+    /// has other steps now), or the label is to be void.
+    fn bars(&mut self, name: &str) -> Option<Barred> {
+        let labels = self.labels.as_mut()?;
+        let manifest = self.connector.provider.manifest();
+        let steps = &manifest.operations.get(&self.job.kind)?.steps;
+        let (step, index) = steps.iter().zip(0u32..).find(|(s, _)| s.name == name)?;
+        if retry::repeatable(step.repeat, step.method) {
+            return None;
+        }
+        let items = match self.checkpoint.step == index {
+            _ if step.repeat == Repeat::LookupFirst => u32::MAX,
+            true => self.checkpoint.item,
+            false => 0,
+        };
+        labels.bar(name, items)
+    }
+
+    fn tell(&self, report: &Report<'_>) {
+        let outcome = report.outcome;
+        let class = outcome.class.map_or("ok", |class| class.as_str());
+        let operation = self.job.kind.clone();
+        metrics::counter!("crossdock_attempts_total", "operation" => operation, "class" => class)
+            .increment(1);
+        tracing::info!(
+            connection = %self.connection.id, job = %self.job.id, operation = self.job.kind, step = report.step,
+            class, code = outcome.code, status = outcome.status,
+            duration_ms = u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX), "attempt"
+        );
+    }
+
+    /// Why a step that buys was not sent, if one was not.
+    pub(super) fn barred(&self) -> Option<Barred> {
+        self.labels.as_ref()?.barred
+    }
+
+    pub(super) fn patience(&self) -> Patience {
+        let until = self.job.lease_until;
+        Patience::until(until.unwrap_or_else(|| self.work.clock.now()))
+    }
+}
+
+#[async_trait]
+impl Observer for JobObserver {
+    async fn before_send(&mut self, step: &str, _: &PlannedRequest) -> Result<AttemptId, Refused> {
+        if self.bars(step).is_some() {
+            return Err(Refused(
+                "this step buys, and must not be done now".to_owned(),
+            ));
+        }
+        let id = self.announce(step, true).await?;
+        crate::failpoint::failpoint!("job.after_attempt");
+        Ok(id)
+    }
+
+    async fn before_reuse(&mut self, step: &str) -> Result<AttemptId, Refused> {
+        self.announce(step, false).await
+    }
+
+    fn keeps_answers(&self) -> bool {
+        self.labels.as_ref().is_some_and(|labels| labels.buys)
+    }
+
     async fn after(&mut self, id: AttemptId, report: Report<'_>) -> Result<(), Refused> {
         crate::failpoint::failpoint!("job.before_report");
-        if let Some(checkpoint) = report.checkpoint {
-            self.checkpoint = checkpoint.clone();
-        }
         let Some(mut attempt) = self.last.clone().filter(|attempt| attempt.id == id) else {
             return Err(Refused("an attempt that was not announced".to_owned()));
         };
@@ -113,18 +171,34 @@ impl Observer for JobObserver {
         attempt.reason = (!outcome.message.is_empty()).then(|| outcome.message.clone());
         attempt.status = outcome.status;
         attempt.duration_ms = Some(u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX));
-        let class = outcome.class.map_or("ok", |class| class.as_str());
-        let operation = self.job.kind.clone();
-        metrics::counter!("crossdock_attempts_total", "operation" => operation, "class" => class)
-            .increment(1);
-        tracing::info!(
-            connection = %self.connection.id, job = %self.job.id, operation = self.job.kind, step = report.step,
-            class, code = outcome.code, status = outcome.status, duration_ms = attempt.duration_ms, "attempt"
-        );
-        self.last = Some(attempt.clone());
-        self.write(attempt, report.frozen_until)
+        self.tell(&report);
+        self.frozen_until = self.frozen_until.max(report.frozen_until);
+        if outcome.class.is_some() {
+            // Written with the verdict: a failure without one would be taken for a call that may
+            // simply be made again.
+            self.last = Some(attempt);
+            return Ok(());
+        }
+        let checkpoint = report.checkpoint.unwrap_or(&self.checkpoint).clone();
+        let mut change = self.under_way(&attempt, &checkpoint);
+        let mut read = None;
+        if let Some(labels) = &mut self.labels {
+            let drift = std::mem::take(&mut labels.drift);
+            let drift = drift.iter().map(|d| decide::drift(self.connection.id, d));
+            change.problems.extend(drift);
+            read = labels.read.take();
+        }
+        commit(&self.work, change, read, self.patience())
             .await
-            .map_err(refused)
+            .map_err(|error| Refused(error.to_string()))?;
+        // Only now: what is not written has not happened, for whoever takes the job up.
+        if let Some(labels) = &mut self.labels {
+            labels.count(report.step);
+        }
+        self.last = Some(attempt);
+        self.checkpoint = checkpoint;
+        crate::failpoint::failpoint!("job.after_report");
+        Ok(())
     }
 
     async fn page(&mut self, page: Page<'_>) -> Result<PageUse, Refused> {
@@ -134,6 +208,12 @@ impl Observer for JobObserver {
             .map_or_else(|| self.work.clock.now(), |last| last.started_at);
         if let Some(pull) = &mut self.pull {
             return pull.take(page, asked_at).await;
+        }
+        let patience = self.patience();
+        if let Some(labels) = &mut self.labels {
+            return labels
+                .page(&self.work, &self.connector, &page, patience)
+                .await;
         }
         if self.job.kind != ORDERS_GET {
             return Ok(PageUse::Map);

@@ -4,12 +4,16 @@
 //! runs out and it is taken up again; an attempt that a crash cut off is judged before anything is
 //! sent anew.
 
-use super::call::call;
+use super::call::{Before, call};
+use super::commit::{Fact, NotWritten, Patience, commit};
+use super::labels::Labels;
 use super::verdict::{self, Verdict};
+use super::wanted::{self, Look};
 use crate::canonical::connection::{Connection, ConnectionState};
 use crate::canonical::job::{Attempt, Job, JobState};
 use crate::canonical::problem::Class;
 use crate::canonical::{AttemptId, ProblemId, Timestamp};
+use crate::flow::CarrierFact;
 use crate::flow::change::{ChangeSet, ConnectionUpdate, JobResult, NewProblem, ResolveProblems};
 use crate::operation::call::{changes, interrupted};
 use crate::operation::{Checkpoint, Stopped};
@@ -19,13 +23,9 @@ use crate::worker::connectors::Loaded;
 use crate::worker::work::Work;
 use serde_json::json;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The operation that tries a connection.
 pub const CHECK: &str = "connection.check";
-/// A result is written so often before the lease is left to run out.
-const TRIES: u32 = 20;
-const PAUSE: Duration = Duration::from_millis(250);
 
 /// What becomes of the job, and everything that is written with it.
 pub(super) struct Settled {
@@ -34,6 +34,8 @@ pub(super) struct Settled {
     pub attempt: Option<Attempt>,
     pub update: ConnectionUpdate,
     pub resolve: Vec<ResolveProblems>,
+    /// What it means for a shipment.
+    pub fact: Option<CarrierFact>,
 }
 
 impl Settled {
@@ -44,6 +46,7 @@ impl Settled {
             attempt: None,
             update: ConnectionUpdate::default(),
             resolve: Vec::new(),
+            fact: None,
         }
     }
     /// A note for people where nothing was sent.
@@ -81,46 +84,112 @@ pub async fn run(work: &Arc<Work>, job: Job) {
 }
 
 async fn run_once(work: &Arc<Work>, job: &Job) -> Result<Settled, StoreError> {
-    let now = work.clock.now();
+    let mut labels = Labels::of(job);
     let Some(connection) = work.store.connection(Scope::All, job.connection_id).await? else {
-        return Ok(Settled::noted(
-            Verdict::done(),
+        return Ok(ended(
+            work,
             job,
-            now,
-            "the connection does not exist",
+            labels.as_ref(),
+            &Ending::NO_CONNECTION,
+            false,
         ));
     };
+    let before = work.store.attempts(job.id).await?;
+    let maybe_sent = before.iter().any(unfinished);
+    if connection.state == ConnectionState::Deleted {
+        return Ok(ended(
+            work,
+            job,
+            labels.as_ref(),
+            &Ending::DELETED,
+            maybe_sent,
+        ));
+    }
     let Some(connector) = work.connector(&connection) else {
         return Ok(folder_missing(job));
     };
     let Some(operation) = connector.provider.manifest().operations.get(&job.kind) else {
-        let reason = "the connector does not have this operation";
-        return Ok(Settled::noted(Verdict::done(), job, now, reason));
+        return Ok(ended(
+            work,
+            job,
+            labels.as_ref(),
+            &Ending::NO_OPERATION,
+            maybe_sent,
+        ));
     };
     if let Some(reason) = barred(&connection, &job.kind, changes(operation)) {
-        let verdict = match connection.state {
-            ConnectionState::Deleted => Verdict::done(),
-            _ => Verdict::parked(),
-        };
-        return Ok(Settled::noted(verdict, job, now, reason));
+        let now = work.clock.now();
+        return Ok(Settled::noted(Verdict::parked(), job, now, reason));
     }
-    let before = work.store.attempts(job.id).await?;
     let mut checkpoint = Checkpoint::read(job.step, &job.checkpoint);
-    if let Some(cut_off) = before.last().filter(|attempt| unfinished(attempt)) {
-        match resume(work, job, &connector, cut_off).await? {
-            Resume::GoOn => {}
-            Resume::Restart => checkpoint = Checkpoint::default(),
-            Resume::Stop(verdict) => return Ok(Settled::of(*verdict, job)),
+    if let Some(labels) = &mut labels {
+        match wanted::look(work, job, labels, &connector, &before, &checkpoint).await? {
+            Look::GoOn => {}
+            Look::End(settled) => return Ok(*settled),
         }
     }
-    let attempts = u32::try_from(before.len()).unwrap_or(u32::MAX);
-    call(work, job, connection, connector, checkpoint, attempts).await
+    if let Some(cut_off) = before.last().filter(|attempt| unfinished(attempt)) {
+        match resume(work, job, &connector, labels.as_ref(), cut_off).await? {
+            Resume::GoOn => {}
+            Resume::Restart => checkpoint = Checkpoint::default(),
+            Resume::Stop(settled) => return Ok(*settled),
+        }
+    }
+    let mut known = Before {
+        attempts: u32::try_from(before.len()).unwrap_or(u32::MAX),
+        labels,
+    };
+    if let Some(labels) = &mut known.labels {
+        labels.remember(&before);
+    }
+    call(work, job, connection, connector, checkpoint, known).await
+}
+
+/// Why a job ends without being run.
+pub(super) struct Ending {
+    code: &'static str,
+    reason: &'static str,
+}
+
+impl Ending {
+    const NO_CONNECTION: Self = Self {
+        code: "connection_missing",
+        reason: "the connection does not exist",
+    };
+    const DELETED: Self = Self {
+        code: "connection_deleted",
+        reason: "the connection was deleted",
+    };
+    const NO_OPERATION: Self = Self {
+        code: "operation_missing",
+        reason: "the connector does not have this operation",
+    };
+}
+
+/// A job that can never be run, with what that means for its shipment.
+fn ended(
+    work: &Work,
+    job: &Job,
+    labels: Option<&Labels>,
+    ending: &Ending,
+    maybe_sent: bool,
+) -> Settled {
+    let mut settled = Settled::noted(Verdict::done(), job, work.clock.now(), ending.reason);
+    settled.fact = labels.map(|labels| {
+        if !labels.buys && ending.code == Ending::NO_OPERATION.code {
+            return CarrierFact::Voided {
+                shipment_id: labels.shipment,
+                note: Some("the carrier takes no notice of voided labels: it was not asked".into()),
+            };
+        }
+        labels.impossible(ending.code, ending.reason, maybe_sent)
+    });
+    settled
 }
 
 /// Why the job is not run now.
 fn barred(connection: &Connection, kind: &str, changes: bool) -> Option<&'static str> {
     match connection.state {
-        ConnectionState::Deleted => Some("the connection was deleted"),
         // Trying it is how a connection is mended.
         _ if kind == CHECK => None,
         ConnectionState::Paused => Some("the connection is paused"),
@@ -128,7 +197,7 @@ fn barred(connection: &Connection, kind: &str, changes: bool) -> Option<&'static
         ConnectionState::Observing if changes => Some(
             "the connection only observes: nothing is changed at the provider before it is activated",
         ),
-        ConnectionState::Observing | ConnectionState::Active => None,
+        ConnectionState::Observing | ConnectionState::Active | ConnectionState::Deleted => None,
     }
 }
 
@@ -143,14 +212,16 @@ pub(super) fn unfinished(attempt: &Attempt) -> bool {
 enum Resume {
     GoOn,
     Restart,
-    Stop(Box<Verdict>),
+    Stop(Box<Settled>),
 }
 
-/// Judges an attempt that was cut off, and closes its row.
+/// Judges an attempt that was cut off, and closes its row: with the verdict where that ends the
+/// run, with the place to go on from where it begins anew.
 async fn resume(
     work: &Work,
     job: &Job,
     connector: &Loaded,
+    labels: Option<&Labels>,
     cut_off: &Attempt,
 ) -> Result<Resume, StoreError> {
     let manifest = connector.provider.manifest();
@@ -158,22 +229,44 @@ async fn resume(
     let mut closed = cut_off.clone();
     closed.class = outcome.class;
     closed.reason = Some(outcome.message.clone());
-    work.store.start_attempt(&closed).await?;
     if outcome.class == Some(Class::Transient) {
+        work.store.start_attempt(&closed).await?;
         return Ok(Resume::GoOn);
     }
     let stopped = Stopped {
         outcome,
         step: cut_off.step.clone(),
         repeat,
-        checkpoint: Checkpoint::default(),
+        checkpoint: Checkpoint::read(job.step, &job.checkpoint),
     };
-    let verdict = judge(work, job, connector, &stopped);
-    Ok(match verdict.state {
-        // The lease that ran out was wait enough: look now.
-        JobState::Ready => Resume::Restart,
-        _ => Resume::Stop(Box::new(verdict)),
-    })
+    let mut settled = Settled::of(judge(work, job, connector, &stopped), job);
+    if settled.verdict.state == JobState::Ready {
+        // The lease that ran out was wait enough: look now. What is written first is that the look
+        // comes first, or another crash would forget it.
+        restart(work, job, closed).await?;
+        return Ok(Resume::Restart);
+    }
+    settled.attempt = Some(closed);
+    settled.fact =
+        labels.and_then(|labels| labels.stopped(&mut settled.verdict, &stopped.outcome, false));
+    Ok(Resume::Stop(Box::new(settled)))
+}
+
+/// The job begins anew from its first step, still leased.
+async fn restart(work: &Work, job: &Job, closed: Attempt) -> Result<(), StoreError> {
+    let start = Checkpoint::default();
+    let mut change = ChangeSet::of(job.merchant_id);
+    change.job = Some(JobResult {
+        job_id: job.id,
+        epoch: job.epoch,
+        state: JobState::Leased,
+        run_at: None,
+        step: start.step,
+        checkpoint: start.json(),
+        spends_attempt: false,
+        attempt: Some(closed),
+    });
+    first(work.store.apply(vec![change]).await?)
 }
 
 pub(super) fn judge(work: &Work, job: &Job, connector: &Loaded, stopped: &Stopped) -> Verdict {
@@ -208,6 +301,7 @@ async fn write(work: &Work, job: &Job, result: Settled) {
         attempt,
         update,
         resolve,
+        fact,
     } = result;
     let checkpoint = if verdict.restart {
         Checkpoint::default()
@@ -231,28 +325,22 @@ async fn write(work: &Work, job: &Job, result: Settled) {
         change.connection = Some((job.connection_id, update));
     }
     crate::failpoint::failpoint!("job.before_result");
-    for _ in 0..TRIES {
-        let written = match work.store.apply(vec![change.clone()]).await {
-            Ok(results) => first(results),
-            Err(error) => Err(error),
-        };
-        match written {
-            Ok(()) => {
-                let state = verdict.state;
-                tracing::debug!(job = %job.id, operation = job.kind, ?state, "a job's result is written");
-                return;
-            }
-            Err(StoreError::Unavailable(error)) => {
-                tracing::warn!(job = %job.id, %error, "a job's result cannot be written yet");
-                if work.stop.pause(PAUSE).await {
-                    return;
-                }
-            }
-            // Another owner has it, or it has ended: ours is no longer asked for.
-            Err(error) => {
-                tracing::warn!(job = %job.id, %error, "a job's result is not taken");
-                return;
-            }
+    let until = job.lease_until.unwrap_or_else(|| work.clock.now());
+    let patience = Patience::until(until);
+    let written = match commit(work, change.clone(), fact.map(Fact::new), patience).await {
+        // The job ends all the same; what the shipment is, its own state says.
+        Err(NotWritten::Refused(error)) => {
+            tracing::error!(job = %job.id, %error, "what a job came to does not fit its shipment");
+            commit(work, change, None, patience).await
         }
+        other => other,
+    };
+    match written {
+        Ok(()) => {
+            let state = verdict.state;
+            tracing::debug!(job = %job.id, operation = job.kind, ?state, "a job's result is written");
+        }
+        // Another owner has it, or it has ended, or the store takes nothing: its lease runs out.
+        Err(error) => tracing::warn!(job = %job.id, %error, "a job's result is not taken"),
     }
 }

@@ -137,7 +137,8 @@ fn problem(job: &Job, class: Class, ended: &Stopped, attempts: u32) -> NewProble
     }
 }
 
-const fn hint(class: Class) -> &'static str {
+/// What a person can do about a class.
+pub(super) const fn hint(class: Class) -> &'static str {
     match class {
         Class::Ambiguous => {
             "It may have happened: look at the provider, then retry this problem or leave it."
