@@ -59,6 +59,12 @@ impl<T> Lanes<T> {
         self.queues.iter().all(|queue| queue.waiting.is_empty())
     }
 
+    /// True when somebody waits in a lane that `may` go.
+    pub fn any(&self, may: impl Fn(Lane) -> bool) -> bool {
+        let mut lanes = LANES.into_iter().zip(&self.queues);
+        lanes.any(|(lane, queue)| !queue.waiting.is_empty() && may(lane))
+    }
+
     /// Joins the end of a lane.
     pub fn push(&mut self, lane: Lane, waiter: T) {
         let own = LANES.iter().position(|known| *known == lane);
@@ -67,29 +73,29 @@ impl<T> Lanes<T> {
         }
     }
 
-    /// Takes out those whose turn is next.
-    pub fn pop(&mut self) -> Option<T> {
+    /// Takes out those whose turn is next, and says of which lane; of lanes that `may` go.
+    pub fn pop(&mut self, may: impl Fn(Lane) -> bool) -> Option<(Lane, T)> {
         let mut total = 0;
-        for queue in self
-            .queues
-            .iter_mut()
-            .filter(|queue| !queue.waiting.is_empty())
-        {
+        let mut waiting: Vec<(Lane, &mut Queue<T>)> = LANES
+            .into_iter()
+            .zip(&mut self.queues)
+            .filter(|(lane, queue)| !queue.waiting.is_empty() && may(*lane))
+            .collect();
+        for (_, queue) in &mut waiting {
             queue.credit += queue.weight;
             total += queue.weight;
         }
-        let waiting = self
-            .queues
-            .iter_mut()
-            .filter(|queue| !queue.waiting.is_empty());
         // `max_by_key` takes the last of equals: reversed, the more urgent lane.
-        let next = waiting.rev().max_by_key(|queue| queue.credit)?;
+        let (lane, next) = waiting
+            .into_iter()
+            .rev()
+            .max_by_key(|(_, queue)| queue.credit)?;
         next.credit -= total;
         let waiter = next.waiting.pop_front();
         if next.waiting.is_empty() {
             next.credit = 0;
         }
-        waiter
+        waiter.map(|waiter| (lane, waiter))
     }
 
     /// Drops those that no longer wait.
@@ -113,18 +119,22 @@ mod tests {
         for n in 0..40 {
             lanes.push(Lane::Stock, ("stock", n));
         }
-        assert_eq!(lanes.pop(), Some(("stock", 0)));
+        let any = |_: Lane| true;
+        assert_eq!(lanes.pop(any), Some((Lane::Stock, ("stock", 0))));
         for n in 0..40 {
             lanes.push(Lane::Label, ("label", n));
         }
-        assert_eq!(lanes.pop(), Some(("label", 0)));
-        let turns: Vec<_> = std::iter::from_fn(|| lanes.pop()).take(17).collect();
+        assert_eq!(lanes.pop(any), Some((Lane::Label, ("label", 0))));
+        let turns: Vec<_> = std::iter::from_fn(|| lanes.pop(any)).take(17).collect();
         assert_eq!(
-            turns.iter().filter(|(lane, _)| *lane == "stock").count(),
+            turns
+                .iter()
+                .filter(|(lane, _)| *lane == Lane::Stock)
+                .count(),
             1,
             "{turns:?}"
         );
-        assert_eq!(std::iter::from_fn(|| lanes.pop()).count(), 79 - 18);
+        assert_eq!(std::iter::from_fn(|| lanes.pop(any)).count(), 79 - 18);
         assert!(lanes.is_empty());
     }
 
@@ -134,8 +144,21 @@ mod tests {
         (0..5).for_each(|n| lanes.push(Lane::OrderImport, n));
         lanes.retain(|n| *n != 2);
         assert_eq!(
-            std::iter::from_fn(|| lanes.pop()).collect::<Vec<_>>(),
+            std::iter::from_fn(|| lanes.pop(|_| true))
+                .map(|(_, n)| n)
+                .collect::<Vec<_>>(),
             [0, 1, 3, 4]
         );
+    }
+
+    #[test]
+    fn a_lane_that_may_not_go_waits() {
+        let mut lanes = Lanes::default();
+        lanes.push(Lane::TrackingPoll, 1);
+        assert_eq!(lanes.pop(|lane| lane != Lane::TrackingPoll), None);
+        lanes.push(Lane::Label, 2);
+        let next = lanes.pop(|lane| lane != Lane::TrackingPoll);
+        assert_eq!(next, Some((Lane::Label, 2)));
+        assert_eq!(lanes.pop(|_| true), Some((Lane::TrackingPoll, 1)));
     }
 }

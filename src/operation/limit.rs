@@ -2,7 +2,9 @@
 //!
 //! What always holds: a permit is given only when the rate allows it (governor's cell), fewer
 //! than `concurrency` calls are under way and the connection is not frozen. When several wait,
-//! urgent lanes go first by weight, and within a lane the first come; no lane starves. A permit
+//! urgent lanes go first by weight, and within a lane the first come; no lane starves. Bulk work
+//! (directories, tracking) leaves one place free where there are several, so that a label never
+//! waits for the end of a long answer. A permit
 //! that is dropped, also unused, frees its place. Freezes only grow, and can be taken out and put
 //! back, because they are stored per connection: a change of owner must not double the burst.
 
@@ -34,11 +36,12 @@ pub enum LimitError {
 #[derive(Debug)]
 pub struct Permit {
     gate: Arc<Gate>,
+    lane: Lane,
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.gate.lock().under_way -= 1;
+        self.gate.lock().leave(self.lane);
         self.gate.pump();
     }
 }
@@ -74,6 +77,8 @@ struct State {
     concurrency: u32,
     cell: Cell,
     under_way: u32,
+    /// Of those, bulk work.
+    bulk: u32,
     frozen_until: Option<Timestamp>,
     waiting: Lanes<oneshot::Sender<Permit>>,
     /// A task sleeps until the next permit may be given.
@@ -118,10 +123,11 @@ impl Limiter {
             if let Some(until) = state.frozen_until.filter(|until| *until > deadline) {
                 return Err(LimitError::Frozen(until));
             }
-            if state.waiting.is_empty() && state.blocked(&self.clock).is_none() {
-                state.under_way += 1;
+            let alone = state.waiting.is_empty() && state.has_place(lane);
+            if alone && state.blocked(&self.clock).is_none() {
+                state.enter(lane);
                 drop(state);
-                return Ok(Permit { gate });
+                return Ok(Permit { gate, lane });
             }
             let (sender, receiver) = oneshot::channel();
             state.waiting.push(lane, sender);
@@ -205,6 +211,7 @@ impl Gate {
             concurrency: limits.concurrency.max(1),
             cell: cell(limits, clock),
             under_way: 0,
+            bulk: 0,
             frozen_until: None,
             waiting: Lanes::default(),
             alarm: false,
@@ -225,7 +232,7 @@ impl Gate {
         {
             let mut state = self.lock();
             state.waiting.retain(|sender| !sender.is_closed());
-            while !state.waiting.is_empty() {
+            while state.waiting.any(|lane| state.has_place(lane)) {
                 match state.blocked(&self.clock) {
                     None => {}
                     Some(Blocked::Full) => break,
@@ -234,11 +241,14 @@ impl Gate {
                         break;
                     }
                 }
-                let Some(sender) = state.waiting.pop() else {
+                let (bulk, places) = (state.bulk, state.bulk_places());
+                let next = state.waiting.pop(|lane| !is_bulk(lane) || bulk < places);
+                let Some((lane, sender)) = next else {
                     break;
                 };
-                state.under_way += 1;
-                if let Err(permit) = sender.send(Permit { gate: self.clone() }) {
+                state.enter(lane);
+                let gate = self.clone();
+                if let Err(permit) = sender.send(Permit { gate, lane }) {
                     refused.push(permit);
                 }
             }
@@ -271,6 +281,28 @@ impl State {
         }
     }
 
+    /// Places that bulk work may take.
+    const fn bulk_places(&self) -> u32 {
+        match self.concurrency {
+            0 | 1 => 1,
+            several => several - 1,
+        }
+    }
+
+    fn has_place(&self, lane: Lane) -> bool {
+        !is_bulk(lane) || self.bulk < self.bulk_places()
+    }
+
+    fn enter(&mut self, lane: Lane) {
+        self.under_way += 1;
+        self.bulk += u32::from(is_bulk(lane));
+    }
+
+    fn leave(&mut self, lane: Lane) {
+        self.under_way = self.under_way.saturating_sub(1);
+        self.bulk = self.bulk.saturating_sub(u32::from(is_bulk(lane)));
+    }
+
     /// What stands in the way. None takes one from the cell: the permit must then be given.
     fn blocked(&self, clock: &Arc<dyn Clock>) -> Option<Blocked> {
         if self.under_way >= self.concurrency {
@@ -290,6 +322,11 @@ impl State {
             Duration::from(wait).max(Duration::from_millis(1)),
         )))
     }
+}
+
+/// Work that nobody waits for.
+const fn is_bulk(lane: Lane) -> bool {
+    matches!(lane, Lane::Stock | Lane::TrackingPoll)
 }
 
 /// The cell for a rate and burst. Rates that are no positive number count as one call a day.

@@ -42,7 +42,7 @@ impl Stage {
 
     async fn now(&self) -> Result<Permit, LimitError> {
         self.limiter
-            .acquire(self.connection, Lane::Stock, &self.limits, at(0))
+            .acquire(self.connection, Lane::StatusPush, &self.limits, at(0))
             .await
     }
 
@@ -190,4 +190,30 @@ async fn changed_limits_are_adopted() {
     stage.limits = limits(f64::NAN, 0, 0);
     assert!(stage.now().await.is_ok());
     assert!(stage.now().await.is_err());
+}
+
+#[tokio::test]
+async fn bulk_work_leaves_a_place_for_labels() {
+    let stage = Stage::new(limits(1_000.0, 1_000, 2));
+    let take = |lane| {
+        stage
+            .limiter
+            .acquire(stage.connection, lane, &stage.limits, at(0))
+    };
+    let directory = take(Lane::Stock).await.unwrap();
+    assert!(
+        take(Lane::TrackingPoll).await.is_err(),
+        "the last place is none for bulk work"
+    );
+    let label = take(Lane::Label).await.unwrap();
+    assert!(take(Lane::Label).await.is_err(), "two calls at once");
+    drop(label);
+    drop(directory);
+    assert!(take(Lane::TrackingPoll).await.is_ok());
+    // Where one call at a time is all that there is, bulk work takes it.
+    let single = Stage::new(limits(1_000.0, 1_000, 1));
+    let only = single
+        .limiter
+        .acquire(single.connection, Lane::Stock, &single.limits, at(0));
+    assert!(only.await.is_ok());
 }
