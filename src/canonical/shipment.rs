@@ -173,6 +173,19 @@ pub struct Shipment {
     /// Why the last request failed.
     #[serde(default)]
     pub failure: Option<LabelFailure>,
+    /// When the label was there: all numbers, and the first paper or the end of the request.
+    #[serde(default)]
+    pub label_ready_at: Option<Timestamp>,
+    /// A label of it is to be void: as soon as it is known, or the carrier is asked already. Also
+    /// of a failed one of which parts had been bought.
+    #[serde(default)]
+    pub voiding: bool,
+    /// Numbers that were bought for it by former requests; their labels are void or refused to be.
+    #[serde(default)]
+    pub former_numbers: Vec<String>,
+    /// When the channel was told that it left; it is told once.
+    #[serde(default)]
+    pub told_at: Option<Timestamp>,
     #[serde(default)]
     pub replaces: Option<ShipmentId>,
     #[serde(default)]
@@ -224,6 +237,10 @@ impl Shipment {
             reference: None,
             request_number: 0,
             failure: None,
+            label_ready_at: None,
+            voiding: false,
+            former_numbers: Vec::new(),
+            told_at: None,
             replaces: None,
             replaced_by: None,
             void_reason: None,

@@ -6,7 +6,7 @@
 use super::change::{OrderState, Outcome};
 use super::draft::Draft;
 use super::error::FlowError;
-use super::{FlowContext, answer, operator, ship};
+use super::{FlowContext, answer, operator, shipping};
 use crate::canonical::hold::HoldReason;
 use crate::canonical::shipment::{LabelFormat, ShippedLine};
 use crate::canonical::{
@@ -246,32 +246,11 @@ fn warehouse(
             accept,
             note,
         )?,
-        Command::Ship {
-            id,
-            revision,
-            shipment_ref,
-            lines,
-            parcels,
-            carrier,
-            service,
-            carrier_connection_id: _,
-            label_format: _,
-            override_request,
-        } => ship::ship(
-            &mut draft,
-            ship::Ship {
-                id,
-                revision,
-                shipment_ref,
-                lines,
-                parcels,
-                carrier,
-                service,
-                override_request,
-            },
-        )?,
-        // Everything else is the order's and was carried out before.
-        _ => CommandAnswer::Order(draft.state.order.meta.id),
+        other => {
+            let order = CommandAnswer::Order(draft.state.order.meta.id);
+            // Everything else is the order's and was carried out before.
+            shipping::command(&mut draft, other, actor)?.unwrap_or(order)
+        }
     };
     Ok((draft.finish()?, answer))
 }

@@ -15,7 +15,9 @@ use crate::canonical::fulfillment::{
 use crate::canonical::inbox::Disposition;
 use crate::canonical::job::NewJob;
 use crate::canonical::order::Source;
-use crate::canonical::{Field, FulfillmentOrderId, LineId, ParcelId, Quantity, Timestamp};
+use crate::canonical::{
+    Field, FulfillmentOrderId, LineId, ParcelId, Quantity, ShipmentId, Timestamp,
+};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
@@ -32,6 +34,8 @@ pub(super) struct Notes {
     pub answered: Option<FulfillmentOrderId>,
     /// More for `data` of `order.updated`.
     pub updated: Map<String, Value>,
+    /// Shipments of which the channel is to be told now, whatever the setting.
+    pub tell: Vec<ShipmentId>,
     /// Fulfillment orders on which a shortage was reported, with the short lines.
     pub short: Option<(FulfillmentOrderId, Value)>,
 }
@@ -114,7 +118,7 @@ impl<'a> Draft<'a> {
 
     /// Brings everything in line with the facts, stamps what changed, and writes the events.
     pub fn finish(mut self) -> Result<Outcome, FlowError> {
-        rework::rework(&mut self);
+        rework::rework(&mut self)?;
         let order_changed = self.stamp_order();
         let parts_changed = self.stamp_parts();
         let cash_changed = self.stamp_cash();

@@ -258,24 +258,39 @@ fn part_ended(draft: &Draft<'_>, part: &FulfillmentOrder, events: &mut Vec<NewEv
     }
 }
 
+fn shipment_event(draft: &Draft<'_>, kind: EventType, shipment: &Shipment) -> NewEvent {
+    let snapshot = SnapshotRef {
+        kind: SnapshotKind::Shipment,
+        id: shipment.id.uuid(),
+        version: shipment.version,
+    };
+    let extra = json!({ "order_id": shipment.order_id });
+    event(draft, kind, vec![snapshot], extra)
+}
+
 fn shipped(draft: &Draft<'_>, shipment: &Shipment, events: &mut Vec<NewEvent>) {
+    use ShipmentStatus as S;
     let was = draft
         .before
         .as_ref()
         .and_then(|state| state.shipments.iter().find(|old| old.id == shipment.id))
-        .map(|old| old.status);
-    if shipment.status == ShipmentStatus::HandedOver && was != Some(ShipmentStatus::HandedOver) {
-        let snapshot = SnapshotRef {
-            kind: SnapshotKind::Shipment,
-            id: shipment.id.uuid(),
-            version: shipment.version,
-        };
-        let extra = json!({ "order_id": shipment.order_id });
-        events.push(event(
+        .map(|old| (old.status, old.label_ready_at.is_some()));
+    let ready = shipment.label_ready_at.is_some() && !shipment.voiding;
+    let labelled = ready && shipment.status.bought() && was.is_none_or(|(_, ready)| !ready);
+    if labelled {
+        events.push(shipment_event(
             draft,
-            EventType::ShipmentHandedOver,
-            vec![snapshot],
-            extra,
+            EventType::ShipmentLabelCreated,
+            shipment,
         ));
+    }
+    let kind = match shipment.status {
+        S::Manifested => EventType::ShipmentManifested,
+        S::HandedOver => EventType::ShipmentHandedOver,
+        S::Voided => EventType::ShipmentVoided,
+        _ => return,
+    };
+    if was.is_none_or(|(status, _)| status != shipment.status) {
+        events.push(shipment_event(draft, kind, shipment));
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! What always holds: a fact that was taken in before changes nothing when it is told again.
 
-use super::FlowContext;
 use super::change::{OrderState, Outcome};
+use super::draft::Draft;
 use super::error::FlowError;
+use super::{FlowContext, shipping};
 use crate::canonical::document::LabelAnswer;
 use crate::canonical::shipment::LabelFailure;
 use crate::canonical::tracking::{Origin, TrackingAnswer};
@@ -75,9 +76,14 @@ pub enum CarrierFact {
 /// # Errors
 /// [`FlowError`]: nothing is changed then.
 pub fn fact(
-    _ctx: &FlowContext<'_>,
-    _state: OrderState,
-    _fact: CarrierFact,
+    ctx: &FlowContext<'_>,
+    state: OrderState,
+    fact: CarrierFact,
 ) -> Result<Outcome, FlowError> {
-    Err(FlowError::illegal("not built yet"))
+    let mut draft = Draft::over(ctx, state);
+    match fact {
+        CarrierFact::Tracked { .. } => return Err(FlowError::illegal("not built yet")),
+        label => shipping::fact(&mut draft, label)?,
+    }
+    draft.finish()
 }

@@ -9,11 +9,12 @@ use super::draft::{Draft, known};
 use super::release::{self, Fate};
 use super::rules::holds;
 use super::settings::{Bundles, FlowSettings};
+use super::shipping;
 use crate::canonical::fulfillment::{FulfillmentLine, FulfillmentOrder, FulfillmentStatus};
 use crate::canonical::hold::HoldReason;
 use crate::canonical::line::{Line, LineKind};
 use crate::canonical::order::PaymentStatus;
-use crate::canonical::shipment::{Direction, Shipment, ShipmentStatus};
+use crate::canonical::shipment::{Direction, Shipment};
 use crate::canonical::{FulfillmentOrderId, LineId, Money, Order, OrderFacts, Quantity, Timestamp};
 
 /// What the order wants shipped of a line.
@@ -73,13 +74,49 @@ pub(super) fn cod_due(order: &Order) -> Option<Money> {
         .filter(|due| status != PaymentStatus::Paid && !due.amount.is_zero())
 }
 
-/// True for shipments whose goods left or are to leave.
+/// True for shipments whose goods left or are to leave: packed, and by a label that may still be
+/// good. Of a label and the one in its place the newer counts.
 pub(super) fn counts(shipment: &Shipment) -> bool {
     shipment.direction == Direction::Outbound
-        && !matches!(
-            shipment.status,
-            ShipmentStatus::Failed | ShipmentStatus::Voided
-        )
+        && shipment.packed
+        && shipment.replaced_by.is_none()
+        && !shipment.status.ended()
+}
+
+/// True for those of them that have a label, or need none.
+pub(super) fn has_label(shipment: &Shipment) -> bool {
+    counts(shipment) && (shipment.status.bought() || shipment.replaces.is_some())
+}
+
+/// True while a label of what is packed is being bought: it may fail, and the goods come back.
+pub(super) fn awaits_label(state: &OrderState, part: &FulfillmentOrder) -> bool {
+    use FulfillmentStatus as S;
+    !matches!(part.status, S::Closed | S::Cancelled)
+        && state.shipments.iter().any(|shipment| {
+            shipment.fulfillment_order_id == part.id
+                && counts(shipment)
+                && shipping::awaited(shipment)
+        })
+}
+
+/// Ends the parts of which everything has left, or has its label.
+pub(super) fn close_done(draft: &mut Draft<'_>) {
+    let state = &draft.state;
+    let done = |part: &&FulfillmentOrder| {
+        part.status == FulfillmentStatus::InProgress && !remains(part) && !awaits_label(state, part)
+    };
+    let done: Vec<FulfillmentOrderId> = state
+        .fulfillment_orders
+        .iter()
+        .filter(done)
+        .map(|part| part.id)
+        .collect();
+    for id in done {
+        let shipped = any_shipped(&draft.state, id);
+        if let Ok(part) = draft.fulfillment(id) {
+            end(part, shipped);
+        }
+    }
 }
 
 /// What of a line this part has shipped.
@@ -106,6 +143,11 @@ pub(super) fn any_shipped(state: &OrderState, part: FulfillmentOrderId) -> bool 
 /// True when the warehouse has something left to do with it.
 pub(super) fn remains(part: &FulfillmentOrder) -> bool {
     part.lines.iter().any(|line| line.remaining.is_positive())
+}
+
+/// True when something remains, or may come back.
+fn busy(state: &OrderState, part: &FulfillmentOrder) -> bool {
+    remains(part) || awaits_label(state, part)
 }
 
 /// True while something can still be shipped from it.
@@ -186,12 +228,13 @@ pub(super) fn end(part: &mut FulfillmentOrder, shipped: bool) {
     };
 }
 
-/// The part that carries the cash on delivery: the first that is not cancelled.
+/// The part that carries the cash on delivery: the first that can still ship. (One that ended
+/// without it, its label void or everything short, leaves it to the next.)
 fn carries_cod(state: &OrderState, part: FulfillmentOrderId) -> bool {
     state
         .fulfillment_orders
         .iter()
-        .find(|other| other.status != FulfillmentStatus::Cancelled)
+        .find(|other| live(other) || awaits_label(state, other))
         .is_some_and(|first| first.id == part)
 }
 
@@ -231,7 +274,7 @@ pub(super) fn end_idle(draft: &mut Draft<'_>) {
     let idle: Vec<FulfillmentOrderId> = {
         let parts = draft.state.fulfillment_orders.iter();
         parts
-            .filter(|part| mutable(part) && !(alive && remains(part)))
+            .filter(|part| mutable(part) && !(alive && busy(&draft.state, part)))
             .map(|part| part.id)
             .collect()
     };

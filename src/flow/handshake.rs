@@ -8,7 +8,7 @@ use super::allocate::held;
 use super::draft::Draft;
 use super::fulfillment;
 use super::release::{self, Fate};
-use super::wire;
+use super::{shipping, wire};
 use crate::canonical::fulfillment::{
     ChangeRequest, FulfillmentLine, FulfillmentOrder, FulfillmentStatus, RequestKind, RequestState,
 };
@@ -300,6 +300,14 @@ fn close(draft: &Draft<'_>, part: &mut FulfillmentOrder) {
 
 /// The warehouse agreed: the part becomes what was wanted.
 pub(super) fn apply(draft: &mut Draft<'_>, place: usize, request: &ChangeRequest) {
+    let id = draft
+        .state
+        .fulfillment_orders
+        .get(place)
+        .map(|part| part.id);
+    if let (Some(id), RequestKind::Cancel) = (id, request.kind) {
+        shipping::withdraw(draft, id);
+    }
     let state = draft.state.clone();
     let Some(part) = draft.state.fulfillment_orders.get_mut(place) else {
         return;
@@ -327,7 +335,7 @@ pub(super) fn apply(draft: &mut Draft<'_>, place: usize, request: &ChangeRequest
     if let Some(Ok(cod)) = wanted("cod").map(Option::<Money>::deserialize) {
         part.cod = cod;
     }
-    if !fulfillment::remains(part) {
+    if !fulfillment::remains(part) && !fulfillment::awaits_label(&state, part) {
         fulfillment::end(part, shipped);
     } else if wanted("hold").is_some() {
         part.status = FulfillmentStatus::OnHold;

@@ -16,7 +16,7 @@ pub mod world;
 
 mod allocate;
 mod answer;
-#[allow(dead_code)] // until labels and tracking call all of it
+#[allow(dead_code)] // until tracking calls all of it
 mod cod;
 mod create;
 mod draft;
@@ -34,7 +34,7 @@ mod release;
 mod revision;
 mod rework;
 mod rules;
-mod ship;
+mod shipping;
 mod status;
 mod totals;
 mod wanted;

@@ -4,16 +4,20 @@
 
 use super::change::{OrderState, Outcome};
 use super::draft::Draft;
+use super::error::FlowError;
 use super::release::{self, Fate};
 use super::rules::holds;
 use super::settings::Accept;
-use super::{FlowContext, allocate, duplicates, fulfillment, handshake, jobs, overrides, status};
+use super::{
+    FlowContext, allocate, duplicates, fulfillment, handshake, jobs, overrides, shipping, status,
+};
 use crate::canonical::inbox::Disposition;
 use crate::canonical::order::{AcceptanceState, ChannelState, OrderStatus};
 use serde_json::json;
 
 /// Parts, holds, requests, status, and the jobs that follow.
-pub(super) fn rework(draft: &mut Draft<'_>) {
+pub(super) fn rework(draft: &mut Draft<'_>) -> Result<(), FlowError> {
+    fulfillment::close_done(draft);
     allocate::allocate(draft);
     fulfillment::end_idle(draft);
     duplicates::reconcile(draft);
@@ -23,10 +27,12 @@ pub(super) fn rework(draft: &mut Draft<'_>) {
     }
     fulfillment::align(draft);
     handshake::reconcile(draft);
+    shipping::reconcile(draft)?;
     draft.state.order.meta.status = status::project(&draft.state);
     draft.state.order.meta.closed_reason = status::closed_reason(&draft.state);
     acknowledge(draft);
     cancel_at_channel(draft);
+    Ok(())
 }
 
 /// A marketplace's order that we accept by ourselves, once it may go to the warehouse at all.

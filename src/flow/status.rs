@@ -15,9 +15,11 @@ pub(super) fn project(state: &OrderState) -> OrderStatus {
     let fate = release::fate(state);
     let parts = &state.fulfillment_orders;
     let shipped = state.shipments.iter().any(fulfillment::counts);
-    let at_work = parts.iter().any(fulfillment::at_work);
+    let busy = |part| fulfillment::at_work(part) || fulfillment::awaits_label(state, part);
+    let at_work = parts.iter().any(busy);
     if at_work || parts.iter().any(fulfillment::mutable) {
-        return under_way(state, at_work, shipped);
+        let labelled = state.shipments.iter().any(fulfillment::has_label);
+        return under_way(state, at_work, labelled);
     }
     match fate {
         Fate::ClosedElsewhere => OrderStatus::Closed,

@@ -7,18 +7,24 @@
     clippy::panic
 )]
 
+mod carrier;
 mod channel;
 mod duplicates;
 mod handshake;
 mod holds;
 mod intake;
+mod labels;
 mod machine;
 mod overrides;
 mod released;
 mod requests;
+mod replacing;
 mod ship;
 mod splits;
 mod story;
+mod unknown;
+mod voiding;
+mod voyage;
 
 use super::change::{OrderState, Outcome};
 use super::*;
@@ -44,6 +50,8 @@ pub struct World {
     pub last_record: InboxId,
     /// What was found of orders like this one.
     pub similar: Option<Vec<crate::canonical::Order>>,
+    /// Carrier accounts.
+    pub carriers: Option<crate::flow::world::World>,
 }
 
 impl World {
@@ -70,6 +78,7 @@ impl World {
             state: None,
             last_record: InboxId::new(),
             similar: None,
+            carriers: None,
         }
     }
     pub fn active() -> Self {
@@ -87,7 +96,7 @@ impl World {
             connection: &self.connection,
             merchant: &self.merchant,
             similar: self.similar.as_deref(),
-            world: crate::flow::World::none(),
+            world: self.carriers.as_ref().unwrap_or(crate::flow::World::none()),
         }
     }
     pub fn pass(&mut self, minutes: i64) {

@@ -1,0 +1,2 @@
+//! Random voyages of labels.
+use super::*;
