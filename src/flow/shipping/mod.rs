@@ -19,6 +19,7 @@ mod resolve;
 mod ship;
 mod void;
 
+#[allow(unused_imports)] // until tracking calls it
 pub(super) use progress::told;
 pub(super) use void::withdraw;
 

@@ -2,7 +2,8 @@
 //!
 //! What always holds: a reading of the state, compared before and after each decision: the problem
 //! is opened when a label becomes outdated and resolved when it is replaced, void, on its way, or
-//! right again. What the warehouse is being asked, or has refused, is not outdated.
+//! right again. While the warehouse is asked, what it agreed to last counts; what it has refused is
+//! not outdated.
 
 use super::{asked, failure, mended, part_of, problem, request};
 use crate::canonical::fulfillment::{FulfillmentOrder, RequestState};
@@ -56,9 +57,12 @@ fn differs(state: &OrderState, shipment: &Shipment) -> Vec<&'static str> {
     if !valid || !ours || shipment.voiding || release::fate(state) != Fate::Alive {
         return Vec::new();
     }
-    let Some(part) = part_of(state, shipment).filter(|part| !asked(part)) else {
+    let Some(part) = part_of(state, shipment) else {
         return Vec::new();
     };
+    if asked(part) {
+        return from_agreed(part, shipment);
+    }
     let facts = &state.order.facts;
     let mut differs = Vec::new();
     let ship_to = known(&facts.ship_to);
@@ -79,6 +83,24 @@ fn differs(state: &OrderState, shipment: &Shipment) -> Vec<&'static str> {
         differs.push("cod");
     }
     differs
+}
+
+/// What of a label is not what the warehouse agreed to, while it is asked for something else.
+fn from_agreed(part: &FulfillmentOrder, shipment: &Shipment) -> Vec<&'static str> {
+    let point = request::point(&part.delivery);
+    let found = [
+        (
+            place(part.ship_to.as_ref()) != place(shipment.ship_to.as_ref()),
+            "ship_to",
+        ),
+        (
+            same_point(point.as_ref()) != same_point(shipment.pickup_point.as_ref()),
+            "pickup_point",
+        ),
+        (shipment.cod.is_some() && shipment.cod != part.cod, "cod"),
+    ];
+    let differing = found.into_iter().filter(|(differs, _)| *differs);
+    differing.map(|(_, name)| name).collect()
 }
 
 /// An address without what only says how good it is.

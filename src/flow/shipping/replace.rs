@@ -5,11 +5,11 @@
 //! then on; of the two only one counts; when the new one fails, the old one is as it was.
 
 use super::{
-    LabelFormat, NewParcel, account, asked, by_ref, ended, find, find_mut, fulfillment, give_back,
-    named, parcel, parcels, request,
+    NewParcel, account, asked, by_ref, ended, find, find_mut, fulfillment, give_back, named,
+    parcel, parcels, request,
 };
 use crate::canonical::fulfillment::{FulfillmentOrder, FulfillmentStatus};
-use crate::canonical::shipment::{Parcel, Shipment, ShipmentStatus, ShippedLine};
+use crate::canonical::shipment::{Parcel, Shipment, ShipmentStatus};
 use crate::canonical::{ConnectionId, ParcelId, ShipmentId};
 use crate::flow::change::OrderState;
 use crate::flow::command::{Command, CommandAnswer};

@@ -31,8 +31,8 @@ pub(super) fn ask(
     account: &CarrierAccount,
     service: Option<String>,
 ) -> Result<(), FlowError> {
-    follow_order(draft, id)?;
     let cod = cash(&draft.state, find(&draft.state, id)?);
+    follow_order(draft, id, cod)?;
     let due = cod
         .map(|amount| cod::due(draft, account, amount))
         .transpose()
@@ -98,7 +98,11 @@ fn job(draft: &Draft<'_>, id: ShipmentId, kind: &str, input: Value) -> Result<Ne
 }
 
 /// A label of ours goes where the order says now: what the warehouse packs is no other for it.
-fn follow_order(draft: &mut Draft<'_>, id: ShipmentId) -> Result<(), FlowError> {
+fn follow_order(
+    draft: &mut Draft<'_>,
+    id: ShipmentId,
+    cod: Option<Money>,
+) -> Result<(), FlowError> {
     let part = find(&draft.state, id)?.fulfillment_order_id;
     let ship_to = known(&draft.state.order.facts.ship_to);
     let delivery = draft.state.order.facts.delivery.or_default();
@@ -106,6 +110,7 @@ fn follow_order(draft: &mut Draft<'_>, id: ShipmentId) -> Result<(), FlowError> 
     if fulfillment::at_work(part) {
         part.ship_to = ship_to;
         part.delivery = delivery;
+        part.cod = cod.or(part.cod);
     }
     Ok(())
 }

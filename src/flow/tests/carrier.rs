@@ -114,11 +114,29 @@ impl World {
         self.shipment(n).status
     }
     /// `ship` by our label, with so many parcels.
-    pub fn label_of(&self, n: usize, reference: &str, lines: Option<Vec<(usize, i64)>>, parcels: usize) -> Command {
+    pub fn label_of(
+        &self,
+        n: usize,
+        reference: &str,
+        lines: Option<Vec<(usize, i64)>>,
+        parcels: usize,
+    ) -> Command {
         let mut what = self.ship_of(n, reference, lines);
         let account = self.carrier();
-        if let Command::Ship { parcels: new, carrier_connection_id, carrier, .. } = &mut what {
-            *new = vec![NewParcel { weight_g: Some(500), ..NewParcel::default() }; parcels];
+        if let Command::Ship {
+            parcels: new,
+            carrier_connection_id,
+            carrier,
+            ..
+        } = &mut what
+        {
+            *new = vec![
+                NewParcel {
+                    weight_g: Some(500),
+                    ..NewParcel::default()
+                };
+                parcels
+            ];
             *carrier_connection_id = Some(account);
             *carrier = None;
         }
@@ -129,13 +147,18 @@ impl World {
         self.run(what)
     }
     pub fn ahead_of(&self, n: usize, reference: &str, lines: Option<Vec<(usize, i64)>>) -> Command {
-        let Command::Ship { id, lines, .. } = self.ship_of(n, reference, lines) else { unreachable!() };
+        let Command::Ship { id, lines, .. } = self.ship_of(n, reference, lines) else {
+            unreachable!()
+        };
         Command::CreateShipment {
             id,
             revision: None,
             shipment_ref: reference.to_owned(),
             lines,
-            parcels: vec![NewParcel { weight_g: Some(400), ..NewParcel::default() }],
+            parcels: vec![NewParcel {
+                weight_g: Some(400),
+                ..NewParcel::default()
+            }],
             service: None,
             carrier_connection_id: Some(self.carrier()),
             label_format: LabelFormat::Pdf,
@@ -154,7 +177,10 @@ impl World {
     }
     pub fn void(&mut self, n: usize) -> Outcome {
         let id = self.shipment(n).id;
-        self.run(Command::VoidShipment { id, reason: Some("packed wrong".to_owned()) })
+        self.run(Command::VoidShipment {
+            id,
+            reason: Some("packed wrong".to_owned()),
+        })
     }
     pub fn try_fact(&mut self, fact: CarrierFact) -> Result<Outcome, FlowError> {
         self.now += jiff::SignedDuration::from_secs(1);
@@ -176,7 +202,11 @@ impl World {
     }
     pub fn labels(&mut self, n: usize, labels: Vec<LabelAnswer>) -> Outcome {
         let shipment_id = self.id(n);
-        self.fact(CarrierFact::Labels { shipment_id, parcel: None, labels })
+        self.fact(CarrierFact::Labels {
+            shipment_id,
+            parcel: None,
+            labels,
+        })
     }
     pub fn complete(&mut self, n: usize) -> Outcome {
         let shipment_id = self.id(n);
@@ -184,19 +214,31 @@ impl World {
     }
     pub fn failed(&mut self, n: usize, class: Class) -> Outcome {
         let shipment_id = self.id(n);
-        self.fact(CarrierFact::Failed { shipment_id, failure: refusal(class) })
+        self.fact(CarrierFact::Failed {
+            shipment_id,
+            failure: refusal(class),
+        })
     }
     pub fn lost(&mut self, n: usize) -> Outcome {
         let shipment_id = self.id(n);
-        self.fact(CarrierFact::Unknown { shipment_id, failure: refusal(Class::Transient) })
+        self.fact(CarrierFact::Unknown {
+            shipment_id,
+            failure: refusal(Class::Transient),
+        })
     }
     pub fn voided(&mut self, n: usize) -> Outcome {
         let shipment_id = self.id(n);
-        self.fact(CarrierFact::Voided { shipment_id, note: None })
+        self.fact(CarrierFact::Voided {
+            shipment_id,
+            note: None,
+        })
     }
     pub fn void_refused(&mut self, n: usize) -> Outcome {
         let shipment_id = self.id(n);
-        self.fact(CarrierFact::VoidRefused { shipment_id, failure: refusal(Class::Rejected) })
+        self.fact(CarrierFact::VoidRefused {
+            shipment_id,
+            failure: refusal(Class::Rejected),
+        })
     }
 
     /// What must hold of labels in every state.
@@ -207,7 +249,11 @@ impl World {
                 other.fulfillment_order_id == shipment.fulfillment_order_id
                     && other.shipment_ref == shipment.shipment_ref
             };
-            assert_eq!(state.shipments.iter().filter(alike).count(), 1, "one shipment a reference");
+            assert_eq!(
+                state.shipments.iter().filter(alike).count(),
+                1,
+                "one shipment a reference"
+            );
             if shipment.status == ShipmentStatus::VoidRequested {
                 assert!(shipment.voiding);
             }
@@ -218,11 +264,21 @@ impl World {
             }
         }
         let live = state.cod.iter().filter(|item| item.status.live());
-        let live = live.fold(rust_decimal::Decimal::ZERO, |sum, item| sum + item.order_amount.amount.decimal());
+        let live = live.fold(rust_decimal::Decimal::ZERO, |sum, item| {
+            sum + item.order_amount.amount.decimal()
+        });
         assert!(live >= rust_decimal::Decimal::ZERO);
         for item in state.cod.iter().filter(|item| item.status.live()) {
-            let shipment = state.shipments.iter().find(|s| s.id == item.shipment_id).unwrap();
-            assert!(shipment.status.bought(), "cash of a label that is not there: {:?}", shipment.status);
+            let shipment = state
+                .shipments
+                .iter()
+                .find(|s| s.id == item.shipment_id)
+                .unwrap();
+            assert!(
+                shipment.status.bought(),
+                "cash of a label that is not there: {:?}",
+                shipment.status
+            );
         }
     }
 }

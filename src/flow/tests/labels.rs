@@ -19,7 +19,10 @@ fn shipping_buys_the_label_and_closes_when_it_is_there() {
     let id = world.id(0);
     assert_eq!(job.kind, "shipment.create");
     assert_eq!(job.key, format!("shipment.create:{id}:1"));
-    assert_eq!((job.ordering_key.clone(), job.lane), (id.to_string(), Lane::Label));
+    assert_eq!(
+        (job.ordering_key.clone(), job.lane),
+        (id.to_string(), Lane::Label)
+    );
     assert_eq!(job.connection_id, world.carrier());
     // The same `ship` meanwhile is the same shipment.
     let again = world.label_of(0, "S1", None, 1);
@@ -28,15 +31,30 @@ fn shipping_buys_the_label_and_closes_when_it_is_there() {
     assert_eq!(answer, CommandAnswer::Shipment(id));
 
     let outcome = world.labels(0, vec![label("T1", vec![pdf()])]);
-    assert_eq!(kinds(&outcome), ["shipment.label_created", "fulfillment_order.closed"]);
+    assert_eq!(
+        kinds(&outcome),
+        ["shipment.label_created", "fulfillment_order.closed"]
+    );
     assert_eq!(world.standing(0), S::Purchased);
     assert_eq!(world.status(), OrderStatus::Fulfilled);
     let parcel = &world.shipment(0).parcels[0];
     assert_eq!(parcel.tracking_number.as_deref(), Some("T1"));
-    assert_eq!(parcel.tracking_url.as_deref(), Some("https://carrier.example/T1"));
-    assert_eq!(parcel.label.as_ref().unwrap().document_id, outcome.documents[0].about.id);
+    assert_eq!(
+        parcel.tracking_url.as_deref(),
+        Some("https://carrier.example/T1")
+    );
+    assert_eq!(
+        parcel.label.as_ref().unwrap().document_id,
+        outcome.documents[0].about.id
+    );
     assert_eq!(outcome.documents[0].content, b"%PDF-1.4");
-    assert_eq!(outcome.track, [(parcel.id, Some(world.now + jiff::SignedDuration::from_mins(30)))]);
+    assert_eq!(
+        outcome.track,
+        [(
+            parcel.id,
+            Some(world.now + jiff::SignedDuration::from_mins(30))
+        )]
+    );
     assert!(outcome.jobs.is_empty(), "the channel is told at handover");
     assert!(kinds(&world.complete(0)).is_empty());
     let again = world.label_of(0, "S1", None, 1);
@@ -45,15 +63,26 @@ fn shipping_buys_the_label_and_closes_when_it_is_there() {
 
 #[test]
 fn the_input_is_what_carrier_folders_are_promised() {
-    let order = but(cod("28.00"), &[
-        ("customer.phone", json!("+359888123456")), ("customer.language", json!("bg")),
-        ("delivery", json!({"mode": "pickup_point", "instructions": "ring",
-            "pickup_point": {"network": "a", "id": "77", "name": "Office"}})),
-        ("lines.0.weight_g", json!(150)), ("lines.1.weight_g", json!(20.5)),
-    ]);
+    let order = but(
+        cod("28.00"),
+        &[
+            ("customer.phone", json!("+359888123456")),
+            ("customer.language", json!("bg")),
+            (
+                "delivery",
+                json!({"mode": "pickup_point", "instructions": "ring",
+            "pickup_point": {"network": "a", "id": "77", "name": "Office"}}),
+            ),
+            ("lines.0.weight_g", json!(150)),
+            ("lines.1.weight_g", json!(20.5)),
+        ],
+    );
     let mut world = with_carrier(order);
     let mut what = world.label_of(0, "S1", None, 1);
-    if let Command::Ship { parcels, service, .. } = &mut what {
+    if let Command::Ship {
+        parcels, service, ..
+    } = &mut what
+    {
         parcels.clear();
         *service = Some("express".to_owned());
     }
@@ -62,22 +91,25 @@ fn the_input_is_what_carrier_folders_are_promised() {
     let shipment = world.shipment(0);
     let tail = shipment.id.to_string();
     let reference = format!("1001-{}", &tail[tail.len() - 8..]);
-    assert_eq!(input, json!({
-        "shipment": {"id": shipment.id, "reference": reference, "shipment_ref": "S1", "request_number": 1},
-        "order": {"id": world.order().meta.id, "external_id": "1001", "external_number": "#1001",
-                  "currency": "EUR", "language": "bg"},
-        "service": "express", "mode": "pickup_point",
-        "sender": crate::canonical::Address { name: Some("Depot".to_owned()), city: Some("Sofia".to_owned()),
-            country: Some("BG".to_owned()), ..Default::default() },
-        "return_to": null, "customer_number": null,
-        "receiver": crate::canonical::Address { phone: Some("+359888123456".to_owned()),
-            email: Some("i@example.com".to_owned()), ..shipment.ship_to.clone().unwrap() },
-        "pickup_point": {"network": "a", "id": "77", "name": "Office"}, "instructions": "ring",
-        "parcels": [{"id": shipment.parcels[0].id, "number": 1, "reference": reference,
-            "weight_g": 321, "length_mm": null, "width_mm": null, "height_mm": null}],
-        "cod": eur("28.00"), "cod_account": "CD-1", "cod_payee": "operator",
-        "insured": null, "value": eur("25.00"), "contents": "a, b", "label_format": "pdf",
-    }));
+    assert_eq!(
+        input,
+        json!({
+            "shipment": {"id": shipment.id, "reference": reference, "shipment_ref": "S1", "request_number": 1},
+            "order": {"id": world.order().meta.id, "external_id": "1001", "external_number": "#1001",
+                      "currency": "EUR", "language": "bg"},
+            "service": "express", "mode": "pickup_point",
+            "sender": crate::canonical::Address { name: Some("Depot".to_owned()), city: Some("Sofia".to_owned()),
+                country: Some("BG".to_owned()), ..Default::default() },
+            "return_to": null, "customer_number": null,
+            "receiver": crate::canonical::Address { phone: Some("+359888123456".to_owned()),
+                email: Some("i@example.com".to_owned()), ..shipment.ship_to.clone().unwrap() },
+            "pickup_point": {"network": "a", "id": "77", "name": "Office"}, "instructions": "ring",
+            "parcels": [{"id": shipment.parcels[0].id, "number": 1, "reference": reference,
+                "weight_g": 321, "length_mm": null, "width_mm": null, "height_mm": null}],
+            "cod": eur("28.00"), "cod_account": "CD-1", "cod_payee": "operator",
+            "insured": null, "value": eur("25.00"), "contents": "a, b", "label_format": "pdf",
+        })
+    );
 }
 
 #[test]
@@ -86,7 +118,10 @@ fn only_accounts_and_services_that_the_merchant_may_use() {
         (account(paused), "carrier_connection_id"),
         (account(without_contract), "carrier_connection_id"),
         (account(|a| a.buys_labels = false), "carrier_connection_id"),
-        (account(|a| contract(a, |c| c.services = vec!["slow".to_owned()])), "service"),
+        (
+            account(|a| contract(a, |c| c.services = vec!["slow".to_owned()])),
+            "service",
+        ),
     ] {
         let mut world = with_account(paid(), account);
         let mut what = world.label_of(0, "S1", None, 1);
@@ -120,7 +155,11 @@ fn the_planned_account_is_asked_unless_the_warehouse_has_its_own_label() {
     let mut world = with_carrier(paid());
     planned(&mut world);
     let mut what = world.label_of(0, "S1", Some(vec![(0, 1)]), 1);
-    if let Command::Ship { carrier_connection_id, .. } = &mut what {
+    if let Command::Ship {
+        carrier_connection_id,
+        ..
+    } = &mut what
+    {
         *carrier_connection_id = None;
     }
     assert_eq!(jobs(&world.run(what)), ["shipment.create"]);
@@ -171,62 +210,28 @@ fn with_override_the_label_says_what_the_order_says_now() {
     world.accept();
     world.record(later(paid(), 5, &[("ship_to.line1", json!("ul. Rila 3"))]));
     let mut what = world.label_of(0, "S1", None, 1);
-    assert_eq!(world.try_run(what.clone()).unwrap_err().code(), "request_pending");
-    if let Command::Ship { override_request, .. } = &mut what {
+    assert_eq!(
+        world.try_run(what.clone()).unwrap_err().code(),
+        "request_pending"
+    );
+    if let Command::Ship {
+        override_request, ..
+    } = &mut what
+    {
         *override_request = true;
     }
     let outcome = world.run(what);
     assert_eq!(outcome.events[0].extra["override"], true);
     assert_eq!(outcome.jobs[0].input["receiver"]["line1"], "ul. Rila 3");
-    assert_eq!(world.part().ship_to.as_ref().unwrap().line1.as_deref(), Some("ul. Rila 3"));
-    assert_eq!(world.request_state(), Some(RequestState::Expired), "the wish is granted");
-}
-
-#[test]
-fn papers_may_come_later_and_are_stored_once() {
-    let mut world = with_carrier(paid());
-    world.buy("S1", None);
-    let outcome = world.labels(0, vec![label("T1", vec![])]);
-    assert_eq!(kinds(&outcome), ["fulfillment_order.closed"]);
-    let charge = json!([{"kind": "shipping", "total": eur("4.20"), "tax": eur("0.70")}]);
-    let paper = crate::canonical::document::LabelAnswer {
-        charges: serde_json::from_value(charge).unwrap(),
-        ..label("T1", vec![pdf(), document("zpl", ZPL)])
-    };
-    let outcome = world.labels(0, vec![paper.clone()]);
-    assert_eq!(kinds(&outcome), ["shipment.label_created"]);
-    assert_eq!(world.shipment(0).charges.len(), 1);
-    // The carrier prints it anew: other bytes of the same paper.
-    let reprint = label("T1", vec![document("pdf", "JVBERi0xLjU="), document("zpl", ZPL)]);
-    let outcome = world.labels(0, vec![reprint]);
-    assert_eq!(outcome.disposition, Disposition::Unchanged);
-    assert_eq!(world.shipment(0).documents.len(), 2);
-    assert_eq!(world.shipment(0).parcels[0].label.as_ref().unwrap().format, "pdf");
-}
-
-#[test]
-fn a_paper_that_is_none_leaves_the_purchase_as_it_is() {
-    for (format, content) in [
-        ("pdf", "PGh0bWw+"),
-        ("zpl", "SGVsbG8="),
-        ("png", PDF),
-        ("pdf", "not base64!"),
-        ("pdf", ""),
-    ] {
-        let mut world = with_carrier(paid());
-        world.buy("S1", None);
-        let outcome = world.labels(0, vec![label("T1", vec![document(format, content)])]);
-        assert_eq!(codes(&outcome), ["label_document_unreadable"], "{format} {content}");
-        assert_eq!(outcome.problems[0].class, Class::BrokenContract);
-        assert_eq!(world.standing(0), S::Purchased);
-        assert!(outcome.documents.is_empty());
-        assert_eq!(kinds(&world.complete(0)), ["shipment.label_created"]);
-    }
-    let wrapped = document("zpl", "\n XlhB\r\nXlha \n");
-    let mut world = with_carrier(paid());
-    world.buy("S1", None);
-    let outcome = world.labels(0, vec![label("T1", vec![wrapped])]);
-    assert_eq!(outcome.documents[0].content, b"^XA^XZ");
+    assert_eq!(
+        world.part().ship_to.as_ref().unwrap().line1.as_deref(),
+        Some("ul. Rila 3")
+    );
+    assert_eq!(
+        world.request_state(),
+        Some(RequestState::Expired),
+        "the wish is granted"
+    );
 }
 
 #[test]
@@ -244,7 +249,10 @@ fn an_end_without_a_number_is_a_failure() {
     assert_eq!(outcome.problems[0].class, Class::BrokenContract);
     // Its number comes by another way after all, while the goods still wait for it.
     let outcome = world.labels(0, vec![label("T1", vec![pdf()])]);
-    assert_eq!(kinds(&outcome), ["shipment.label_created", "fulfillment_order.closed"]);
+    assert_eq!(
+        kinds(&outcome),
+        ["shipment.label_created", "fulfillment_order.closed"]
+    );
 }
 
 #[test]
@@ -257,75 +265,12 @@ fn a_late_label_that_nobody_waits_for_is_recorded_and_void() {
     assert_eq!(jobs(&outcome), ["shipment.cancel"]);
     assert_eq!(outcome.jobs[0].input["tracking_numbers"], json!(["T1"]));
     assert_eq!(world.standing(0), S::Failed);
-    assert_eq!(world.shipment(0).parcels[0].tracking_number.as_deref(), Some("T1"));
+    assert_eq!(
+        world.shipment(0).parcels[0].tracking_number.as_deref(),
+        Some("T1")
+    );
     world.voided(0);
     assert!(!world.shipment(0).voiding);
-}
-
-#[test]
-fn several_parcels_by_one_answer_by_several_or_one_by_one() {
-    let of = |world: &World| -> Vec<Option<String>> {
-        let parcels = &world.shipment(0).parcels;
-        parcels.iter().map(|p| p.tracking_number.clone()).collect()
-    };
-    let three = || {
-        let mut world = with_carrier(paid());
-        let what = world.label_of(0, "S1", None, 3);
-        world.run(what);
-        world
-    };
-    let numbers = |names: [&str; 3]| names.map(|name| Some(name.to_owned())).to_vec();
-    let mut one = three();
-    one.labels(0, vec![label("T", vec![pdf()])]);
-    assert_eq!(of(&one), numbers(["T", "T", "T"]));
-    assert!(one.shipment(0).documents[0].parcel_id.is_none());
-    assert_eq!(one.part().status, FulfillmentStatus::Closed);
-    let mut all = three();
-    let each = ["T1", "T2", "T3"].map(|number| label(number, vec![pdf()]));
-    all.labels(0, each.to_vec());
-    assert_eq!(of(&all), numbers(["T1", "T2", "T3"]));
-    assert_eq!(all.shipment(0).documents.len(), 3);
-    let mut single = three();
-    for (place, answer) in each.iter().enumerate() {
-        assert_eq!(single.part().status, FulfillmentStatus::InProgress);
-        let shipment_id = single.id(0);
-        let labels = vec![answer.clone()];
-        single.fact(CarrierFact::Labels { shipment_id, parcel: Some(place), labels });
-        assert_eq!(single.standing(0), S::Purchased);
-    }
-    assert_eq!(of(&single), numbers(["T1", "T2", "T3"]));
-    assert_eq!(single.part().status, FulfillmentStatus::Closed);
-    // A number more than there are parcels is not lost.
-    single.labels(0, vec![label("T4", vec![])]);
-    let related = &single.shipment(0).parcels[2].tracking.related;
-    assert_eq!(related[0].tracking_number, "T4");
-}
-
-#[test]
-fn of_labels_bought_in_part_the_rest_is_void() {
-    let mut world = with_carrier(paid());
-    let what = world.label_of(0, "S1", None, 2);
-    world.run(what);
-    let shipment_id = world.id(0);
-    let labels = vec![label("T1", vec![pdf()])];
-    world.fact(CarrierFact::Labels { shipment_id, parcel: Some(0), labels });
-    let outcome = world.failed(0, Class::Rejected);
-    assert_eq!(world.standing(0), S::Failed);
-    assert_eq!(jobs(&outcome), ["shipment.cancel"]);
-    assert_eq!(outcome.jobs[0].input["tracking_numbers"], json!(["T1"]));
-    assert_eq!(world.shipment(0).parcels[0].tracking_number.as_deref(), Some("T1"));
-    assert_eq!(world.part().lines[0].remaining, qty(2));
-    let again = world.label_of(0, "S1", None, 2);
-    assert_eq!(world.try_run(again.clone()).unwrap_err().code(), "illegal_state");
-    world.voided(0);
-    let outcome = world.run(again);
-    assert_eq!(world.shipment(0).former_numbers, ["T1"]);
-    assert!(world.shipment(0).parcels[0].tracking_number.is_none());
-    let reference = outcome.jobs[0].input["shipment"]["reference"].as_str().unwrap();
-    assert!(reference.ends_with("-2"), "a look-up must not find the void ones");
-    let numbers = ["T5", "T6"].map(|number| label(number, vec![]));
-    world.labels(0, numbers.to_vec());
-    assert_eq!(world.part().status, FulfillmentStatus::Closed);
 }
 
 #[test]
@@ -351,7 +296,10 @@ fn the_channel_is_told_once_at_the_moment_that_is_set() {
         [("label", 1, 0), ("handover", 0, 1), ("first_scan", 0, 0)]
     {
         let mut world = with_carrier(paid());
-        world.connection.settings.insert("fulfillment_push".to_owned(), json!(setting));
+        world
+            .connection
+            .settings
+            .insert("fulfillment_push".to_owned(), json!(setting));
         world.buy("S1", None);
         let outcome = world.labels(0, vec![label("T1", vec![pdf()])]);
         assert_eq!(outcome.jobs.len(), label_job, "{setting}");

@@ -9,6 +9,7 @@
 
 mod carrier;
 mod channel;
+mod checks;
 mod duplicates;
 mod handshake;
 mod holds;
@@ -16,9 +17,10 @@ mod intake;
 mod labels;
 mod machine;
 mod overrides;
+mod papers;
 mod released;
-mod requests;
 mod replacing;
+mod requests;
 mod ship;
 mod splits;
 mod story;
@@ -29,7 +31,6 @@ mod voyage;
 use super::change::{OrderState, Outcome};
 use super::*;
 use crate::canonical::connection::{Connection, Merchant};
-use crate::canonical::event::{NewEvent, SnapshotKind};
 use crate::canonical::fulfillment::{FulfillmentOrder, FulfillmentStatus, RequestState};
 use crate::canonical::hold::HoldReason;
 use crate::canonical::inbox::Disposition;
@@ -143,8 +144,8 @@ impl World {
     fn keep(&mut self, outcome: Outcome) -> Outcome {
         if let Some(new) = &outcome.state {
             assert_eq!(new.lock, self.state.as_ref().map_or(0, |old| old.lock));
-            check_numbers(self.state.as_ref(), new);
-            check_events(new, &outcome.events);
+            checks::numbers(self.state.as_ref(), new);
+            checks::events(new, &outcome.events);
             let json = new.order.to_json().unwrap();
             let order = crate::canonical::Order::from_json(&json).unwrap();
             assert_eq!(order, new.order, "an order reads back as it was written");
@@ -272,80 +273,6 @@ impl World {
 
 pub fn qty(n: i64) -> Quantity {
     Quantity::new(n.into())
-}
-
-/// Numbers rise by one where something changed, and only there.
-fn check_numbers(old: Option<&OrderState>, new: &OrderState) {
-    let Some(old) = old else {
-        assert_eq!(new.order.meta.version, 1);
-        return;
-    };
-    let rise = new.order.meta.version - old.order.meta.version;
-    assert!(rise <= 1);
-    let content = |state: &OrderState| {
-        let mut facts = state.order.facts.clone();
-        facts.source_updated_at = crate::canonical::Field::Absent;
-        facts.source_revision = crate::canonical::Field::Absent;
-        (
-            facts,
-            state.order.meta.holds.clone(),
-            state.order.meta.status,
-        )
-    };
-    if content(old) != content(new) {
-        assert_eq!(rise, 1, "a visible change has a version");
-    }
-    for part in &new.fulfillment_orders {
-        let was = old.fulfillment_orders.iter().find(|was| was.id == part.id);
-        if let Some(was) = was {
-            assert!(part.revision - was.revision <= 1 && part.version - was.version <= 1);
-            assert_eq!(part != was, part.version != was.version);
-            assert!(part.version > was.version || part.revision == was.revision);
-            assert!(was.request.is_none() || part.request.is_some() || was.version < part.version);
-        } else {
-            assert_eq!((part.revision, part.version), (1, 1));
-        }
-    }
-    let kept = |id: FulfillmentOrderId| new.fulfillment_orders.iter().any(|part| part.id == id);
-    assert!(old.fulfillment_orders.iter().all(|part| kept(part.id)));
-    assert!(
-        old.shipments
-            .iter()
-            .all(|s| new.shipments.iter().any(|n| n.id == s.id))
-    );
-}
-
-/// Snapshots name what is stored with the same decision.
-fn check_events(state: &OrderState, events: &[NewEvent]) {
-    for event in events {
-        assert!(event.extra.is_object());
-        for snapshot in &event.snapshots {
-            let version = match snapshot.kind {
-                SnapshotKind::Order => {
-                    assert_eq!(snapshot.id, state.order.meta.id.uuid());
-                    state.order.meta.version
-                }
-                SnapshotKind::FulfillmentOrder => {
-                    let parts = &state.fulfillment_orders;
-                    let part = parts.iter().find(|part| part.id.uuid() == snapshot.id);
-                    part.unwrap().version
-                }
-                SnapshotKind::Shipment => {
-                    let found = state.shipments.iter().find(|s| s.id.uuid() == snapshot.id);
-                    found.unwrap().version
-                }
-                SnapshotKind::Tracking => {
-                    assert!(state.tracking.iter().any(|t| t.id.uuid() == snapshot.id));
-                    1
-                }
-                SnapshotKind::Cod => {
-                    let found = state.cod.iter().find(|item| item.id.uuid() == snapshot.id);
-                    found.unwrap().version
-                }
-            };
-            assert_eq!(snapshot.version, version);
-        }
-    }
 }
 
 pub fn kinds(outcome: &Outcome) -> Vec<String> {

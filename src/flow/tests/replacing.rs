@@ -12,7 +12,11 @@ fn labelled() -> World {
     world
 }
 fn moved(minutes: u32) -> Value {
-    later(cod("28.00"), minutes, &[("ship_to.line1", json!("ul. Rila 3"))])
+    later(
+        cod("28.00"),
+        minutes,
+        &[("ship_to.line1", json!("ul. Rila 3"))],
+    )
 }
 
 #[test]
@@ -32,18 +36,37 @@ fn the_new_label_is_bought_and_then_the_old_one_is_void() {
     assert_eq!(world.shipment(0).replaced_by, Some(world.id(1)));
     assert_eq!(world.shipment(1).replaces, Some(world.id(0)));
     assert_eq!(world.shipment(1).parcels[0].weight_g, Some(500));
-    assert_eq!((world.status(), world.standing(0)), (OrderStatus::Fulfilled, S::Purchased));
+    assert_eq!(
+        (world.status(), world.standing(0)),
+        (OrderStatus::Fulfilled, S::Purchased)
+    );
     assert_eq!(world.run(what).disposition, Disposition::Unchanged);
 
     let outcome = world.labels(1, vec![label("T2", vec![pdf()])]);
     assert_eq!(kinds(&outcome), ["shipment.label_created"]);
     assert_eq!(jobs(&outcome), ["shipment.cancel"]);
     assert_eq!(outcome.jobs[0].input["tracking_numbers"], json!(["T1"]));
-    let cod: Vec<_> = world.state.as_ref().unwrap().cod.iter().map(|c| (c.shipment_id, c.status)).collect();
-    assert_eq!(cod, [(world.id(0), CodStatus::NotDue), (world.id(1), CodStatus::Expected)]);
+    let cod: Vec<_> = world
+        .state
+        .as_ref()
+        .unwrap()
+        .cod
+        .iter()
+        .map(|c| (c.shipment_id, c.status))
+        .collect();
+    assert_eq!(
+        cod,
+        [
+            (world.id(0), CodStatus::NotDue),
+            (world.id(1), CodStatus::Expected)
+        ]
+    );
     let outcome = world.voided(0);
     assert_eq!(kinds(&outcome), ["shipment.voided"]);
-    assert!(outcome.track.is_empty(), "a scan on it would be a mistake to be seen");
+    assert!(
+        outcome.track.is_empty(),
+        "a scan on it would be a mistake to be seen"
+    );
     assert_eq!(world.status(), OrderStatus::Fulfilled);
     assert_eq!(world.parts(), 1);
     // And once more.
@@ -59,13 +82,25 @@ fn when_the_new_one_fails_the_old_one_is_as_it_was() {
     let what = world.replace_of(0);
     world.run(what.clone());
     let outcome = world.failed(1, Class::Invalid);
-    assert!(outcome.problems[0].hint.as_ref().unwrap().contains("old label stays"));
+    assert!(
+        outcome.problems[0]
+            .hint
+            .as_ref()
+            .unwrap()
+            .contains("old label stays")
+    );
     assert_eq!(world.shipment(0).replaced_by, None);
-    assert_eq!((world.standing(0), &world.shipment(0).lines), (before.status, &before.lines));
+    assert_eq!(
+        (world.standing(0), &world.shipment(0).lines),
+        (before.status, &before.lines)
+    );
     assert_eq!(world.status(), OrderStatus::Fulfilled);
     // Again: the same reference, another request.
     let outcome = world.run(what);
-    assert_eq!(outcome.jobs[0].key, format!("shipment.create:{}:2", world.id(1)));
+    assert_eq!(
+        outcome.jobs[0].key,
+        format!("shipment.create:{}:2", world.id(1))
+    );
     assert_eq!(world.shipments(), 2);
     let ship = world.label_of(0, "S1~2", None, 1);
     world.failed(1, Class::Invalid);
@@ -78,13 +113,20 @@ fn a_parcel_that_left_with_the_old_label_needs_no_new_one() {
     let what = world.replace_of(0);
     world.run(what);
     let id = world.id(0);
-    let manifest = Command::ManifestShipment { id, handed_over: true };
+    let manifest = Command::ManifestShipment {
+        id,
+        handed_over: true,
+    };
     assert_eq!(world.try_run(manifest).unwrap_err().code(), "illegal_state");
     // The carrier scanned it all the same.
     world.state.as_mut().unwrap().shipments[0].status = S::HandedOver;
     let outcome = world.labels(1, vec![label("T2", vec![pdf()])]);
-    assert_eq!(jobs(&outcome), ["shipment.cancel"]);
+    assert_eq!(jobs(&outcome), ["shipment.cancel", "fulfillment.push"]);
     assert_eq!(outcome.jobs[0].input["tracking_numbers"], json!(["T2"]));
+    assert_eq!(
+        outcome.jobs[1].input["tracking"][0]["tracking_number"],
+        "T1"
+    );
     assert_eq!(world.shipment(0).replaced_by, None);
     assert_eq!(world.state.as_ref().unwrap().cod.len(), 1);
 }
@@ -94,11 +136,17 @@ fn a_replacement_that_is_not_wanted_any_more_leaves_the_old_one() {
     let mut world = labelled();
     let what = world.replace_of(0);
     world.run(what);
-    let old = Command::VoidShipment { id: world.id(0), reason: None };
+    let old = Command::VoidShipment {
+        id: world.id(0),
+        reason: None,
+    };
     assert_eq!(world.try_run(old).unwrap_err().code(), "illegal_state");
     world.void(1);
     world.labels(1, vec![label("T2", vec![pdf()])]);
-    assert_eq!((world.standing(0), world.standing(1)), (S::Purchased, S::VoidRequested));
+    assert_eq!(
+        (world.standing(0), world.standing(1)),
+        (S::Purchased, S::VoidRequested)
+    );
     world.voided(1);
     assert_eq!(world.status(), OrderStatus::Fulfilled);
     assert_eq!(world.parts(), 1);
@@ -113,7 +161,10 @@ fn the_cash_of_now_stands_on_the_new_label() {
     let outcome = world.run(what);
     assert_eq!(outcome.jobs[0].input["cod"], eur("25.00"));
     world.labels(1, vec![label("T2", vec![pdf()])]);
-    assert_eq!(world.state.as_ref().unwrap().cod[1].order_amount, money("25.00"));
+    assert_eq!(
+        world.state.as_ref().unwrap().cod[1].order_amount,
+        money("25.00")
+    );
     // Paid meanwhile: nothing is to be collected.
     let outcome = world.record(later(paid(), 6, &[]));
     assert_eq!(codes(&outcome), ["label_outdated"]);
@@ -149,9 +200,15 @@ fn only_a_bought_label_in_the_house_is_replaced() {
     let mut world = with_carrier(paid());
     world.buy("S1", None);
     let what = world.replace_of(0);
-    assert_eq!(world.try_run(what.clone()).unwrap_err().code(), "illegal_state");
+    assert_eq!(
+        world.try_run(what.clone()).unwrap_err().code(),
+        "illegal_state"
+    );
     world.labels(0, vec![label("T1", vec![pdf()])]);
     let id = world.id(0);
-    world.run(Command::ManifestShipment { id, handed_over: false });
+    world.run(Command::ManifestShipment {
+        id,
+        handed_over: false,
+    });
     assert_eq!(world.try_run(what).unwrap_err().code(), "illegal_state");
 }

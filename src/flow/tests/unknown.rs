@@ -17,7 +17,10 @@ fn lost() -> World {
     world
 }
 fn resolve(world: &World, outcome: Resolution) -> Command {
-    Command::ResolveShipment { id: world.id(0), outcome }
+    Command::ResolveShipment {
+        id: world.id(0),
+        outcome,
+    }
 }
 fn purchased(numbers: &[&str]) -> Resolution {
     let tracking_numbers = numbers.iter().map(|n| (*n).to_owned()).collect();
@@ -28,8 +31,15 @@ fn purchased(numbers: &[&str]) -> Resolution {
 fn a_person_says_that_it_was_bought() {
     let mut world = lost();
     let again = world.label_of(0, "S1", None, 1);
-    assert_eq!(world.run(again).disposition, Disposition::Unchanged, "never by itself");
-    let void = Command::VoidShipment { id: world.id(0), reason: None };
+    assert_eq!(
+        world.run(again).disposition,
+        Disposition::Unchanged,
+        "never by itself"
+    );
+    let void = Command::VoidShipment {
+        id: world.id(0),
+        reason: None,
+    };
     assert_eq!(world.try_run(void).unwrap_err().code(), "illegal_state");
     for wrong in [purchased(&[]), purchased(&[" "]), purchased(&["a", "b"])] {
         let what = resolve(&world, wrong);
@@ -37,9 +47,15 @@ fn a_person_says_that_it_was_bought() {
     }
     let what = resolve(&world, purchased(&[" T1 "]));
     let outcome = world.run(what);
-    assert_eq!(kinds(&outcome), ["shipment.label_created", "fulfillment_order.closed"]);
+    assert_eq!(
+        kinds(&outcome),
+        ["shipment.label_created", "fulfillment_order.closed"]
+    );
     assert!(mended(&outcome).contains(&"label_outcome_unknown"));
-    assert_eq!(world.shipment(0).parcels[0].tracking_number.as_deref(), Some("T1"));
+    assert_eq!(
+        world.shipment(0).parcels[0].tracking_number.as_deref(),
+        Some("T1")
+    );
     assert_eq!(world.state.as_ref().unwrap().cod.len(), 1);
     let what = resolve(&world, purchased(&["T1"]));
     assert_eq!(world.run(what).disposition, Disposition::Unchanged);
@@ -52,7 +68,10 @@ fn a_person_says_that_it_was_not_and_it_is_asked_for_again() {
     let mut world = lost();
     let what = resolve(&world, Resolution::NotPurchased);
     let outcome = world.run(what.clone());
-    assert_eq!(outcome.jobs[0].key, format!("shipment.create:{}:2", world.id(0)));
+    assert_eq!(
+        outcome.jobs[0].key,
+        format!("shipment.create:{}:2", world.id(0))
+    );
     assert_eq!(mended(&outcome), ["label_outcome_unknown"]);
     assert_eq!(world.standing(0), S::Requested);
     assert_eq!(world.run(what).disposition, Disposition::Unchanged);
@@ -73,9 +92,16 @@ fn a_look_up_may_find_it_later() {
 #[test]
 fn nothing_is_asked_for_again_that_nobody_wants_any_more() {
     let mut world = lost();
-    world.record(later(cod("28.00"), 5, &[("channel_state", json!("cancelled"))]));
+    world.record(later(
+        cod("28.00"),
+        5,
+        &[("channel_state", json!("cancelled"))],
+    ));
     let what = resolve(&world, Resolution::NotPurchased);
-    assert_eq!(world.try_run(what.clone()).unwrap_err().code(), "request_pending");
+    assert_eq!(
+        world.try_run(what.clone()).unwrap_err().code(),
+        "request_pending"
+    );
     world.answer(true);
     assert!(world.shipment(0).voiding);
     assert_eq!(world.status(), OrderStatus::Cancelled);
@@ -91,7 +117,11 @@ fn of_several_parcels_what_is_known_stays_known() {
     world.run(what);
     let shipment_id = world.id(0);
     let labels = vec![label("T1", vec![])];
-    world.fact(CarrierFact::Labels { shipment_id, parcel: Some(0), labels });
+    world.fact(CarrierFact::Labels {
+        shipment_id,
+        parcel: Some(0),
+        labels,
+    });
     world.lost(0);
     assert_eq!(world.standing(0), S::OutcomeUnknown);
     let what = resolve(&world, purchased(&["T9", "T2"]));
@@ -99,7 +129,11 @@ fn of_several_parcels_what_is_known_stays_known() {
     let mut not = world_clone(&world);
     let what = resolve(&not, Resolution::NotPurchased);
     let outcome = not.run(what);
-    assert_eq!(jobs(&outcome), ["shipment.cancel"], "what was bought is void");
+    assert_eq!(
+        jobs(&outcome),
+        ["shipment.cancel"],
+        "what was bought is void"
+    );
     assert_eq!(not.standing(0), S::Failed);
     let what = resolve(&world, purchased(&["T1", "T2"]));
     world.run(what);

@@ -12,25 +12,38 @@ fn a_void_gives_the_goods_back_when_the_carrier_says_so() {
     assert_eq!(world.status(), OrderStatus::PartiallyFulfilled);
     let outcome = world.void(0);
     assert_eq!(jobs(&outcome), ["shipment.cancel"]);
-    assert_eq!(outcome.jobs[0].input, json!({
-        "shipment": {"id": world.id(0), "reference": world.shipment(0).reference, "shipment_ref": "S1"},
-        "tracking_numbers": ["T1"],
-    }));
+    assert_eq!(
+        outcome.jobs[0].input,
+        json!({
+            "shipment": {"id": world.id(0), "reference": world.shipment(0).reference, "shipment_ref": "S1"},
+            "tracking_numbers": ["T1"],
+        })
+    );
     assert_eq!(world.standing(0), S::VoidRequested);
     assert_eq!(world.void(0).disposition, Disposition::Unchanged);
     assert_eq!(world.part().lines[0].remaining, qty(1));
     let outcome = world.voided(0);
     assert_eq!(kinds(&outcome), ["shipment.voided"]);
     assert_eq!(world.part().lines[0].remaining, qty(2));
-    assert_eq!(world.state.as_ref().unwrap().cod[0].status, CodStatus::NotDue);
+    assert_eq!(
+        world.state.as_ref().unwrap().cod[0].status,
+        CodStatus::NotDue
+    );
     assert_eq!(outcome.track, [(world.shipment(0).parcels[0].id, None)]);
-    assert_eq!(world.shipment(0).void_reason.as_deref(), Some("packed wrong"));
+    assert_eq!(
+        world.shipment(0).void_reason.as_deref(),
+        Some("packed wrong")
+    );
     assert_eq!(world.status(), OrderStatus::InProgress);
     // The same words again name the same, void shipment; the goods go under another name.
     let again = world.label_of(0, "S1", Some(vec![(0, 1)]), 1);
     assert_eq!(world.run(again).disposition, Disposition::Unchanged);
     world.buy("S2", None);
-    assert_eq!(world.shipment(1).cod, Some(money("28.00")), "the cash goes with the next");
+    assert_eq!(
+        world.shipment(1).cod,
+        Some(money("28.00")),
+        "the cash goes with the next"
+    );
 }
 
 #[test]
@@ -42,7 +55,10 @@ fn where_the_carrier_voids_none_it_is_void_at_once() {
     assert!(outcome.jobs.is_empty());
     assert!(kinds(&outcome).contains(&"shipment.voided".to_owned()));
     assert_eq!(world.standing(0), S::Voided);
-    assert_eq!(world.shipment(0).void_reason.as_deref(), Some("carrier_has_no_cancellation"));
+    assert_eq!(
+        world.shipment(0).void_reason.as_deref(),
+        Some("carrier_has_no_cancellation")
+    );
     // Its fulfillment order had closed: what is still wanted is a new one.
     assert_eq!(world.part().status, FulfillmentStatus::Closed);
     assert_eq!(world.nth(1).status, FulfillmentStatus::Submitted);
@@ -61,7 +77,14 @@ fn the_cash_of_a_void_label_goes_with_the_new_fulfillment_order() {
     world.run(what);
     assert_eq!(world.shipment(1).cod, Some(money("28.00")));
     world.labels(1, vec![label("T2", vec![pdf()])]);
-    let live = world.state.as_ref().unwrap().cod.iter().filter(|item| item.status.live()).count();
+    let live = world
+        .state
+        .as_ref()
+        .unwrap()
+        .cod
+        .iter()
+        .filter(|item| item.status.live())
+        .count();
     assert_eq!(live, 1);
 }
 
@@ -74,13 +97,19 @@ fn a_void_that_is_refused_leaves_a_valid_label() {
     let outcome = world.void_refused(0);
     assert_eq!(codes(&outcome), ["label_not_voided"]);
     assert_eq!(world.standing(0), S::VoidRefused);
-    assert_eq!(world.state.as_ref().unwrap().cod[0].status, CodStatus::Expected);
+    assert_eq!(
+        world.state.as_ref().unwrap().cod[0].status,
+        CodStatus::Expected
+    );
     assert_eq!(world.status(), OrderStatus::Fulfilled);
     // Once more, and then it leaves by it after all.
     assert_eq!(jobs(&world.void(0)), ["shipment.cancel"]);
     world.void_refused(0);
     let id = world.id(0);
-    world.run(Command::ManifestShipment { id, handed_over: true });
+    world.run(Command::ManifestShipment {
+        id,
+        handed_over: true,
+    });
     assert_eq!(world.standing(0), S::HandedOver);
     let void = Command::VoidShipment { id, reason: None };
     assert_eq!(world.try_run(void).unwrap_err().code(), "illegal_state");
@@ -128,7 +157,10 @@ fn a_label_ahead_of_packing_changes_nothing_until_it_is_packed() {
     assert_eq!(kinds(&outcome), ["shipment.label_created"]);
     assert_eq!(world.status(), OrderStatus::Open);
     let id = world.id(0);
-    let gone = Command::ManifestShipment { id, handed_over: true };
+    let gone = Command::ManifestShipment {
+        id,
+        handed_over: true,
+    };
     assert_eq!(world.try_run(gone).unwrap_err().code(), "illegal_state");
     world.run(Command::PrintShipment { id });
     world.run(Command::PrintShipment { id });
@@ -142,7 +174,10 @@ fn a_label_ahead_of_packing_changes_nothing_until_it_is_packed() {
     }
     let outcome = world.run(pack);
     assert!(outcome.jobs.is_empty(), "no other label is bought");
-    assert_eq!(kinds(&outcome), ["fulfillment_order.accepted", "fulfillment_order.closed"]);
+    assert_eq!(
+        kinds(&outcome),
+        ["fulfillment_order.accepted", "fulfillment_order.closed"]
+    );
     assert_eq!(world.shipment(0).parcels[0].weight_g, Some(777));
     assert_eq!(world.status(), OrderStatus::Fulfilled);
 }
@@ -160,10 +195,20 @@ fn packing_must_fit_the_label() {
     ] {
         let mut pack = world.ship_of(0, "S1", lines);
         if let Command::Ship { parcels: new, .. } = &mut pack {
-            *new = vec![NewParcel { tracking_number: number.map(str::to_owned), ..NewParcel::default() }; parcels];
+            *new = vec![
+                NewParcel {
+                    tracking_number: number.map(str::to_owned),
+                    ..NewParcel::default()
+                };
+                parcels
+            ];
         }
         let error = world.try_run(pack).unwrap_err();
-        assert!(error.fields().contains_key(path), "{path}: {:?}", error.fields());
+        assert!(
+            error.fields().contains_key(path),
+            "{path}: {:?}",
+            error.fields()
+        );
     }
 }
 
@@ -174,7 +219,11 @@ fn a_label_ahead_of_goods_that_went_another_way_is_void() {
     world.run(what);
     world.labels(0, vec![label("T1", vec![])]);
     world.ship("S1", Some(vec![(0, 1)]));
-    assert_eq!(world.shipment(0).lines[0].quantity, qty(1), "it holds what remains");
+    assert_eq!(
+        world.shipment(0).lines[0].quantity,
+        qty(1),
+        "it holds what remains"
+    );
     let outcome = world.ship("S2", Some(vec![(0, 1)]));
     assert!(jobs(&outcome).contains(&"shipment.cancel"));
     assert_eq!(world.standing(0), S::VoidRequested);
@@ -182,7 +231,13 @@ fn a_label_ahead_of_goods_that_went_another_way_is_void() {
 
 #[test]
 fn a_cancellation_voids_labels_ahead_at_once_and_packed_ones_when_it_is_accepted() {
-    let gone = |minutes| later(cod("28.00"), minutes, &[("channel_state", json!("cancelled"))]);
+    let gone = |minutes| {
+        later(
+            cod("28.00"),
+            minutes,
+            &[("channel_state", json!("cancelled"))],
+        )
+    };
     let mut ahead = with_carrier(cod("28.00"));
     let what = ahead.ahead_of(0, "S1", None);
     ahead.run(what);
@@ -190,7 +245,10 @@ fn a_cancellation_voids_labels_ahead_at_once_and_packed_ones_when_it_is_accepted
     assert_eq!(ahead.status(), OrderStatus::Cancelled);
     let outcome = ahead.labels(0, vec![label("T1", vec![pdf()])]);
     assert_eq!(jobs(&outcome), ["shipment.cancel"]);
-    assert_eq!(ahead.shipment(0).parcels[0].tracking_number.as_deref(), Some("T1"));
+    assert_eq!(
+        ahead.shipment(0).parcels[0].tracking_number.as_deref(),
+        Some("T1")
+    );
 
     let mut packed = with_carrier(cod("28.00"));
     packed.buy("S1", Some(vec![(0, 1)]));
@@ -205,7 +263,10 @@ fn a_cancellation_voids_labels_ahead_at_once_and_packed_ones_when_it_is_accepted
     assert_eq!(packed.status(), OrderStatus::Cancelled);
     assert_eq!(packed.part().status, FulfillmentStatus::Cancelled);
     packed.voided(0);
-    assert_eq!(packed.state.as_ref().unwrap().cod[0].status, CodStatus::NotDue);
+    assert_eq!(
+        packed.state.as_ref().unwrap().cod[0].status,
+        CodStatus::NotDue
+    );
 
     // `ship` was first: nothing is called back.
     let mut first = with_carrier(cod("28.00"));

@@ -1,2 +1,1 @@
 //! Random voyages of labels.
-use super::*;
