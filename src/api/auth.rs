@@ -73,6 +73,10 @@ impl Principal {
             sees,
         })
     }
+    /// What it is given may be printed: the people and programs of the depot.
+    pub const fn prints(&self) -> bool {
+        !matches!(self.token_scope, TokenScope::Merchant)
+    }
     /// Which rows it may see.
     pub fn scope(&self) -> Scope {
         self.sees

@@ -6,7 +6,7 @@ use super::gate::Call;
 use super::problem::{Code, FieldError, Problem};
 use super::view::OrderView;
 use crate::canonical::connection::{Connection, Merchant};
-use crate::canonical::{FulfillmentOrderId, OrderId};
+use crate::canonical::{FulfillmentOrderId, OrderId, ShipmentId};
 use crate::flow::change::{ChangeSet, OrderState};
 use crate::flow::{Command, CommandAnswer, FlowContext, FlowError, command};
 use crate::store::Scope;
@@ -20,6 +20,8 @@ pub enum Target {
     Order(OrderId),
     /// The one of this part.
     Part(FulfillmentOrderId),
+    /// The one of this shipment.
+    Shipment(ShipmentId),
 }
 
 /// What a command came to.
@@ -68,6 +70,7 @@ async fn attempt(
     let subject = match target {
         Target::Order(id) => id.to_string(),
         Target::Part(id) => id.to_string(),
+        Target::Shipment(id) => id.to_string(),
     };
     let actor = &call.principal.name;
     let decided = command(&ctx, state.clone(), what.clone(), actor);
@@ -100,11 +103,13 @@ pub async fn load(call: &Call, target: Target) -> Result<OrderState, Stop> {
     let found = match target {
         Target::Order(id) => store.order(scope, id).await?,
         Target::Part(id) => store.order_of_fulfillment(scope, id).await?,
+        Target::Shipment(id) => store.order_of_shipment(scope, id).await?,
     };
     found.ok_or_else(|| {
         Problem::not_found(match target {
             Target::Order(_) => "order",
             Target::Part(_) => "fulfillment order",
+            Target::Shipment(_) => "shipment",
         })
         .into()
     })

@@ -1,12 +1,12 @@
 //! What a PATCH changes of a connection, and what follows from a new state. Pure but for the clock.
 
 use super::connection_write::{Change, WANTED, first_jobs};
-use super::connections::WantedState;
+use super::connections::{WantedState, contracts};
 use super::connectors::{credentials, named, settings};
 use super::gate::Call;
 use super::problem::Problem;
 use super::text::{name, object_size};
-use crate::canonical::connection::{Connection, ConnectionState};
+use crate::canonical::connection::{Connection, ConnectionState, Contract};
 use crate::canonical::{Field, MerchantId, Timestamp};
 use crate::manifest::model::Manifest;
 use secrecy::SecretString;
@@ -37,6 +37,10 @@ pub struct ConnectionPatch {
     #[serde(default)]
     #[schema(value_type = Object)]
     credentials: Map<String, Value>,
+    /// For carriers: merged by merchant id or `default`; null removes a contract.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    contracts: BTreeMap<String, Option<Contract>>,
     /// `observing`, `active` or `paused`.
     #[serde(default)]
     #[schema(value_type = Option<WantedState>)]
@@ -67,6 +71,16 @@ pub fn patched(
         object_size("settings", &patch.settings)?;
         connection.settings = merged(manifest, &before.settings, &patch.settings)?;
     }
+    if !patch.contracts.is_empty() {
+        let mut all = before.contracts.clone();
+        for (key, contract) in &patch.contracts {
+            match contract {
+                Some(contract) => drop(all.insert(key.clone(), contract.clone())),
+                None => drop(all.remove(key)),
+            }
+        }
+        connection.contracts = contracts(manifest, &all)?;
+    }
     connection.release_from = release_from(&before, patch)?;
     let secrets = secrets(manifest, &before, patch)?;
     let rewired = connection.settings != before.settings || secrets.is_some();
@@ -89,6 +103,7 @@ pub fn patched(
     change.detail = json!({
         "settings": patch.settings.keys().collect::<Vec<_>>(),
         "credentials": patch.credentials.keys().collect::<Vec<_>>(),
+        "contracts": patch.contracts.keys().collect::<Vec<_>>(),
         "state": patch.state,
     });
     change.credentials = secrets;

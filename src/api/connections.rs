@@ -11,16 +11,20 @@ use super::connection_write::{Change, WANTED, first_jobs, job, write};
 use super::connectors::{credentials, named, settings};
 use super::gate::Call;
 use super::idempotency::{Ticket, once};
+use super::openapi::requests;
 use super::problem::{Code, Problem};
 use super::reply::{self, Answer, Reply};
 use super::text::{name, object_size};
 use super::view::ConnectionView;
-use crate::canonical::connection::{Connection, ConnectionState, Health, Owner};
+use crate::canonical::connection::{
+    Connection, ConnectionKind, ConnectionState, Contract, DEFAULT_CONTRACT, Health, Owner,
+};
 use crate::canonical::{ConnectionId, MerchantId, Timestamp};
 use crate::flow::change::ChangeSet;
 use crate::manifest::model::Manifest;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// The states that a person may set.
@@ -63,6 +67,10 @@ pub struct NewConnection {
     #[serde(default)]
     #[schema(value_type = Object)]
     credentials: Map<String, Value>,
+    /// For carriers: what was agreed for each merchant, by its id or `default`.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, requests::Contract>)]
+    contracts: BTreeMap<String, Contract>,
     /// `observing` when left out.
     #[serde(default)]
     state: WantedState,
@@ -127,7 +135,7 @@ fn built(call: &Call, manifest: &Manifest, new: &NewConnection) -> Result<Connec
     let mut memory = Map::new();
     memory.insert(WANTED.into(), json!(wanted));
     Ok(Connection {
-        contracts: std::collections::BTreeMap::new(),
+        contracts: contracts(manifest, &new.contracts)?,
         id: ConnectionId::new(),
         merchant_id: new.merchant_id,
         connector: manifest.id.clone(),
@@ -152,6 +160,28 @@ fn built(call: &Call, manifest: &Manifest, new: &NewConnection) -> Result<Connec
         version: 1,
         epoch: 0,
     })
+}
+
+/// Contracts are carriers' only, and each is some merchant's.
+///
+/// # Errors
+/// `invalid_body` at the contract.
+pub fn contracts(
+    manifest: &Manifest,
+    given: &BTreeMap<String, Contract>,
+) -> Result<BTreeMap<String, Contract>, Problem> {
+    if !given.is_empty() && manifest.kind != ConnectionKind::Carrier {
+        return Err(Problem::body("contracts", "only carriers have contracts"));
+    }
+    for key in given.keys() {
+        if key != DEFAULT_CONTRACT && key.parse::<MerchantId>().is_err() {
+            return Err(Problem::body(
+                format!("contracts.{key}"),
+                "a merchant's id or `default` is wanted",
+            ));
+        }
+    }
+    Ok(given.clone())
 }
 
 /// `GET /v1/connections`.

@@ -6,16 +6,17 @@
 use super::body::Body;
 use super::command::{Done, Target, carry_out};
 use super::gate::Call;
+use super::label;
 use super::openapi::requests;
 use super::orders::visible;
 use super::problem::Problem;
-use super::reply::{self, Answer, Reply};
+use super::reply::{self, Answer};
 use super::text::{name, note};
 use super::view;
 use crate::canonical::hold::HoldReason;
-use crate::canonical::shipment::ShippedLine;
+use crate::canonical::shipment::{LabelFormat, ShippedLine};
 use crate::canonical::{ConnectionId, FulfillmentOrderId, RequestId};
-use crate::flow::{Command, CommandAnswer, NewParcel, ShortLine};
+use crate::flow::{Command, NewParcel, ShortLine};
 use crate::store::query::{Awaiting, FulfillmentFilter};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -242,11 +243,15 @@ pub struct ShipPart {
     /// The carrier's service.
     #[serde(default)]
     service: Option<String>,
-    /// The carrier account to buy a label from. No connector buys labels yet: leave it out and
-    /// give the tracking numbers.
+    /// The carrier account to buy a label from; as planned when left out and no parcel has a
+    /// tracking number of its own.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     carrier_connection_id: Option<ConnectionId>,
+    /// What the label is printed on.
+    #[serde(default)]
+    #[schema(value_type = Option<requests::LabelFormat>)]
+    label_format: LabelFormat,
     /// Ship although a change request is pending; recorded.
     #[serde(default, rename = "override")]
     override_request: bool,
@@ -261,8 +266,8 @@ pub async fn ship(call: Call, body: Body<ShipPart>) -> Answer {
         "override": ship.override_request,
     });
     let what = Command::Ship {
-        carrier_connection_id: None,
-        label_format: crate::canonical::shipment::LabelFormat::Pdf,
+        carrier_connection_id: ship.carrier_connection_id,
+        label_format: ship.label_format,
         id: part_id(&call)?,
         revision: ship.revision,
         shipment_ref: ship.shipment_ref,
@@ -273,35 +278,33 @@ pub async fn ship(call: Call, body: Body<ShipPart>) -> Answer {
         override_request: ship.override_request,
     };
     let done = run(&call, what, "fulfillment_order.ship", log).await?;
-    let CommandAnswer::Shipment(id) = done.answer else {
-        return Err(Problem::internal("ship answered without a shipment"));
-    };
-    let shipment = view::shipment(&done.state, id);
-    let shipment = shipment.ok_or_else(|| Problem::internal("ship lost its shipment"))?;
-    Ok(Reply::json(if done.changed { 201 } else { 200 }, shipment)?.send())
+    label::answer(&call, done).await
 }
 
 fn checked(mut ship: ShipPart) -> Result<ShipPart, Problem> {
     ship.shipment_ref = name("shipment_ref", &ship.shipment_ref)?;
-    if ship.carrier_connection_id.is_some() {
-        return Err(Problem::body(
-            "carrier_connection_id",
-            "no connector buys labels yet: leave it out and give the parcels' tracking numbers",
-        ));
-    }
-    if ship.parcels.len() > MAX_PARCELS {
-        return Err(Problem::body(
-            "parcels",
-            format!("more than {MAX_PARCELS} parcels"),
-        ));
-    }
-    for (path, text) in [
-        ("carrier", &mut ship.carrier),
-        ("service", &mut ship.service),
-    ] {
-        if let Some(given) = text {
-            *given = name(path, given)?;
-        }
-    }
+    check_parcels(&ship.parcels)?;
+    ship.carrier = named_text("carrier", ship.carrier)?;
+    ship.service = named_text("service", ship.service)?;
     Ok(ship)
+}
+
+/// An optional name.
+///
+/// # Errors
+/// `invalid_body` at the path.
+pub fn named_text(path: &str, given: Option<String>) -> Result<Option<String>, Problem> {
+    given.map(|text| name(path, &text)).transpose()
+}
+
+/// Not too many of them.
+///
+/// # Errors
+/// `invalid_body` at `parcels`.
+pub fn check_parcels(parcels: &[NewParcel]) -> Result<(), Problem> {
+    if parcels.len() > MAX_PARCELS {
+        let why = format!("more than {MAX_PARCELS} parcels");
+        return Err(Problem::body("parcels", why));
+    }
+    Ok(())
 }

@@ -49,19 +49,28 @@ pub async fn create(call: Call, body: Body<NewMerchant>) -> Answer {
     .await
 }
 
-fn merchant(new: NewMerchant, call: &Call) -> Result<Merchant, Problem> {
-    let timezone = new.timezone.unwrap_or_else(|| "UTC".into());
-    if jiff::tz::TimeZone::get(&timezone).is_err() {
-        return Err(Problem::body(
+fn zone(timezone: String) -> Result<String, Problem> {
+    match jiff::tz::TimeZone::get(&timezone) {
+        Ok(_) => Ok(timezone),
+        Err(_) => Err(Problem::body(
             "timezone",
             "an IANA time zone is wanted, such as Europe/Sofia",
-        ));
+        )),
     }
-    object_size("settings", &new.settings)?;
-    let unfit = rules::check("settings", &new.settings);
-    if !unfit.is_empty() {
-        return Err(Problem::fields(unfit));
+}
+
+fn fitting(settings: &Map<String, Value>) -> Result<(), Problem> {
+    object_size("settings", settings)?;
+    let unfit = rules::check("settings", settings);
+    match unfit.is_empty() {
+        true => Ok(()),
+        false => Err(Problem::fields(unfit)),
     }
+}
+
+fn merchant(new: NewMerchant, call: &Call) -> Result<Merchant, Problem> {
+    let timezone = zone(new.timezone.unwrap_or_else(|| "UTC".into()))?;
+    fitting(&new.settings)?;
     Ok(Merchant {
         id: MerchantId::new(),
         name: name("name", &new.name)?,
@@ -87,4 +96,47 @@ pub async fn get(call: Call) -> Answer {
         .merchant(call.principal.scope(), id)
         .await?;
     reply::ok(&found.ok_or_else(|| Problem::not_found("merchant"))?)
+}
+
+/// What may be changed of a merchant. Keys left out stay as they are.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MerchantPatch {
+    /// What people call it.
+    #[serde(default)]
+    name: Option<String>,
+    /// IANA name of its time zone.
+    #[serde(default)]
+    timezone: Option<String>,
+    /// Merged by name; null removes a setting.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    settings: Map<String, Value>,
+}
+
+/// `PATCH /v1/merchants/{id}`.
+pub async fn change(call: Call, body: Body<MerchantPatch>) -> Answer {
+    let id: MerchantId = call.id("id", "merchant")?;
+    let store = &call.state.store;
+    let found = store.merchant(call.principal.scope(), id).await?;
+    let mut merchant = found.ok_or_else(|| Problem::not_found("merchant"))?;
+    let patch = body.value;
+    if let Some(text) = &patch.name {
+        merchant.name = name("name", text)?;
+    }
+    if let Some(text) = patch.timezone {
+        merchant.timezone = zone(text)?;
+    }
+    let keys: Vec<String> = patch.settings.keys().cloned().collect();
+    for (key, value) in patch.settings {
+        match value {
+            Value::Null => drop(merchant.settings.remove(&key)),
+            value => drop(merchant.settings.insert(key, value)),
+        }
+    }
+    fitting(&merchant.settings)?;
+    let log = json!({"settings": keys});
+    let audit = audit(&call, "merchant.change", &id.to_string(), log);
+    store.update_merchant(&merchant, audit).await?;
+    reply::ok(&merchant)
 }

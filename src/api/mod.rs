@@ -6,6 +6,7 @@
 
 pub mod auth;
 pub mod body;
+mod cash;
 mod change;
 mod command;
 mod connection_change;
@@ -21,10 +22,12 @@ mod health;
 mod hooks;
 mod idempotency;
 mod inbox;
+mod label;
 mod merchants;
 pub mod openapi;
 mod orders;
 pub mod params;
+mod points;
 pub mod problem;
 pub mod problems;
 pub mod reply;
@@ -32,9 +35,11 @@ pub mod route;
 pub mod routes;
 mod rules;
 pub mod server;
+mod shipments;
 mod subscriptions;
 mod text;
 mod tokens;
+mod tracking;
 mod view;
 
 pub use server::server;

@@ -1,13 +1,14 @@
 //! The one table of routes: the application, the permissions and the OpenAPI document are made
 //! from it. Order matters: earlier paths are matched first, so the hot ones lead.
 
+use super::openapi::{COD_STATUS, SHIPMENT_STATUS};
 use super::problem::Code;
 use super::route::Access::{Admin, Any, Merchant, Public, Staff, Warehouse};
 use super::route::Shape::{Empty, List, One, Raw};
 use super::route::{Param, ParamKind, RouteSpec, delete, get, patch, post};
 use super::{
-    connections, connectors, deliveries, events, fulfillment, health, hooks, inbox, merchants,
-    orders, problems, subscriptions, tokens,
+    cash, connections, connectors, deliveries, events, fulfillment, health, hooks, inbox,
+    merchants, orders, points, problems, shipments, subscriptions, tokens, tracking,
 };
 use actix_web::web;
 
@@ -87,6 +88,12 @@ const CLASS: &[&str] = &[
 const JOB_STATE: &[&str] = &["ready", "leased", "parked", "done", "dead"];
 const DELIVERY_STATE: &[&str] = &["waiting", "dead", "skipped", "delivered"];
 
+const WAIT: Param = param(
+    "wait",
+    ParamKind::Int(0, 30),
+    "Seconds to wait for the label.",
+);
+
 const COMMAND: &[Code] = &[Code::NotFound, Code::Conflict, Code::InvalidState];
 const ANSWER: &[Code] = &[
     Code::NotFound,
@@ -144,11 +151,11 @@ pub const ROUTES: &[RouteSpec] = &[
         .doc("The warehouse works on it").body("AcceptPart").gives(&[(200, One("FulfillmentOrder"))]).codes(ANSWER),
     post("/v1/fulfillment-orders/{id}/ship", Warehouse, || web::post().to(fulfillment::ship))
         .doc("It left")
-        .about("201 with the shipment; 200 when this `shipment_ref` was shipped before.")
-        .query(&[param("wait", ParamKind::Int(0, 30), "Seconds to wait for a label. Shipments with tracking numbers of their own never wait.")])
+        .about("With a carrier account (named, or planned and no parcel with a number of its own) a label is bought: 201 with the label when it is there within `wait` seconds, else 202. Without one: 201 with the shipment. 200 when this `shipment_ref` was shipped before.")
+        .query(&[WAIT])
         .body("ShipPart")
-        .gives(&[(201, One("Shipment")), (200, One("Shipment"))])
-        .codes(&[Code::NotFound, Code::Conflict, Code::InvalidState, Code::StaleRevision, Code::RequestPending, Code::Exists]),
+        .gives(&[(201, One("ShipmentWithLabel")), (202, One("ShipmentWithLabel")), (200, One("ShipmentWithLabel"))])
+        .codes(&[Code::NotFound, Code::Conflict, Code::InvalidState, Code::StaleRevision, Code::RequestPending, Code::Exists, Code::LabelRefused]),
     post("/v1/fulfillment-orders/{id}/short", Warehouse, || web::post().to(fulfillment::short))
         .doc("The warehouse has too little").body("ShortPart").gives(&[(200, One("FulfillmentOrder"))]).codes(ANSWER),
     post("/v1/fulfillment-orders/{id}/reject", Warehouse, || web::post().to(fulfillment::reject))
@@ -157,6 +164,74 @@ pub const ROUTES: &[RouteSpec] = &[
         .doc("The warehouse agrees to a change").body("AnswerRequest").gives(&[(200, One("FulfillmentOrder"))]).codes(ANSWER),
     post("/v1/fulfillment-orders/{id}/requests/{rid}/refuse", Warehouse, || web::post().to(fulfillment::request_refuse))
         .doc("The warehouse refuses a change").body("AnswerRequest").gives(&[(200, One("FulfillmentOrder"))]).codes(ANSWER),
+    get("/v1/shipments", Any, || web::get().to(shipments::list))
+        .doc("Shipments, newest first")
+        .query(&[
+            MERCHANT, CONNECTION, ORDER,
+            param("fulfillment_order_id", ParamKind::Id("ful"), "Only this part's."),
+            param("status", ParamKind::OneOf(SHIPMENT_STATUS), "Only in this state."),
+            param("shipment_ref", ParamKind::Text, "The warehouse's own key."),
+            param("tracking_number", ParamKind::Text, "The one with this parcel."),
+        ])
+        .paged()
+        .gives(&[(200, List("Shipment"))]),
+    post("/v1/shipments", Warehouse, || web::post().to(shipments::create))
+        .doc("A label ahead of packing")
+        .about("Idempotent by `shipment_ref`; a later `ship` with the same key sends it off. 201 with the label when it is there within `wait` seconds, else 202.")
+        .query(&[WAIT])
+        .body("NewShipment")
+        .gives(&[(201, One("ShipmentWithLabel")), (202, One("ShipmentWithLabel")), (200, One("ShipmentWithLabel"))])
+        .codes(&[Code::NotFound, Code::Conflict, Code::InvalidState, Code::StaleRevision, Code::RequestPending, Code::Exists, Code::LabelRefused]),
+    get("/v1/shipments/{id}", Any, || web::get().to(shipments::get)).doc("A shipment").gives(&[(200, One("Shipment"))]).codes(FOUND),
+    get("/v1/shipments/{id}/label", Any, || web::get().to(shipments::label))
+        .doc("A label's bytes")
+        .about("As the carrier gave them. Each time is recorded as printed; a reprint is no new label.")
+        .query(&[
+            param("format", ParamKind::OneOf(&["pdf", "zpl", "png"]), "Only in this format."),
+            param("parcel_id", ParamKind::Id("par"), "Of this parcel; of the shipment, or its first parcel, when left out."),
+        ])
+        .gives(&[(200, Raw("application/pdf"))])
+        .codes(&[Code::NotFound, Code::Conflict, Code::InvalidState]),
+    post("/v1/shipments/{id}/void", Warehouse, || web::post().to(shipments::void)).doc("The label is not needed").optional_body("VoidShipment").gives(&[(200, One("Shipment"))]).codes(COMMAND),
+    post("/v1/shipments/{id}/replace", Warehouse, || web::post().to(shipments::replace))
+        .doc("Another label in its place")
+        .about("With the order's address and point of now. The old label is voided once the new one is bought.")
+        .query(&[WAIT])
+        .optional_body("ReplaceShipment")
+        .gives(&[(201, One("ShipmentWithLabel")), (202, One("ShipmentWithLabel")), (200, One("ShipmentWithLabel"))])
+        .codes(&[Code::NotFound, Code::Conflict, Code::InvalidState, Code::RequestPending, Code::Exists, Code::LabelRefused]),
+    post("/v1/shipments/{id}/resolve", Staff, || web::post().to(shipments::resolve))
+        .doc("What became of a request whose answer was lost")
+        .about("`purchased` with the number that is printed on the label, or `not_purchased`: then the carrier is asked again.")
+        .body("ResolveShipment").gives(&[(200, One("Shipment"))]).codes(COMMAND),
+    post("/v1/manifests", Warehouse, || web::post().to(shipments::manifest))
+        .doc("The list that goes with the carrier")
+        .about("All packed shipments of the carrier account, or those that are named; with `handed_over` the carrier has them. What cannot be listed is named with the reason.")
+        .body("NewManifest").gives(&[(201, One("Manifest"))]),
+    get("/v1/tracking/{tracking_number}", Any, || web::get().to(tracking::get)).doc("A parcel's history").about("One entry a carrier account that uses the number.").gives(&[(200, List("TrackingHistory"))]).codes(FOUND),
+    get("/v1/cod/items", Any, || web::get().to(cash::items))
+        .doc("Cash on delivery, newest first")
+        .query(&[MERCHANT, CONNECTION, ORDER, param("status", ParamKind::OneOf(COD_STATUS), "Only in this state.")])
+        .paged()
+        .gives(&[(200, List("CodItem"))]),
+    get("/v1/cod/statement", Any, || web::get().to(cash::statement))
+        .doc("The cash ledger in sums").about("One line per carrier account, merchant, currency and state.")
+        .query(&[MERCHANT, CONNECTION, ORDER, param("status", ParamKind::OneOf(COD_STATUS), "Only in this state.")])
+        .gives(&[(200, List("CodSum"))]),
+    get("/v1/pickup-points", Any, || web::get().to(points::search))
+        .doc("Lockers and offices")
+        .about("With `near` the nearest first. Only points that the newest complete reading of the directory has.")
+        .query(&[
+            param("network", ParamKind::Text, "Only this network's."),
+            param("country", ParamKind::Text, "ISO 3166-1 alpha-2."),
+            param("q", ParamKind::Text, "Words of name, street, city, postal code or id; the last may be a beginning."),
+            param("near", ParamKind::Text, "Latitude and longitude in degrees, such as 42.69,23.32."),
+            param("kind", ParamKind::OneOf(&["locker", "parcel_shop", "post_office", "carrier_depot"]), "Only of this kind."),
+            param("cod", ParamKind::Bool, "Only those that take cash on delivery, or do not say."),
+            param("limit", ParamKind::Int(1, 100), "Entries; 20 when left out."),
+        ])
+        .gives(&[(200, List("PickupPoint"))]),
+    get("/v1/pickup-points/directories", Any, || web::get().to(points::directories)).doc("The directories that were loaded").gives(&[(200, List("Directory"))]),
     get("/v1/orders", Any, || web::get().to(orders::list))
         .doc("Orders, newest first")
         .query(&[
@@ -184,6 +259,10 @@ pub const ROUTES: &[RouteSpec] = &[
     get("/v1/merchants", Any, || web::get().to(merchants::list)).doc("Merchants, by name").paged().gives(&[(200, List("Merchant"))]),
     post("/v1/merchants", Staff, || web::post().to(merchants::create)).doc("A new merchant").body("NewMerchant").once().gives(&[(201, One("Merchant"))]),
     get("/v1/merchants/{id}", Any, || web::get().to(merchants::get)).doc("A merchant").gives(&[(200, One("Merchant"))]).codes(FOUND),
+    patch("/v1/merchants/{id}", Staff, || web::patch().to(merchants::change))
+        .doc("Change a merchant")
+        .about("The operator's own settings (`mer_00000000000000000000000000000001`) hold the carrier rules that count for all.")
+        .body("MerchantPatch").gives(&[(200, One("Merchant"))]).codes(&[Code::NotFound, Code::Conflict]),
     get("/v1/connections", Merchant, || web::get().to(connections::list))
         .doc("Connections")
         .query(&[

@@ -6,6 +6,8 @@
 mod model;
 pub(super) mod requests;
 mod shipping;
+
+pub use shipping::{COD_STATUS, SHIPMENT_STATUS};
 mod wire;
 
 use super::params::PAGING;
@@ -49,6 +51,7 @@ pub fn document() -> Value {
 
 fn schemas() -> Map<String, Value> {
     let mut all = model::schemas();
+    all.extend(shipping::schemas());
     all.extend(wire::schemas());
     all.extend(requests::schemas());
     all

@@ -17,7 +17,6 @@ pub fn schemas() -> Map<String, Value> {
     put("Order", order(false));
     put("OrderWithParts", order(true));
     put("FulfillmentOrder", fulfillment_order());
-    put("Shipment", super::shipping::shipment());
     all
 }
 

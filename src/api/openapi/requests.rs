@@ -1,13 +1,17 @@
 //! Schemas of bodies, derived from the types that read them.
 
+use super::wire::words;
 use crate::api::connection_change::ConnectionPatch;
 use crate::api::connections::{NewConnection, WantedState};
 use crate::api::create::{NewOrder, Origin};
 use crate::api::deliveries::{Empty, NewReplay};
 use crate::api::fulfillment::{AcceptPart, AnswerRequest, RejectPart, ShipPart, ShortPart};
-use crate::api::merchants::NewMerchant;
+use crate::api::merchants::{MerchantPatch, NewMerchant};
 use crate::api::orders::{
     CancelOrder, HoldOrder, OverrideOrder, RefuseOrder, ReleaseOrder, ResolveConflict,
+};
+use crate::api::shipments::{
+    NewManifest, NewShipment, ReplaceShipment, ResolveShipment, VoidShipment,
 };
 use crate::api::subscriptions::{NewSubscription, PatchState, SubscriptionPatch};
 use crate::api::tokens::NewToken;
@@ -20,6 +24,7 @@ use utoipa::{PartialSchema, ToSchema};
 pub fn schemas() -> Map<String, Value> {
     let mut all = Map::new();
     add::<NewMerchant>(&mut all);
+    add::<MerchantPatch>(&mut all);
     add::<NewConnection>(&mut all);
     add::<ConnectionPatch>(&mut all);
     add::<WantedState>(&mut all);
@@ -36,6 +41,11 @@ pub fn schemas() -> Map<String, Value> {
     add::<RejectPart>(&mut all);
     add::<AnswerRequest>(&mut all);
     add::<ShipPart>(&mut all);
+    add::<NewShipment>(&mut all);
+    add::<VoidShipment>(&mut all);
+    add::<ReplaceShipment>(&mut all);
+    add::<ResolveShipment>(&mut all);
+    add::<NewManifest>(&mut all);
     add::<NewSubscription>(&mut all);
     add::<SubscriptionPatch>(&mut all);
     add::<PatchState>(&mut all);
@@ -44,6 +54,12 @@ pub fn schemas() -> Map<String, Value> {
     add::<Empty>(&mut all);
     all.insert("LineQuantity".into(), line_quantity());
     all.insert("NewParcel".into(), new_parcel());
+    all.insert("LabelFormat".into(), words(&["pdf", "zpl"]));
+    all.insert(
+        "LabelOutcome".into(),
+        words(&["purchased", "not_purchased"]),
+    );
+    all.insert("Contract".into(), contract());
     all
 }
 
@@ -78,6 +94,27 @@ named! {
     NewParcel,
     /// What a channel says of an order.
     OrderFacts,
+    /// What labels are printed on.
+    LabelFormat,
+    /// What became of a label request.
+    LabelOutcome,
+    /// What was agreed with a carrier for one merchant.
+    Contract,
+}
+
+fn contract() -> Value {
+    let text = json!({"type": ["string", "null"]});
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "sender": {"$ref": "#/components/schemas/Address"},
+            "return_to": {"anyOf": [{"$ref": "#/components/schemas/Address"}, {"type": "null"}]},
+            "cod_payee": {"type": "string", "enum": ["operator", "merchant"]},
+            "cod_account": text, "customer_number": text,
+            "services": {"type": "array", "items": {"type": "string"}},
+        },
+    })
 }
 
 fn line_quantity() -> Value {

@@ -2,7 +2,7 @@
 
 use super::model::{integer, r, strict};
 use super::wire::{money, nullable, object, text, time, words};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Every class of problem.
 const CLASS: &[&str] = &[
@@ -54,13 +54,17 @@ fn related() -> Value {
     json!({"type": "array", "items": object(json!({"kind": kind, "tracking_number": text()}))})
 }
 
+fn parcel_state() -> Value {
+    object(json!({
+        "status": words(TRACKING_STATUS), "since": nullable(time()), "exception": nullable(text()),
+        "first_scan_at": nullable(time()), "returning": {"type": "boolean"}, "related": related(),
+    }))
+}
+
 fn parcel() -> Value {
     let size = nullable(integer());
     let label = object(json!({"format": text(), "size": nullable(text()), "document_id": text()}));
-    let state = object(json!({
-        "status": words(TRACKING_STATUS), "since": nullable(time()), "exception": nullable(text()),
-        "first_scan_at": nullable(time()), "returning": {"type": "boolean"}, "related": related(),
-    }));
+    let state = parcel_state();
     object(json!({
         "id": text(), "tracking_number": nullable(text()), "tracking_url": nullable(text()),
         "weight_g": size, "length_mm": size, "width_mm": size, "height_mm": size,
@@ -102,7 +106,123 @@ pub fn shipment() -> Value {
         "reference": nullable(text()), "request_number": integer(),
         "failure": nullable(failure),
         "replaces": nullable(text()), "replaced_by": nullable(text()),
+        "label_ready_at": at, "voiding": {"type": "boolean"}, "told_at": at,
+        "former_numbers": {"type": "array", "items": text()},
         "void_reason": nullable(text()), "purchased_at": at, "handed_over_at": at,
         "created_at": time(), "updated_at": time(), "version": integer(),
+    }))
+}
+
+/// All schemas of this file, by name.
+pub fn schemas() -> Map<String, Value> {
+    let mut all = Map::new();
+    let mut put = |name: &str, schema: Value| drop(all.insert(name.to_owned(), schema));
+    put("Shipment", shipment());
+    put("ShipmentWithLabel", with_label());
+    put("Manifest", manifest());
+    put("TrackingHistory", history());
+    put("CodItem", cod_item());
+    put("CodSum", cod_sum());
+    put("PickupPoint", pickup_point());
+    put(
+        "Directory",
+        object(
+            json!({"network": text(), "connection_id": text(), "points": integer(), "loaded_at": time()}),
+        ),
+    );
+    all
+}
+
+fn with_label() -> Value {
+    let mut schema = shipment();
+    let label = object(json!({
+        "document_id": text(), "format": text(),
+        "content_base64": {"type": "string", "description": "The label's bytes, when `wait` was given."},
+    }));
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.insert("label".to_owned(), label);
+    }
+    schema
+}
+
+fn manifest() -> Value {
+    let listed = object(json!({"shipment_id": text(), "status": words(SHIPMENT_STATUS)}));
+    let refused = object(json!({"shipment_id": text(), "code": text(), "detail": text()}));
+    object(json!({
+        "carrier_connection_id": text(),
+        "shipments": {"type": "array", "items": listed},
+        "refused": {"type": "array", "items": refused},
+    }))
+}
+
+fn history() -> Value {
+    let place = strict(
+        json!({
+            "name": nullable(text()), "city": nullable(text()), "country": nullable(text()),
+            "geo": nullable(object(json!({"lat": {"type": "number"}, "lon": {"type": "number"}}))),
+        }),
+        &[],
+    );
+    let event = object(json!({
+        "id": text(), "parcel_id": text(), "status": words(TRACKING_STATUS),
+        "reason": nullable(text()), "carrier_code": nullable(text()),
+        "carrier_text": nullable(text()), "occurred_at": time(), "received_at": time(),
+        "place": nullable(place), "origin": words(&["webhook", "poll", "file", "manual"]),
+    }));
+    object(json!({
+        "tracking_number": text(), "tracking_url": nullable(text()), "order_id": text(),
+        "shipment_id": text(), "parcel_id": text(), "connection_id": nullable(text()),
+        "carrier": nullable(text()), "state": parcel_state(),
+        "events": {"type": "array", "items": event},
+    }))
+}
+
+/// Every state of a COD item.
+pub const COD_STATUS: &[&str] = &[
+    "expected",
+    "collected",
+    "remitted",
+    "settled",
+    "paid_out",
+    "not_due",
+    "overdue",
+    "short_paid",
+    "over_paid",
+    "disputed",
+    "written_off",
+];
+
+fn cod_item() -> Value {
+    object(json!({
+        "id": text(), "order_id": text(), "merchant_id": text(), "shipment_id": text(),
+        "parcel_id": text(), "connection_id": text(), "tracking_number": nullable(text()),
+        "status": words(COD_STATUS), "order_amount": money(), "due": money(),
+        "collected": nullable(money()), "payee": words(&["operator", "merchant"]),
+        "collected_at": nullable(time()), "reason": nullable(text()),
+        "created_at": time(), "updated_at": time(), "version": integer(),
+    }))
+}
+
+fn cod_sum() -> Value {
+    object(json!({
+        "connection_id": text(), "merchant_id": text(), "status": words(COD_STATUS),
+        "count": integer(), "due": money(), "collected": money(),
+    }))
+}
+
+fn pickup_point() -> Value {
+    let opening = object(
+        json!({"day": {"type": "integer", "minimum": 1, "maximum": 7}, "from": text(), "to": text()}),
+    );
+    object(json!({
+        "network": text(), "point_id": text(),
+        "kind": words(&["locker", "parcel_shop", "post_office", "carrier_depot"]),
+        "name": nullable(text()), "address": r("Address"),
+        "geo": nullable(object(json!({"lat": {"type": "number"}, "lon": {"type": "number"}}))),
+        "opening": {"type": "array", "items": opening},
+        "max_weight_g": nullable(json!({"type": "number"})), "max_size_mm": {},
+        "cod_allowed": nullable(json!({"type": "boolean"})),
+        "valid_from": nullable(text()), "valid_to": nullable(text()),
+        "distance_m": nullable(integer()), "connection_id": text(),
     }))
 }

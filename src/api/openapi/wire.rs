@@ -125,7 +125,7 @@ fn connection() -> Value {
         "failures_in_row": count(), "circuit_open_until": at, "frozen_until": at, "suspended_reason": nullable(text()),
         "found_by_sweep": count(),
     }));
-    object(json!({
+    let required = object(json!({
         "id": text(), "merchant_id": text(), "connector": text(), "name": text(),
         "kind": words(&["shop", "marketplace", "carrier", "wms"]),
         "owner": words(&["merchant", "operator"]),
@@ -135,7 +135,11 @@ fn connection() -> Value {
         "credentials_set": {"type": "array", "items": text(), "description": "Names of the credentials that are set; never their values."},
         "created_at": time(), "updated_at": time(), "version": count(), "epoch": count(),
         "hook_url": {"type": "string", "description": "Where the provider sends its webhooks."},
-    }))
+    }));
+    with_optional(
+        required,
+        json!({"contracts": {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Contract"}}}),
+    )
 }
 
 fn connector() -> Value {

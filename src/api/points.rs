@@ -1,0 +1,61 @@
+//! Pickup points: lockers and offices of the carriers' directories.
+//!
+//! What always holds: only points that the newest complete reading has are found; directories are
+//! no merchant's, so every token may search.
+
+use super::gate::Call;
+use super::problem::{Code, Problem};
+use super::reply::{self, Answer};
+use crate::store::query::PointFilter;
+use serde_json::{Value, json};
+
+/// `GET /v1/pickup-points`.
+pub async fn search(call: Call) -> Answer {
+    let limit = call.params.parse::<usize>("limit")?.unwrap_or(20);
+    let country = call.params.text("country").map(str::to_ascii_uppercase);
+    let filter = PointFilter {
+        network: call.params.text("network").map(str::to_owned),
+        country,
+        q: call.params.text("q").map(str::to_owned),
+        near: near(&call)?,
+        kind: call.params.word("kind")?,
+        cod: call.params.parse::<bool>("cod")?.unwrap_or(false),
+        limit,
+    };
+    let found = call.state.store.points(filter).await?;
+    let shown = found.into_iter().map(|found| {
+        let mut point = serde_json::to_value(&found.point.point).map_err(Problem::internal)?;
+        if let Value::Object(point) = &mut point {
+            point.insert("distance_m".into(), json!(found.distance_m));
+            point.insert("connection_id".into(), json!(found.point.connection_id));
+        }
+        Ok(point)
+    });
+    reply::whole_list(shown.collect::<Result<Vec<_>, Problem>>()?)
+}
+
+/// `42.69,23.32`.
+fn near(call: &Call) -> Result<Option<(f64, f64)>, Problem> {
+    let Some(text) = call.params.text("near") else {
+        return Ok(None);
+    };
+    let wanted = || {
+        Problem::new(Code::InvalidParameter, "`near`: no place on the map").field(
+            "near",
+            "latitude and longitude in degrees, such as 42.69,23.32",
+        )
+    };
+    let (lat, lon) = text.split_once(',').ok_or_else(wanted)?;
+    let lat: f64 = lat.trim().parse().map_err(|_| wanted())?;
+    let lon: f64 = lon.trim().parse().map_err(|_| wanted())?;
+    if (-90.0..=90.0).contains(&lat) && (-180.0..=180.0).contains(&lon) {
+        Ok(Some((lat, lon)))
+    } else {
+        Err(wanted())
+    }
+}
+
+/// `GET /v1/pickup-points/directories`.
+pub async fn directories(call: Call) -> Answer {
+    reply::whole_list(call.state.store.directories().await?)
+}
