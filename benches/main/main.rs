@@ -218,14 +218,19 @@ async fn subscribed(role: &str, data: &std::path::Path) -> (Gateway, receiver::R
     (gateway, receiver, path)
 }
 
+/// Sends orders up to this number and waits for them: the subscription's task is awake, programs are compiled.
+async fn warm_up(gateway: &Gateway, receiver: &mut receiver::Receiver, path: &str, upto: usize) {
+    let warm = (1..=upto)
+        .map(|n| orders::request(gateway.addr, path, SECRET, n))
+        .collect();
+    load::blast(gateway.addr, Arc::new(warm), 16).await;
+    receiver.count.wait_for(|n| *n >= upto).await.unwrap();
+}
+
 async fn pipeline() {
     let data = tempfile::tempdir().unwrap();
     let (gateway, mut receiver, path) = subscribed("all", data.path()).await;
-    let warm = (1..=500)
-        .map(|n| orders::request(gateway.addr, &path, SECRET, n))
-        .collect();
-    load::blast(gateway.addr, Arc::new(warm), 16).await;
-    receiver.count.wait_for(|n| *n >= 500).await.unwrap();
+    warm_up(&gateway, &mut receiver, &path, 500).await;
     let count = 20_000;
     let requests: Vec<_> = (501..=500 + count)
         .map(|n| orders::request(gateway.addr, &path, SECRET, n))
@@ -253,15 +258,17 @@ async fn pipeline() {
 async fn latency() {
     let data = tempfile::tempdir().unwrap();
     let (gateway, mut receiver, path) = subscribed("all", data.path()).await;
-    let (per_second, count) = (500.0, 7_500);
-    let requests: Vec<_> = (1..=count)
+    let (warm, per_second, count) = (500, 500.0, 7_500);
+    warm_up(&gateway, &mut receiver, &path, warm).await;
+    let requests: Vec<_> = (warm + 1..=warm + count)
         .map(|n| orders::request(gateway.addr, &path, SECRET, n))
         .collect();
+    let before = cpu(&gateway);
     let started = Instant::now();
     let run = load::paced(gateway.addr, Arc::new(requests), 32, per_second).await;
     tokio::time::timeout(
         Duration::from_secs(30),
-        receiver.count.wait_for(|n| *n >= count),
+        receiver.count.wait_for(|n| *n >= warm + count),
     )
     .await
     .unwrap()
@@ -270,7 +277,7 @@ async fn latency() {
     let mut latencies: Vec<u64> = (0..count)
         .filter_map(|index| {
             let due = started + Duration::from_secs_f64(index as f64 / per_second);
-            let at = seen.get(&(index + 1).to_string())?;
+            let at = seen.get(&(warm + index + 1).to_string())?;
             Some(at.saturating_duration_since(due).as_micros() as u64)
         })
         .collect();
@@ -281,4 +288,6 @@ async fn latency() {
         load::percentile(&latencies, 0.99) / 1e3,
         run.percentile_ms(0.99)
     );
+    stages(&gateway, &before, count, "an order");
+    memory(&gateway);
 }
