@@ -10,6 +10,7 @@ use super::{MapError, Val, value};
 use jaq_core::compile::TermId;
 use jaq_core::{Ctx, Cv, Exn, ValT};
 use jaq_json::{Map, Num};
+use std::borrow::Cow;
 
 /// The bound variables, innermost first.
 pub(super) struct Env<'e> {
@@ -58,18 +59,64 @@ pub(super) type Result1<'a> = Result<Val, Exn<'a, Val>>;
 pub(super) type Bound<'e> = Option<&'e Env<'e>>;
 
 impl<'a> Evaluation<'a> {
-    pub(super) fn run(&self, expression: &Quick, input: &Val, env: Bound<'_>) -> Result1<'a> {
+    /// The value of an expression, by reference where it is there already: a copy of a text costs an allocation.
+    pub(super) fn see<'v>(
+        &self,
+        expression: &'v Quick,
+        input: &'v Val,
+        env: Bound<'v>,
+    ) -> Result<Cow<'v, Val>, Exn<'a, Val>>
+    where
+        'a: 'v,
+    {
         match expression {
-            Quick::Input => Ok(input.clone()),
-            Quick::Const(value) => Ok(value.clone()),
-            Quick::Global(global) => Ok(self.global(*global).clone()),
-            Quick::Local(depth) => Ok(local(env, *depth).clone()),
-            Quick::GetInput(path) => get(input, path),
-            Quick::Get(head, path) => match &**head {
-                Quick::Global(global) => get(self.global(*global), path),
-                Quick::Local(depth) => get(local(env, *depth), path),
-                head => get(&self.run(head, input, env)?, path),
+            Quick::Input => Ok(Cow::Borrowed(input)),
+            Quick::Const(value) => Ok(Cow::Borrowed(value)),
+            Quick::Global(global) => Ok(Cow::Borrowed(self.global(*global))),
+            Quick::Local(depth) => Ok(Cow::Borrowed(local(env, *depth))),
+            Quick::GetInput(path) => look(input, path).map(Cow::Borrowed),
+            Quick::Get(head, path) => match self.see(head, input, env)? {
+                Cow::Borrowed(head) => look(head, path).map(Cow::Borrowed),
+                Cow::Owned(head) => get(&head, path).map(Cow::Owned),
             },
+            Quick::Alt(first, second) => match self.see(first, input, env)? {
+                value if value.as_bool() => Ok(value),
+                _ => self.see(second, input, env),
+            },
+            Quick::Pipe(first, second) => match self.see(first, input, env)? {
+                Cow::Borrowed(value) => self.see(second, value, env),
+                Cow::Owned(value) => self.run(second, &value, env).map(Cow::Owned),
+            },
+            Quick::If(branches, otherwise) => {
+                for (condition, then) in branches {
+                    if self.holds(condition, input, env)? {
+                        return self.see(then, input, env);
+                    }
+                }
+                self.see(otherwise, input, env)
+            }
+            other => self.made(other, input, env).map(Cow::Owned),
+        }
+    }
+
+    /// The value of an expression.
+    pub(super) fn run(&self, expression: &Quick, input: &Val, env: Bound<'_>) -> Result1<'a> {
+        self.see(expression, input, env).map(Cow::into_owned)
+    }
+
+    /// Is its value neither null nor false?
+    pub(super) fn holds(
+        &self,
+        expression: &Quick,
+        input: &Val,
+        env: Bound<'_>,
+    ) -> Result<bool, Exn<'a, Val>> {
+        Ok(self.see(expression, input, env)?.as_bool())
+    }
+
+    /// The forms that make a value.
+    fn made(&self, expression: &Quick, input: &Val, env: Bound<'_>) -> Result1<'a> {
+        match expression {
             Quick::At(head, index) => self.at(head, index, input, env),
             Quick::Obj(template, fields) => self.object(template, fields, input, env),
             Quick::List(items) => items
@@ -84,11 +131,6 @@ impl<'a> Evaluation<'a> {
                 }))?;
                 Ok(value::array(out))
             }
-            Quick::Alt(first, second) => match self.run(first, input, env)? {
-                Val::Null | Val::Bool(false) => self.run(second, input, env),
-                value => Ok(value),
-            },
-            Quick::Pipe(first, second) => self.run(second, &self.run(first, input, env)?, env),
             other => self.control(other, input, env),
         }
     }
@@ -98,24 +140,15 @@ impl<'a> Evaluation<'a> {
         match expression {
             Quick::Let(bound, pattern, body) => self.bound(bound, pattern, body, input, env),
             Quick::Call(body, args) => self.call(body, args, input, env, None),
-            Quick::If(branches, otherwise) => {
-                for (condition, then) in branches {
-                    if self.run(condition, input, env)?.as_bool() {
-                        return self.run(then, input, env);
-                    }
-                }
-                self.run(otherwise, input, env)
-            }
             Quick::Cmp(left, op, right) => {
-                let (left, right) = (self.run(left, input, env)?, self.run(right, input, env)?);
-                Ok(Val::Bool(op.run(&left, &right)))
+                let (left, right) = (self.see(left, input, env)?, self.see(right, input, env)?);
+                Ok(Val::Bool(op.run(&*left, &*right)))
             }
             Quick::Logic(left, stop, right) => {
-                let left = self.run(left, input, env)?.as_bool();
-                Ok(Val::Bool(if left == *stop {
-                    left
-                } else {
-                    self.run(right, input, env)?.as_bool()
+                let left = self.holds(left, input, env)?;
+                Ok(Val::Bool(match left == *stop {
+                    true => left,
+                    false => self.holds(right, input, env)?,
                 }))
             }
             Quick::Math(left, op, right) => {
@@ -138,11 +171,11 @@ impl<'a> Evaluation<'a> {
         input: &Val,
         env: Bound<'_>,
     ) -> Result1<'a> {
-        let value = self.run(bound, input, env)?;
+        let value = self.see(bound, input, env)?;
         // `as $x` is nearly all there is.
         if let [path] = pattern {
             let value = match path.is_empty() {
-                true => value,
+                true => value.into_owned(),
                 false => get(&value, path)?,
             };
             return self.run(body, input, Some(&Env { value, outer: env }));
@@ -163,12 +196,18 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    fn at(&self, head: &Quick, index: &Quick, input: &Val, env: Bound<'_>) -> Result1<'a> {
-        let index = self.run(index, input, env)?;
-        match head {
-            // A table written as a literal is looked up in place.
-            Quick::Const(Val::Obj(members)) => Ok(members.get(&index).cloned().unwrap_or_default()),
-            head => Ok(self.run(head, input, env)?.index(&index)?),
+    fn at(&self, expression: &Quick, index: &Quick, input: &Val, env: Bound<'_>) -> Result1<'a> {
+        let index = self.see(index, input, env)?;
+        let head = self.see(expression, input, env)?;
+        match (&*head, &*index) {
+            // Looked up in place; the rest has more to it.
+            (Val::Obj(members), Val::TStr(_)) => {
+                Ok(members.get(&*index).cloned().unwrap_or_default())
+            }
+            (Val::Obj(members), _) if matches!(expression, Quick::Const(_)) => {
+                Ok(members.get(&*index).cloned().unwrap_or_default())
+            }
+            _ => Ok(head.into_owned().index(&index)?),
         }
     }
 
@@ -213,8 +252,8 @@ impl<'a> Evaluation<'a> {
     fn concat(&self, parts: &[Quick], input: &Val, env: Bound<'_>) -> Result1<'a> {
         let mut text = Vec::new();
         for part in parts {
-            match self.run(part, input, env)? {
-                Val::TStr(bytes) | Val::BStr(bytes) => text.extend_from_slice(&bytes),
+            match &*self.see(part, input, env)? {
+                Val::TStr(bytes) | Val::BStr(bytes) => text.extend_from_slice(bytes),
                 other => text.extend_from_slice(other.to_string().as_bytes()),
             }
         }
@@ -275,12 +314,17 @@ fn local<'e>(env: Bound<'e>, depth: usize) -> &'e Val {
     current.map_or(&NULL, |env| &env.value)
 }
 
-/// `value.a.b`, by reference until the last step.
+/// `value.a.b`
 pub(super) fn get<'a>(value: &Val, path: &[Val]) -> Result1<'a> {
+    look(value, path).cloned()
+}
+
+/// `value.a.b`, by reference.
+fn look<'v, 'a>(value: &'v Val, path: &[Val]) -> Result<&'v Val, Exn<'a, Val>> {
     let mut current = value;
     for step in path {
         current = match (current, step) {
-            (Val::Null, _) => return Ok(Val::Null),
+            (Val::Null, _) => return Ok(&NULL),
             (Val::Obj(members), key) => members.get(key).unwrap_or(&NULL),
             (Val::Arr(items), Val::Num(Num::Int(index))) => nth(items, *index).unwrap_or(&NULL),
             (other, key) => {
@@ -291,7 +335,7 @@ pub(super) fn get<'a>(value: &Val, path: &[Val]) -> Result1<'a> {
             }
         };
     }
-    Ok(current.clone())
+    Ok(current)
 }
 
 /// The item at an index, counted from the end when negative.

@@ -54,13 +54,13 @@ impl<'a> Evaluation<'a> {
             Gen::Each(head, lenient) => {
                 self.items(head, *lenient, input, env, &mut |item| out(item.clone()))
             }
-            Gen::Select(condition) => match self.run(condition, input, env)?.as_bool() {
+            Gen::Select(condition) => match self.holds(condition, input, env)? {
                 true => out(input.clone()),
                 false => Ok(()),
             },
             Gen::If(branches, otherwise) => {
                 for (condition, then) in branches {
-                    if self.run(condition, input, env)?.as_bool() {
+                    if self.holds(condition, input, env)? {
                         return self.each(then, input, env, out);
                     }
                 }
@@ -97,11 +97,11 @@ impl<'a> Evaluation<'a> {
         out: Sink<'_, 'a>,
     ) -> Flow<'a> {
         match first {
-            Gen::One(one) => self.each(second, &self.run(one, input, env)?, env, out),
+            Gen::One(one) => self.each(second, &*self.see(one, input, env)?, env, out),
             Gen::Each(head, lenient) => self.items(head, *lenient, input, env, &mut |item| {
                 self.each(second, item, env, out)
             }),
-            Gen::Select(condition) => match self.run(condition, input, env)?.as_bool() {
+            Gen::Select(condition) => match self.holds(condition, input, env)? {
                 true => self.each(second, input, env, out),
                 false => Ok(()),
             },
@@ -119,11 +119,11 @@ impl<'a> Evaluation<'a> {
         env: Bound<'_>,
         out: &mut dyn FnMut(&Val) -> Flow<'a>,
     ) -> Flow<'a> {
-        match self.run(head, input, env)? {
+        match &*self.see(head, input, env)? {
             Val::Arr(items) => items.iter().try_for_each(out),
             Val::Obj(members) => members.values().try_for_each(out),
             _ if lenient => Ok(()),
-            other => Err(not_iterable(other).into()),
+            other => Err(not_iterable(other.clone()).into()),
         }
     }
 
