@@ -5,7 +5,7 @@
 
 use super::apply::{Applier, Batch, PAUSE, first};
 use super::around::Around;
-use super::decide;
+use super::decide::{self, Decided};
 use super::mapped::Failure;
 use crate::canonical::inbox::WireDelivery;
 use crate::store::StoreError;
@@ -56,8 +56,8 @@ impl Applier {
         ) else {
             return Err(StoreError::NotFound("its connection".into()));
         };
-        let change = self.decide(setting, wire, mapped, &mut memory);
-        first(self.store.apply(vec![change]).await?)
+        let decided = self.decide(setting, wire, mapped, &mut memory);
+        self.apply(decided).await
     }
 
     async fn give_up(&self, wire: &WireDelivery) -> Result<(), StoreError> {
@@ -66,7 +66,14 @@ impl Applier {
         let Some(setting) = around.setting(wire.connection_id, self.clock.now()) else {
             return Err(StoreError::NotFound("its connection".into()));
         };
-        let change = decide::poison(setting, wire, &Failure::internal("storing"));
-        first(self.store.apply(vec![change]).await?)
+        let decided = decide::poison(setting, wire, &Failure::internal("storing"));
+        self.apply(decided).await
+    }
+
+    /// Writes what one delivery came to.
+    pub(super) async fn apply(&self, decided: Decided) -> Result<(), StoreError> {
+        let mut changes = vec![decided.change];
+        changes.extend(decided.beside);
+        first(self.store.apply(changes).await?)
     }
 }

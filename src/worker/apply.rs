@@ -7,7 +7,7 @@
 
 use super::around::Around;
 use super::connectors::Connectors;
-use super::decide::{self, Setting};
+use super::decide::{self, Decided, Setting};
 use super::mapped::{self, Failure, Mapped, ToMap};
 use super::memory::Memory;
 use super::pool::MappingPool;
@@ -226,18 +226,21 @@ impl Applier {
             .await
             .map_err(again)?;
         let mut changes = Vec::with_capacity(items.len());
+        let mut beside = Vec::new();
         for (item, mapped) in items.iter().zip(mapped) {
             let now = self.clock.now();
             let Some(setting) = around.setting(item.wire.connection_id, now) else {
                 continue;
             };
-            let mut change = self.decide(setting, &item.wire, mapped, &mut memory);
-            self.note_received(&item.wire, &mut change);
-            changes.push(change);
+            let mut decided = self.decide(setting, &item.wire, mapped, &mut memory);
+            self.note_received(&item.wire, &mut decided.change);
+            changes.push(decided.change);
+            beside.extend(decided.beside);
             if changes.len() % 32 == 0 {
                 tokio::task::yield_now().await;
             }
         }
+        changes.extend(beside);
         crate::failpoint::failpoint!("worker.before_apply");
         let results = self.store.apply(changes).await.map_err(again)?;
         crate::failpoint::failpoint!("worker.after_apply");
@@ -257,7 +260,7 @@ impl Applier {
         wire: &WireDelivery,
         mapped: Option<Mapped>,
         memory: &mut Memory,
-    ) -> ChangeSet {
+    ) -> Decided {
         let Some(mapped) = mapped else {
             tracing::error!(delivery = %wire.id, "mapping panicked");
             return decide::poison(setting, wire, &Failure::internal("mapping"));
@@ -267,9 +270,9 @@ impl Applier {
             metrics::counter!("crossdock_mapping_warnings_total", "connector" => connector)
                 .increment(mapped.warnings as u64);
         }
-        let change = decide::delivery(setting, wire, mapped, memory);
-        self.count(setting.now, wire, &change);
-        change
+        let decided = decide::delivery(setting, wire, mapped, memory);
+        self.count(setting.now, wire, &decided.change);
+        decided
     }
 
     fn count(&self, now: Timestamp, wire: &WireDelivery, change: &ChangeSet) {

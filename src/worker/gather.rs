@@ -6,7 +6,7 @@
 use super::apply::Applier;
 use super::around::{Around, Known};
 use super::mapped::{self, Content, Mapped, ToMap};
-use super::memory::{Memory, Subject};
+use super::memory::{Kind, Memory, Subject};
 use super::world::AskedPoint;
 use crate::canonical::inbox::WireDelivery;
 use crate::canonical::order::Source;
@@ -89,7 +89,7 @@ impl Applier {
     ) -> Result<Memory, StoreError> {
         let mut memory = Memory::default();
         let mut twins: HashMap<Subject, Similar> = HashMap::new();
-        let mut polled: HashMap<ConnectionId, Vec<String>> = HashMap::new();
+        let mut polled: HashMap<(ConnectionId, Kind), Vec<String>> = HashMap::new();
         for (item, mapped) in items.iter().zip(mapped) {
             let id = item.wire.connection_id;
             let Some(mapped) = mapped else { continue };
@@ -104,6 +104,11 @@ impl Applier {
                 }
             }
             for record in &mapped.records {
+                if let Content::Parcel(answer) = &record.content
+                    && let Some(number) = &answer.tracking_number
+                {
+                    memory.expect(Kind::Tracking, (id, number.clone()));
+                }
                 if let Content::Orders(orders) = &record.content {
                     for order in orders {
                         let subject = (id, order.external_id.text().unwrap_or_default().to_owned());
@@ -112,36 +117,60 @@ impl Applier {
                         {
                             twins.insert(subject.clone(), similar);
                         }
-                        memory.expect(subject);
+                        memory.expect(Kind::Order, subject);
                     }
                 }
-                if let (Source::Poll, Some(external_id)) = (item.wire.source, &record.external_id) {
-                    polled.entry(id).or_default().push(external_id.clone());
+                if let (Source::Poll, Some(known_as), Some(kind)) =
+                    (item.wire.source, record.known_as(), mapped.kind)
+                {
+                    polled.entry((id, kind)).or_default().push(known_as.clone());
                 }
             }
         }
-        let subjects = memory.subjects();
+        let subjects = memory.subjects(Kind::Order);
         let states = self.store.orders_by_external(&subjects).await?;
+        let parcels = self.parcels(&memory, around).await?;
         self.look_around(items, mapped, &states, around).await?;
         for (subject, state) in subjects.into_iter().zip(states) {
             if state.is_some() {
                 twins.remove(&subject);
             }
-            memory.load(subject, state);
+            memory.load(Kind::Order, subject, state);
+        }
+        for (subject, state) in parcels {
+            memory.load(Kind::Tracking, subject, state);
         }
         self.look_for_twins(twins, &mut memory).await?;
-        for (id, external_ids) in polled {
+        for ((id, kind), known_as) in polled {
             let hashes = self
                 .store
-                .content_hashes(id, "order", &external_ids)
+                .content_hashes(id, kind.as_str(), &known_as)
                 .await?;
-            for (external_id, hash) in external_ids.into_iter().zip(hashes) {
+            for (known_as, hash) in known_as.into_iter().zip(hashes) {
                 if let Some(hash) = hash {
-                    memory.remember_hash((id, external_id), hash);
+                    memory.remember_hash(kind, (id, known_as), hash);
                 }
             }
         }
         Ok(memory)
+    }
+
+    /// The orders of the parcels that a batch tells of, and what surrounds their decisions.
+    async fn parcels(
+        &self,
+        memory: &Memory,
+        around: &mut Around,
+    ) -> Result<Vec<(Subject, Option<OrderState>)>, StoreError> {
+        let parcels = memory.subjects(Kind::Tracking);
+        if parcels.is_empty() {
+            return Ok(Vec::new());
+        }
+        let states = self.store.orders_by_tracking(&parcels).await?;
+        for state in states.iter().flatten() {
+            let connection = state.order.meta.connection_id;
+            self.get_to_know(around, connection).await?;
+        }
+        Ok(parcels.into_iter().zip(states).collect())
     }
 
     /// Reads the world of each merchant, with the points that its orders name. Where there are no

@@ -17,6 +17,11 @@ pub const ORDERS_GET: &str = "orders.get";
 /// The operation that reads the changed orders.
 pub const ORDERS_PULL: &str = "orders.pull";
 
+/// The operation that asks carriers about parcels.
+pub const TRACKING_PULL: &str = "tracking.pull";
+/// The operations that are polled, where the manifest says how.
+pub const POLLED: [&str; 2] = [ORDERS_PULL, TRACKING_PULL];
+
 /// The topic of a polled page.
 pub fn poll_topic(operation: &str, sweep: bool) -> String {
     match sweep {

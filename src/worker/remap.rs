@@ -5,9 +5,10 @@
 //! row and gets another disposition; what a newer record of the same order said meanwhile is not
 //! undone (flow decides, told that this is an old record).
 
-use super::apply::{Applier, first};
-use super::decide::{Frame, Setting};
-use super::mapped::{Content, Failure, MappedRecord};
+use super::apply::Applier;
+use super::decide::{Decided, Frame, Setting};
+use super::mapped::{Content, Failure, MappedRecord, whole};
+use super::memory::Kind;
 use super::reading::{ORDERS_GET, SWEEP};
 use crate::canonical::inbox::{Disposition, InboxRecord, WireDelivery};
 use crate::canonical::problem::{Class, Problem, ProblemStatus};
@@ -212,7 +213,7 @@ impl Applier {
         let now = self.clock.now();
         let setting = batch.around.setting(wire.connection_id, now);
         let setting = setting.ok_or_else(gone)?;
-        let mut change = ChangeSet::of(setting.connection.merchant_id);
+        let mut decided = Decided::of(setting.connection.merchant_id);
         let mapped = batch.mapped.into_iter().next().flatten();
         let (frame, parts) = match mapped {
             None => (
@@ -228,6 +229,9 @@ impl Applier {
                 let parts = match row.kind {
                     // The delivery as a whole could not be read: all of it is this record.
                     None => mapped.records,
+                    // A part of it, of so many parcels as its mapping says now: what is known of
+                    // the others already changes nothing.
+                    Some(_) if mapped.kind == Some(Kind::Tracking) => mapped.records,
                     Some(_) => {
                         let index = usize::try_from(row.index).unwrap_or(usize::MAX);
                         mapped.records.into_iter().nth(index).into_iter().collect()
@@ -244,12 +248,12 @@ impl Applier {
             if row.external_id.is_none() {
                 row.external_id.clone_from(&part.external_id);
             }
-            frame.judge(setting, &mut row, part, &mut memory, &mut change);
+            frame.judge(setting, &mut row, part, &mut memory, &mut decided);
         }
-        settle_problem(problem, &row, &mut change);
+        settle_problem(problem, &row, &mut decided.change);
         let disposition = row.disposition;
-        change.retried_record = Some(row);
-        first(self.store.apply(vec![change]).await?)?;
+        decided.change.retried_record = Some(row);
+        self.apply(decided).await?;
         Ok(disposition)
     }
 }
@@ -257,7 +261,7 @@ impl Applier {
 fn frame<'a>(
     wire: &'a WireDelivery,
     topic: String,
-    kind: Option<&'static str>,
+    kind: Option<Kind>,
     version: String,
 ) -> Frame<'a> {
     Frame {
@@ -272,12 +276,7 @@ fn frame<'a>(
 }
 
 fn failed(stage: &'static str) -> MappedRecord {
-    MappedRecord {
-        external_id: None,
-        hash: None,
-        content: Content::Failed(Failure::internal(stage)),
-        drift: Vec::new(),
-    }
+    whole(Content::Failed(Failure::internal(stage)))
 }
 
 /// The row as if nothing had been decided of it.
@@ -287,7 +286,7 @@ fn reset(row: &mut InboxRecord, frame: &Frame<'_>, setting: Setting<'_>) {
     row.subject = None;
     row.problem_id = None;
     row.topic.clone_from(&frame.topic);
-    row.kind = frame.kind.map(str::to_owned);
+    row.kind = frame.kind.map(|kind| kind.as_str().to_owned());
     row.mapping_version = (!frame.version.is_empty()).then(|| frame.version.clone());
     row.decided_at = Some(setting.now);
 }

@@ -17,7 +17,7 @@ use crate::operation::{Call, Checkpoint, Ended, Finished, Outcome, RunError, Sto
 use crate::store::StoreError;
 use crate::worker::connectors::Loaded;
 use crate::worker::poll::{pages::PullPages, since};
-use crate::worker::reading::{ORDERS_PULL, poll_topic};
+use crate::worker::reading::{ORDERS_PULL, POLLED};
 use crate::worker::watch::{REGISTER, REGISTERED_AT};
 use crate::worker::work::{Work, remember, suspends};
 use serde_json::{Value, json};
@@ -121,8 +121,10 @@ async fn finished(
     let mut result = Settled::of(Verdict::done(), job);
     if let Some(pull) = &mut observer.pull {
         pull.finish(!run.more).await?;
-        let health = &mut result.update.health;
-        health.insert("last_poll_at".to_owned(), json!(now));
+        if job.kind == ORDERS_PULL {
+            let health = &mut result.update.health;
+            health.insert("last_poll_at".to_owned(), json!(now));
+        }
     }
     if run.more {
         result.verdict = Verdict {
@@ -280,16 +282,18 @@ async fn pull(
         .operations
         .get(&job.kind)
         .and_then(|o| o.poll.clone());
-    let (Some(rule), true) = (rule, job.kind == ORDERS_PULL) else {
+    let operation = POLLED.into_iter().find(|polled| *polled == job.kind);
+    let (Some(rule), Some(operation)) = (rule, operation) else {
         return Ok(None);
     };
-    let (stored, cursor) = since(work, connection.id, &rule, false, work.clock.now()).await?;
+    let now = work.clock.now();
+    let (stored, cursor) = since(work, connection.id, operation, &rule, false, now).await?;
     let pages = PullPages::new(
         work.clone(),
         connection.clone(),
         connector.clone(),
         rule,
-        poll_topic(ORDERS_PULL, false),
+        operation,
         false,
         stored,
     );

@@ -1,4 +1,5 @@
-//! Polling: the truth beside every webhook. Each connection's changed orders are read at an
+//! Polling: the truth beside every webhook. Each connection's changed orders (a carrier's news of all
+//! its parcels, where it tells them so) are read at an
 //! interval, and now and then everything of the last hours once more (the sweep), because
 //! providers drop webhooks and commit late.
 //!
@@ -10,7 +11,7 @@ pub mod pages;
 
 pub use once::since;
 
-use super::reading::ORDERS_PULL;
+use super::reading::{ORDERS_PULL, POLLED};
 use super::work::Work;
 use crate::canonical::connection::{Connection, ConnectionState};
 use crate::canonical::problem::Class;
@@ -37,6 +38,9 @@ struct Plan {
     running: bool,
 }
 
+/// What is polled: a connection's operation.
+type Polling = (ConnectionId, &'static str);
+
 /// What one poll came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Polled {
@@ -53,7 +57,7 @@ pub struct Polled {
 /// The poller. See the module.
 pub struct Poller {
     work: Arc<Work>,
-    plans: Mutex<HashMap<ConnectionId, Plan>>,
+    plans: Mutex<HashMap<Polling, Plan>>,
 }
 
 impl Poller {
@@ -92,11 +96,14 @@ impl Poller {
         let mut next = after(now, LOOK_EVERY);
         let connections = self.work.store.connections(Scope::All).await?;
         self.forget_all_but(&connections);
-        for connection in connections {
-            let Some(rule) = self.rule(&connection) else {
+        let polled = connections
+            .into_iter()
+            .flat_map(|connection| POLLED.map(|operation| (connection.clone(), operation)));
+        for (connection, operation) in polled {
+            let Some(rule) = self.rule(&connection, operation) else {
                 continue;
             };
-            let plan = self.plan(&connection, &rule, now).await?;
+            let plan = self.plan(&connection, operation, &rule, now).await?;
             if plan.running || tasks.len() >= AT_ONCE {
                 continue;
             }
@@ -106,19 +113,19 @@ impl Poller {
                 continue;
             }
             self.set(
-                connection.id,
+                (connection.id, operation),
                 Plan {
                     running: true,
                     ..plan
                 },
             );
             let poller = self.clone();
-            tasks.spawn(async move { poller.turn(connection, rule, sweep).await });
+            tasks.spawn(async move { poller.turn(connection, operation, rule, sweep).await });
         }
         Ok(next)
     }
 
-    fn rule(&self, connection: &Connection) -> Option<Poll> {
+    fn rule(&self, connection: &Connection, operation: &str) -> Option<Poll> {
         if !matches!(
             connection.state,
             ConnectionState::Active | ConnectionState::Observing
@@ -130,7 +137,7 @@ impl Poller {
             .provider
             .manifest()
             .operations
-            .get(ORDERS_PULL)?
+            .get(operation)?
             .poll
             .clone()
     }
@@ -138,10 +145,11 @@ impl Poller {
     async fn plan(
         &self,
         connection: &Connection,
+        operation: &'static str,
         rule: &Poll,
         now: Timestamp,
     ) -> Result<Plan, StoreError> {
-        if let Some(plan) = self.plans().get(&connection.id) {
+        if let Some(plan) = self.plans().get(&(connection.id, operation)) {
             return Ok(*plan);
         }
         if let Some(until) = connection.health.frozen_until.filter(|until| *until > now) {
@@ -150,25 +158,26 @@ impl Poller {
         let swept = self
             .work
             .store
-            .cursor(connection.id, &once::sweep_cursor())
+            .cursor(connection.id, &once::sweep_cursor(operation))
             .await?;
         let swept: Option<Timestamp> = swept.and_then(|text| text.parse().ok());
         let due = |last: Option<Timestamp>, every: Duration| {
             last.map_or(now, |last| after(last, every).min(after(now, every)))
         };
+        let last = connection.health.last_poll_at;
         let plan = Plan {
-            poll: due(connection.health.last_poll_at, rule.interval.0),
+            poll: due(last.filter(|_| operation == ORDERS_PULL), rule.interval.0),
             // The first poll reads further back than any sweep.
             sweep: due(swept.or(Some(now)), rule.sweep_interval.0),
             running: false,
         };
-        self.set(connection.id, plan);
+        self.set((connection.id, operation), plan);
         Ok(plan)
     }
 
-    async fn turn(&self, connection: Connection, rule: Poll, sweep: bool) {
+    async fn turn(&self, connection: Connection, operation: &'static str, rule: Poll, sweep: bool) {
         let id = connection.id;
-        let polled = match self.poll(&connection, sweep).await {
+        let polled = match self.poll(&connection, operation, sweep).await {
             Ok(polled) => polled,
             Err(error) => {
                 tracing::warn!(connection = %id, %error, "a poll could not be stored");
@@ -184,7 +193,7 @@ impl Poller {
             .0
             .mul_f64(rand::rng().random_range(0.0..=rule.jitter.clamp(0.0, 1.0)));
         let mut plans = self.plans();
-        let Some(plan) = plans.get_mut(&id) else {
+        let Some(plan) = plans.get_mut(&(id, operation)) else {
             return;
         };
         plan.running = false;
@@ -204,16 +213,16 @@ impl Poller {
 
     fn forget_all_but(&self, connections: &[Connection]) {
         let mut plans = self.plans();
-        if plans.len() > connections.len() {
-            plans.retain(|id, plan| plan.running || connections.iter().any(|c| c.id == *id));
+        if plans.len() > connections.len() * POLLED.len() {
+            plans.retain(|(id, _), plan| plan.running || connections.iter().any(|c| c.id == *id));
         }
     }
 
-    fn set(&self, id: ConnectionId, plan: Plan) {
-        self.plans().insert(id, plan);
+    fn set(&self, what: Polling, plan: Plan) {
+        self.plans().insert(what, plan);
     }
 
-    fn plans(&self) -> std::sync::MutexGuard<'_, HashMap<ConnectionId, Plan>> {
+    fn plans(&self) -> std::sync::MutexGuard<'_, HashMap<Polling, Plan>> {
         self.plans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,7 +3,7 @@
 //! What always holds: pages are stored as they come; what the poll came to (health, problems, what
 //! was learned) is written once at its end.
 
-use super::pages::{CURSOR, PullPages};
+use super::pages::PullPages;
 use super::{Polled, Poller};
 use crate::canonical::connection::Connection;
 use crate::canonical::problem::Class;
@@ -16,7 +16,7 @@ use crate::operation::{
 };
 use crate::store::{CursorWrite, StoreError};
 use crate::worker::apply::first;
-use crate::worker::reading::{ORDERS_PULL, SWEEP, poll_topic};
+use crate::worker::reading::{ORDERS_PULL, SWEEP};
 use crate::worker::work::{Work, remember, suspends};
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -32,22 +32,27 @@ impl Poller {
     ///
     /// # Errors
     /// When the store cannot take the result; pages that were stored stay.
-    pub async fn poll(&self, connection: &Connection, sweep: bool) -> Result<Polled, StoreError> {
+    pub async fn poll(
+        &self,
+        connection: &Connection,
+        operation: &'static str,
+        sweep: bool,
+    ) -> Result<Polled, StoreError> {
         let work = &self.work;
         let Some(connector) = work.connector(connection) else {
             return Ok(Polled::default());
         };
-        let Some(rule) = self.rule(connection) else {
+        let Some(rule) = self.rule(connection, operation) else {
             return Ok(Polled::default());
         };
         let started = work.clock.now();
-        let (stored, since) = since(work, connection.id, &rule, sweep, started).await?;
+        let (stored, since) = since(work, connection.id, operation, &rule, sweep, started).await?;
         let pages = PullPages::new(
             work.clone(),
             connection.clone(),
             connector.clone(),
             rule,
-            poll_topic(ORDERS_PULL, sweep),
+            operation,
             sweep,
             stored,
         );
@@ -60,7 +65,7 @@ impl Poller {
         let hook_url = work.hook_url(connection.id);
         let call = Call {
             provider: connector.provider.as_ref(),
-            operation: ORDERS_PULL,
+            operation,
             connection: connection.id,
             settings: &connection.settings,
             hook_url: hook_url.as_deref(),
@@ -76,18 +81,27 @@ impl Poller {
             Ok(ended) => ended,
             Err(error) => return Err(StoreError::Unavailable(error.to_string())),
         };
-        self.note(connection, sweep, started, observer, ended).await
+        let turn = Turn {
+            operation,
+            sweep,
+            started,
+        };
+        self.note(connection, turn, observer, ended).await
     }
 
     /// Writes what a poll came to.
     async fn note(
         &self,
         connection: &Connection,
-        sweep: bool,
-        started: Timestamp,
+        turn: Turn,
         mut observer: PollObserver,
         ended: Ended,
     ) -> Result<Polled, StoreError> {
+        let Turn {
+            operation,
+            sweep,
+            started,
+        } = turn;
         let work = &self.work;
         let mut polled = Polled {
             read: observer.pages.read,
@@ -99,8 +113,10 @@ impl Poller {
             freeze_until: observer.frozen_until,
             ..ConnectionUpdate::default()
         };
-        let health = &mut update.health;
-        health.insert("last_poll_at".to_owned(), json!(started));
+        if operation == ORDERS_PULL {
+            let health = &mut update.health;
+            health.insert("last_poll_at".to_owned(), json!(started));
+        }
         match ended {
             Ended::Finished(run) => {
                 polled.more = run.more;
@@ -111,26 +127,31 @@ impl Poller {
                     code: None,
                 });
                 if sweep {
-                    self.swept(connection.id, started).await?;
+                    self.swept(connection.id, operation, started).await?;
                 }
             }
             Ended::Stopped(run) => {
                 polled.failed = run.outcome.class;
-                self.failed(connection, &run, &mut change, &mut update);
+                self.failed(connection, operation, &run, &mut change, &mut update);
             }
         }
         work.note_circuit(connection, &mut update);
         let took = between(started, work.clock.now());
-        log(connection, sweep, &polled, took);
+        log(connection, operation, sweep, &polled, took);
         change.connection = Some((connection.id, update));
         first(work.store.apply(vec![change]).await?)?;
         Ok(polled)
     }
 
-    async fn swept(&self, id: ConnectionId, at: Timestamp) -> Result<(), StoreError> {
+    async fn swept(
+        &self,
+        id: ConnectionId,
+        operation: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         let cursor = CursorWrite {
             connection_id: id,
-            name: sweep_cursor(),
+            name: sweep_cursor(operation),
             value: at.to_string(),
         };
         self.work.store.append_inbox(Vec::new(), Some(cursor)).await
@@ -140,6 +161,7 @@ impl Poller {
     fn failed(
         &self,
         connection: &Connection,
+        operation: &str,
         stopped: &Stopped,
         change: &mut ChangeSet,
         update: &mut ConnectionUpdate,
@@ -160,9 +182,9 @@ impl Poller {
             code: outcome.code.clone(),
             subject: connection.id.to_string(),
             connection_id: Some(connection.id),
-            message: format!("orders cannot be read: {}", outcome.message),
+            message: format!("{} cannot be read: {}", what(operation), outcome.message),
             detail: json!({
-                "operation": ORDERS_PULL,
+                "operation": operation,
                 "step": stopped.step,
                 "status": outcome.status,
                 "fields": outcome.fields,
@@ -172,9 +194,23 @@ impl Poller {
     }
 }
 
+/// What a poll was about.
+struct Turn {
+    operation: &'static str,
+    sweep: bool,
+    started: Timestamp,
+}
+
 /// Where the time of the last sweep is kept.
-pub(super) fn sweep_cursor() -> String {
-    format!("{CURSOR}{SWEEP}")
+pub(super) fn sweep_cursor(operation: &str) -> String {
+    format!("{operation}{SWEEP}")
+}
+
+fn what(operation: &str) -> &'static str {
+    match operation {
+        ORDERS_PULL => "orders",
+        _ => "tracking",
+    }
 }
 
 const fn hint(class: Class) -> &'static str {
@@ -196,13 +232,14 @@ const fn hint(class: Class) -> &'static str {
 pub async fn since(
     work: &Work,
     id: ConnectionId,
+    operation: &str,
     rule: &Poll,
     sweep: bool,
     now: Timestamp,
 ) -> Result<(Option<Timestamp>, Value), StoreError> {
     let stored: Option<Timestamp> = work
         .store
-        .cursor(id, CURSOR)
+        .cursor(id, operation)
         .await?
         .and_then(|text| text.parse().ok());
     let from = match stored {
@@ -215,12 +252,18 @@ pub async fn since(
     Ok((stored, Value::String(from.to_string())))
 }
 
-fn log(connection: &Connection, sweep: bool, polled: &Polled, took: Duration) {
+fn log(
+    connection: &Connection,
+    operation: &'static str,
+    sweep: bool,
+    polled: &Polled,
+    took: Duration,
+) {
     let class = polled.failed.map_or("ok", Class::as_str);
-    metrics::counter!("crossdock_attempts_total", "operation" => ORDERS_PULL, "class" => class)
+    metrics::counter!("crossdock_attempts_total", "operation" => operation, "class" => class)
         .increment(1);
     tracing::info!(
-        connection = %connection.id, sweep, read = polled.read, fresh = polled.fresh, class,
+        connection = %connection.id, operation, sweep, read = polled.read, fresh = polled.fresh, class,
         duration_ms = took.as_millis(), "polled"
     );
 }

@@ -18,12 +18,12 @@ use crate::operation::{Page, PageUse, Refused};
 use crate::store::{CursorWrite, StoreError};
 use crate::worker::connectors::Loaded;
 use crate::worker::mapped::key_of;
+use crate::worker::memory::Kind;
+use crate::worker::reading::poll_topic;
 use crate::worker::work::Work;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The name of the cursor of a pull.
-pub const CURSOR: &str = "orders.pull";
 /// A provider's clock may be so far ahead of ours (time zones that it does not name, too).
 const FUTURE: Duration = Duration::from_secs(15 * 3_600);
 
@@ -33,7 +33,8 @@ pub struct PullPages {
     connection: Connection,
     connector: Loaded,
     rule: Poll,
-    topic: String,
+    /// The operation, which names the cursor too.
+    operation: &'static str,
     /// A sweep moves no cursor.
     sweep: bool,
     stored: Option<Timestamp>,
@@ -67,7 +68,7 @@ impl PullPages {
         connection: Connection,
         connector: Loaded,
         rule: Poll,
-        topic: String,
+        operation: &'static str,
         sweep: bool,
         stored: Option<Timestamp>,
     ) -> Self {
@@ -76,7 +77,7 @@ impl PullPages {
             connection,
             connector,
             rule,
-            topic,
+            operation,
             sweep,
             stored,
             newest: stored,
@@ -119,7 +120,7 @@ impl PullPages {
             (0, Some(keys)) if !keys.is_empty() => {
                 let noted = self.work.store.note_unchanged(
                     &self.connection,
-                    "order",
+                    self.kind(),
                     keys,
                     asked_at,
                     cursor,
@@ -178,11 +179,15 @@ impl PullPages {
         cut.await.into_iter().next()??
     }
 
+    fn kind(&self) -> &'static str {
+        Kind::of_pull(self.operation).as_str()
+    }
+
     async fn known(&self, keys: &[String]) -> Result<Vec<Option<[u8; 32]>>, Refused> {
         let hashes = self
             .work
             .store
-            .content_hashes(self.connection.id, "order", keys);
+            .content_hashes(self.connection.id, self.kind(), keys);
         hashes.await.map_err(refused)
     }
 
@@ -197,7 +202,7 @@ impl PullPages {
             merchant_id: self.connection.merchant_id,
             connection_id: self.connection.id,
             source: Source::Poll,
-            topic: self.topic.clone(),
+            topic: poll_topic(self.operation, self.sweep),
             received_at: asked_at,
             dedupe_key: None,
             headers: Vec::new(),
@@ -232,7 +237,7 @@ impl PullPages {
         }
         Some(CursorWrite {
             connection_id: self.connection.id,
-            name: CURSOR.to_owned(),
+            name: self.operation.to_owned(),
             value: self.newest?.to_string(),
         })
     }

@@ -30,7 +30,10 @@ async fn page(server: &MockServer, number: u32, orders: &[Value]) {
 
 impl House {
     async fn polls(&self, poller: &Poller) -> Polled {
-        poller.poll(&self.connection().await, false).await.unwrap()
+        poller
+            .poll(&self.connection().await, "orders.pull", false)
+            .await
+            .unwrap()
     }
     async fn cursor(&self) -> Option<String> {
         self.store
@@ -159,7 +162,10 @@ async fn a_sweep_finds_what_webhooks_lost_and_moves_no_cursor() {
     house.apply().await;
     page(&server, 1, &[order(1, 1, "new"), order(2, 2, "new")]).await;
     page(&server, 2, &[]).await;
-    let polled = poller.poll(&house.connection().await, true).await.unwrap();
+    let polled = poller
+        .poll(&house.connection().await, "orders.pull", true)
+        .await
+        .unwrap();
     assert_eq!((polled.read, polled.fresh), (2, 1));
     house.apply().await;
     assert_eq!(house.connection().await.health.found_by_sweep, 1);

@@ -2,15 +2,19 @@
 //! mapping pool.
 //!
 //! What always holds: whatever the bytes are, every delivery comes to at least one record, and each
-//! record to orders, to "ignored" or to a failure with a stable code; failures name places and
-//! kinds, never values.
+//! record to orders, to a parcel's scans, to "ignored" or to a failure with a stable code; failures
+//! name places and kinds, never values.
+
+pub mod parcels;
 
 use super::connectors::Loaded;
+use super::memory::Kind;
 use super::reading::{self, Reading};
 use crate::canonical::MappedOrder;
 use crate::canonical::connection::Connection;
 use crate::canonical::inbox::WireDelivery;
 use crate::canonical::order::Source;
+use crate::canonical::tracking::TrackingAnswer;
 use crate::connector::records;
 use crate::mapping::{Drift, MapError, Scope, Val, from_serde, shape, to_json};
 use crate::operation::Provider;
@@ -33,8 +37,8 @@ pub struct ToMap {
 pub struct Mapped {
     /// The topic, also where the body tells it.
     pub topic: String,
-    /// `order`, once a mapping was chosen.
-    pub kind: Option<&'static str>,
+    /// Once a mapping was chosen.
+    pub kind: Option<Kind>,
     /// Which mapping.
     pub mapping_version: Option<Arc<str>>,
     /// In the delivery's order; at least one.
@@ -48,8 +52,10 @@ pub struct Mapped {
 /// One record.
 #[derive(Debug)]
 pub struct MappedRecord {
-    /// The subject's id by the manifest's `key` (or, without one, by its mapping).
+    /// The subject's id: an order's at the channel, a parcel's number.
     pub external_id: Option<String>,
+    /// Under which name its hash is remembered, where that is not the subject's id.
+    pub known_as: Option<String>,
     /// Keyed hash of the record's canonical bytes; none when it could not be sliced.
     pub hash: Option<[u8; 32]>,
     /// What it says.
@@ -58,11 +64,20 @@ pub struct MappedRecord {
     pub drift: Vec<Drift>,
 }
 
+impl MappedRecord {
+    /// Under which name its hash is remembered.
+    pub fn known_as(&self) -> Option<&String> {
+        self.known_as.as_ref().or(self.external_id.as_ref())
+    }
+}
+
 /// What a record says.
 #[derive(Debug)]
 pub enum Content {
     /// Orders; nearly always one.
     Orders(Vec<MappedOrder>),
+    /// What a carrier tells of one parcel.
+    Parcel(Box<TrackingAnswer>),
     /// Nothing for us, and why.
     Ignored(&'static str),
     /// It cannot be read.
@@ -162,9 +177,11 @@ pub fn map(job: &ToMap, hash: Hasher<'_>) -> Mapped {
     mapped
 }
 
-fn whole(content: Content) -> MappedRecord {
+/// A record of which nothing is known but what it comes to.
+pub(super) fn whole(content: Content) -> MappedRecord {
     MappedRecord {
         external_id: None,
+        known_as: None,
         hash: None,
         content,
         drift: Vec::new(),
@@ -211,7 +228,14 @@ fn read_delivery(
             return Ok(());
         }
     };
-    mapped.kind = Some("order");
+    let Some(kind) = Kind::of_mapping(mapping) else {
+        let why = "this gateway does not read such deliveries";
+        return Err(Box::new(Failure {
+            detail: json!({ "mapping": mapping }),
+            ..Failure::new("mapping_not_read", why)
+        }));
+    };
+    mapped.kind = Some(kind);
     let body = match body {
         Some(body) => body,
         None => decode(job, provider)?,
@@ -224,6 +248,10 @@ fn read_delivery(
     })?;
     let scope = scope(job, &mapped.topic);
     mapped.records.reserve(slices.len());
+    if kind == Kind::Tracking {
+        parcels::read(provider, mapping, key, &slices, &scope, hash, mapped);
+        return Ok(());
+    }
     for slice in slices {
         let mut record = read_record(provider, mapping, key, slice, &scope, &mut mapped.warnings);
         record.hash = Some(hash(&to_json(slice)));
@@ -298,6 +326,7 @@ fn read_record(
     let external_id = mapped_id.or_else(|| key_of(provider, key?, record));
     MappedRecord {
         external_id,
+        known_as: None,
         hash: None,
         content,
         drift,

@@ -4,19 +4,22 @@
 //! a record that cannot be decided becomes a problem of its own and changes nothing else; decisions
 //! are made in order of arrival, over the states that the decisions before left.
 
+mod parcels;
+mod problems;
+
+pub use problems::drift;
+
 use super::around::Around;
-use super::mapped::{Content, Failure, Mapped, MappedRecord};
-use super::memory::Memory;
+use super::mapped::{Content, Failure, Mapped, MappedRecord, whole};
+use super::memory::{Kind, Memory};
 use super::reading::{ORDERS_GET, SWEEP};
 use crate::canonical::connection::{Connection, Merchant};
 use crate::canonical::inbox::{Disposition, InboxRecord, WireDelivery};
 use crate::canonical::order::Source;
 use crate::canonical::problem::Class;
-use crate::canonical::{ConnectionId, InboxId, MappedOrder, ProblemId, Timestamp};
+use crate::canonical::{InboxId, MappedOrder, MerchantId, ProblemId, Timestamp};
 use crate::flow::change::{ChangeSet, DeliveryResult, NewProblem, Outcome};
-use crate::flow::{self, FlowContext, FlowError, RecordMeta, World};
-use crate::mapping::Drift;
-use serde_json::{Value, json};
+use crate::flow::{self, FlowContext, RecordMeta, World};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What a decision is made in.
@@ -47,14 +50,32 @@ impl<'a> Setting<'a> {
     }
 }
 
+/// What is written of a delivery.
+#[derive(Debug, Default)]
+pub struct Decided {
+    /// What it came to.
+    pub change: ChangeSet,
+    /// Problems of other merchants (a carrier account that several use), each under its own.
+    pub beside: Vec<ChangeSet>,
+}
+
+impl Decided {
+    pub(super) fn of(merchant: MerchantId) -> Self {
+        Self {
+            change: ChangeSet::of(merchant),
+            beside: Vec::new(),
+        }
+    }
+}
+
 /// Decides on a delivery.
 pub fn delivery(
     setting: Setting<'_>,
     wire: &WireDelivery,
     mapped: Mapped,
     memory: &mut Memory,
-) -> ChangeSet {
-    let mut change = ChangeSet::of(setting.connection.merchant_id);
+) -> Decided {
+    let mut decided = Decided::of(setting.connection.merchant_id);
     let mut result = DeliveryResult {
         raw_id: wire.id,
         connection_id: wire.connection_id,
@@ -66,7 +87,8 @@ pub fn delivery(
         found_by_sweep: 0,
     };
     if mapped.unknown_topic {
-        change.problems.push(unknown_topic(wire, &mapped.topic));
+        let problem = problems::unknown_topic(wire, &mapped.topic);
+        decided.change.problems.push(problem);
     }
     let frame = Frame {
         wire,
@@ -84,7 +106,7 @@ pub fn delivery(
     let duplicate_of = duplicate(wire, &frame.topic, memory);
     for (index, record) in mapped.records.into_iter().enumerate() {
         if duplicate_of.is_none() && frame.is_reread(&record, memory) {
-            result.unchanged.extend(record.external_id);
+            result.unchanged.extend(record.known_as().cloned());
             continue;
         }
         let index = u32::try_from(index).unwrap_or(u32::MAX);
@@ -94,19 +116,19 @@ pub fn delivery(
                 row.disposition = Disposition::Duplicate;
                 row.duplicate_of = Some(first.to_string());
             }
-            None => frame.decide(setting, &mut row, record, memory, &mut change, &mut result),
+            None => frame.decide(setting, &mut row, record, memory, &mut decided, &mut result),
         }
         result.records.push(row);
     }
     remember_key(wire, &frame.topic, memory, &mut result);
-    change.delivery = Some(result);
-    change
+    decided.change.delivery = Some(result);
+    decided
 }
 
 /// A delivery that failed again and again (or made mapping panic): one record, one problem, nothing
 /// else, so that its neighbours go on.
-pub fn poison(setting: Setting<'_>, wire: &WireDelivery, failure: &Failure) -> ChangeSet {
-    let mut change = ChangeSet::of(setting.connection.merchant_id);
+pub fn poison(setting: Setting<'_>, wire: &WireDelivery, failure: &Failure) -> Decided {
+    let mut decided = Decided::of(setting.connection.merchant_id);
     let frame = Frame {
         wire,
         topic: wire.topic.clone(),
@@ -116,15 +138,10 @@ pub fn poison(setting: Setting<'_>, wire: &WireDelivery, failure: &Failure) -> C
         fetched: false,
         remap: false,
     };
-    let empty = MappedRecord {
-        external_id: None,
-        hash: None,
-        content: Content::Ignored(""),
-        drift: Vec::new(),
-    };
+    let empty = whole(Content::Ignored(""));
     let mut row = frame.row(setting, InboxId::new(), 0, &empty);
-    frame.fail(&mut row, failure, Class::BrokenContract, &mut change);
-    change.delivery = Some(DeliveryResult {
+    frame.fail(&mut row, failure, Class::BrokenContract, &mut decided);
+    decided.change.delivery = Some(DeliveryResult {
         raw_id: wire.id,
         connection_id: wire.connection_id,
         received_at: wire.received_at,
@@ -134,14 +151,14 @@ pub fn poison(setting: Setting<'_>, wire: &WireDelivery, failure: &Failure) -> C
         dedupe: None,
         found_by_sweep: 0,
     });
-    change
+    decided
 }
 
 /// What the records of one delivery have in common.
 pub(super) struct Frame<'a> {
     pub wire: &'a WireDelivery,
     pub topic: String,
-    pub kind: Option<&'static str>,
+    pub kind: Option<Kind>,
     pub version: String,
     pub sweep: bool,
     pub fetched: bool,
@@ -150,13 +167,25 @@ pub(super) struct Frame<'a> {
 
 impl Frame<'_> {
     /// A poll that read the same bytes again (DECISIONS 2). What was fetched on purpose is judged.
-    fn is_reread(&self, record: &MappedRecord, memory: &Memory) -> bool {
-        let (Some(id), Some(hash)) = (&record.external_id, &record.hash) else {
+    fn is_reread(&self, record: &MappedRecord, memory: &mut Memory) -> bool {
+        let (Some(id), Some(hash), Some(kind)) = (record.known_as(), &record.hash, self.kind)
+        else {
             return false;
         };
-        self.wire.source == Source::Poll
-            && !self.fetched
-            && memory.hash(&(self.wire.connection_id, id.clone())) == Some(hash)
+        if self.wire.source != Source::Poll || self.fetched {
+            return false;
+        }
+        let ours = self.is_ours(record, memory);
+        memory.hash(kind, &(self.wire.connection_id, id.clone())) == Some(&marked(*hash, ours))
+    }
+
+    /// False for a parcel that no label of ours made (so far).
+    fn is_ours(&self, record: &MappedRecord, memory: &mut Memory) -> bool {
+        let Content::Parcel(answer) = &record.content else {
+            return true;
+        };
+        let number = answer.tracking_number.clone();
+        number.is_some_and(|number| memory.is_ours(&(self.wire.connection_id, number)))
     }
 
     fn row(
@@ -175,7 +204,7 @@ impl Frame<'_> {
             source: self.wire.source,
             topic: self.topic.clone(),
             received_at: self.wire.received_at,
-            kind: self.kind.map(str::to_owned),
+            kind: self.kind.map(|kind| kind.as_str().to_owned()),
             external_id: record.external_id.clone(),
             disposition: Disposition::Ignored,
             reason: None,
@@ -194,22 +223,29 @@ impl Frame<'_> {
         row: &mut InboxRecord,
         record: MappedRecord,
         memory: &mut Memory,
-        change: &mut ChangeSet,
+        decided: &mut Decided,
         result: &mut DeliveryResult,
     ) {
-        let hash = record.hash;
-        self.judge(setting, row, record, memory, change);
+        let ours = self.is_ours(&record, memory);
+        // What a carrier calls us with is another shape than what it is polled for.
+        let compared = self.kind != Some(Kind::Tracking) || self.wire.source == Source::Poll;
+        let hash = record.hash.filter(|_| compared);
+        let known_as = record.known_as.clone();
+        self.judge(setting, row, record, memory, decided);
         if self.sweep && row.disposition == Disposition::Applied {
             result.found_by_sweep += 1;
         }
         // A stale record is not what is known last; its hash would hide nothing, but tell a lie.
-        if let (Some(id), Some(hash), false) = (
-            &row.external_id,
+        if let (Some(id), Some(hash), Some(kind), false) = (
+            known_as.as_ref().or(row.external_id.as_ref()),
             hash,
+            self.kind,
             row.disposition == Disposition::Stale,
         ) {
-            memory.remember_hash((self.wire.connection_id, id.clone()), hash);
-            result.hashes.push(("order".to_owned(), id.clone(), hash));
+            let hash = marked(hash, ours);
+            memory.remember_hash(kind, (self.wire.connection_id, id.clone()), hash);
+            let kind = kind.as_str().to_owned();
+            result.hashes.push((kind, id.clone(), hash));
         }
     }
 
@@ -220,9 +256,9 @@ impl Frame<'_> {
         row: &mut InboxRecord,
         record: MappedRecord,
         memory: &mut Memory,
-        change: &mut ChangeSet,
+        decided: &mut Decided,
     ) {
-        change.problems.extend(
+        decided.change.problems.extend(
             record
                 .drift
                 .iter()
@@ -233,12 +269,13 @@ impl Frame<'_> {
                 row.disposition = Disposition::Ignored;
                 row.reason = Some(reason.to_owned());
             }
-            Content::Failed(failure) => self.fail(row, &failure, Class::BrokenContract, change),
+            Content::Failed(failure) => self.fail(row, &failure, Class::BrokenContract, decided),
             Content::Orders(orders) => {
                 for (n, order) in orders.into_iter().enumerate() {
-                    self.intake(setting, row, n == 0, order, memory, change);
+                    self.intake(setting, row, n == 0, order, memory, decided);
                 }
             }
+            Content::Parcel(answer) => self.track(setting, row, *answer, memory, decided),
         }
     }
 
@@ -249,11 +286,11 @@ impl Frame<'_> {
         first: bool,
         order: MappedOrder,
         memory: &mut Memory,
-        change: &mut ChangeSet,
+        out: &mut Decided,
     ) {
         let external_id = order.external_id.text().unwrap_or_default().to_owned();
         let subject = (self.wire.connection_id, external_id);
-        let known = memory.take(&subject);
+        let known = memory.take(Kind::Order, &subject);
         let similar = memory.similar(&subject);
         let ctx = FlowContext {
             similar: similar.as_deref(),
@@ -272,14 +309,12 @@ impl Frame<'_> {
         let decided = catch_unwind(AssertUnwindSafe(|| flow::intake(&ctx, known, order, &meta)));
         let outcome: Outcome = match decided {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(error)) => return self.fail(row, &refused(&error), error.class(), change),
+            Ok(Err(error)) => {
+                return self.fail(row, &problems::refused(&error), error.class(), out);
+            }
             Err(_) => {
-                return self.fail(
-                    row,
-                    &Failure::internal("deciding"),
-                    Class::BrokenContract,
-                    change,
-                );
+                let failure = Failure::internal("deciding");
+                return self.fail(row, &failure, Class::BrokenContract, out);
             }
         };
         // The record tells its weightiest part: with several orders in it, one that applied.
@@ -295,9 +330,9 @@ impl Frame<'_> {
             }
         }
         if let Some(state) = &outcome.state {
-            memory.decided(&subject, state);
+            memory.decided(Kind::Order, &subject, state);
         }
-        change.take(outcome);
+        out.change.take(outcome);
     }
 
     /// Makes the record a problem.
@@ -306,7 +341,7 @@ impl Frame<'_> {
         row: &mut InboxRecord,
         failure: &Failure,
         class: Class,
-        change: &mut ChangeSet,
+        out: &mut Decided,
     ) {
         let problem = NewProblem {
             id: ProblemId::new(),
@@ -315,72 +350,23 @@ impl Frame<'_> {
             subject: row.id.to_string(),
             connection_id: Some(self.wire.connection_id),
             message: failure.message.clone(),
-            detail: detail(&failure.detail, row),
+            detail: problems::detail(&failure.detail, row),
             hint: Some(failure.hint.to_owned()),
         };
         row.disposition = Disposition::Problem;
         row.reason = Some(failure.message.clone());
         row.problem_id = Some(problem.id);
-        change.problems.push(problem);
+        out.change.problems.push(problem);
     }
 }
 
-/// What a person needs to find the record: its topic, place and subject beside the failure's own.
-fn detail(failure: &Value, row: &InboxRecord) -> Value {
-    let mut detail = json!({
-        "record": row.id,
-        "topic": row.topic,
-        "index": row.index,
-        "external_id": row.external_id,
-    });
-    if let (Value::Object(all), Value::Object(own)) = (&mut detail, failure) {
-        all.extend(own.clone());
+/// The hash of what is of no parcel of ours is another one: should the parcel become ours, the same
+/// news is news.
+fn marked(mut hash: [u8; 32], ours: bool) -> [u8; 32] {
+    if !ours {
+        hash.iter_mut().for_each(|byte| *byte = !*byte);
     }
-    detail
-}
-
-fn refused(error: &FlowError) -> Failure {
-    Failure {
-        code: error.code().to_owned(),
-        message: error.to_string(),
-        detail: json!({ "fields": error.fields() }),
-        hint: "The bytes are kept. Mend the connector's mapping so that it tells what is missing; the record is then mapped again.",
-    }
-}
-
-/// Longest code that a drift problem repeats.
-const CODE: usize = 80;
-
-/// A code that no table knows.
-pub(super) fn drift(connection_id: ConnectionId, drift: &Drift) -> NewProblem {
-    let key: String = drift.key.chars().take(CODE).collect();
-    NewProblem {
-        id: ProblemId::new(),
-        class: Class::Drift,
-        code: "unknown_code".to_owned(),
-        subject: format!("{}:{key}", drift.table),
-        connection_id: Some(connection_id),
-        message: format!(
-            "the table {} does not know a code that the provider sends",
-            drift.table
-        ),
-        detail: json!({ "table": drift.table, "code": key }),
-        hint: Some("Add the code to the connector's table. Work goes on meanwhile.".to_owned()),
-    }
-}
-
-fn unknown_topic(wire: &WireDelivery, topic: &str) -> NewProblem {
-    let topic: String = topic.chars().take(CODE).collect();
-    NewProblem {
-        id: ProblemId::new(),
-        class: Class::Drift,
-        code: "unknown_topic".to_owned(),
-        subject: format!("topic:{topic}"),
-        connection_id: Some(wire.connection_id),
-        message: "the provider sends a topic that the manifest does not name".to_owned(),
-        detail: json!({ "topic": topic }),
-        hint: Some("Name the topic in the connector's manifest, or ignore it there.".to_owned()),
-    }
+    hash
 }
 
 fn duplicate(wire: &WireDelivery, topic: &str, memory: &Memory) -> Option<InboxId> {
