@@ -97,6 +97,7 @@ fn main() -> ExitCode {
             let options = crossdock::simulator::Options {
                 seed: args.seed,
                 orders_per_minute: args.orders_per_minute,
+                options: args.options.into_iter().map(typed).collect(),
                 ..Default::default()
             };
             serve::simulate(
@@ -146,6 +147,12 @@ fn run_serve(settings: Loaded, demo: bool, streams: &mut Streams<'_>) -> u8 {
     with(settings, streams, |settings, streams| {
         serve::run(settings.clone(), demo, streams)
     })
+}
+
+/// An option's value: JSON, else the text as it is.
+fn typed((name, text): (String, String)) -> (String, serde_json::Value) {
+    let value = serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text));
+    (name, value)
 }
 
 fn run_map(registry: &Registry, args: MapArgs, streams: &mut Streams<'_>) -> u8 {

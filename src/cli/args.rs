@@ -131,6 +131,9 @@ pub struct SimulateArgs {
     /// Orders made by themselves.
     #[arg(long, default_value_t = 0)]
     pub orders_per_minute: u32,
+    /// An option of the folder's simulator (its README names them); JSON, else a text.
+    #[arg(long = "option", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub options: Vec<(String, String)>,
 }
 
 #[derive(Debug, Args)]

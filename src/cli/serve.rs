@@ -149,8 +149,9 @@ pub fn simulate(
             .await
             .map_err(|error| error.to_string())?;
         streams.print(&format!(
-            "{connector} is simulated, ready on {}\ncredentials: {}\n",
+            "{connector} is simulated, ready on {}\nsettings: {}\ncredentials: {}\n",
             handle.url(),
+            json!(handle.settings),
             json!(handle.credentials)
         ));
         tokio::select! {

@@ -43,28 +43,22 @@ pub fn decode(format: Format, skip_prelude: bool, answer: &Answer) -> Decoded {
     }
     let read = match format {
         Format::Json => json(bytes, skip_prelude, &limits),
-        Format::Xml => read::xml(bytes, &limits),
         Format::Form => match media_type(answer) {
             "application/json" => read::json(bytes, &limits),
             "application/x-www-form-urlencoded" => read::form(bytes),
             _ => Ok(text(bytes)),
         },
         // A web page instead of a file is a fault, never a label.
-        Format::Binary if is_html(answer) => {
-            return Decoded {
-                body: Val::Null,
-                fault: Some(Fault::Html),
-            };
-        }
+        Format::Binary if is_html(answer) => return page(),
+        // One that is well-formed, too.
+        Format::Xml if begins_as_html(bytes) => return page(),
+        Format::Xml => read::xml(bytes, &limits),
         Format::Binary => from_serde(&file(bytes, media_type(answer))),
         Format::Text | Format::None => Ok(text(bytes)),
     };
     match read {
         Ok(body) => Decoded { body, fault: None },
-        Err(_) if is_html(answer) => Decoded {
-            body: Val::Null,
-            fault: Some(Fault::Html),
-        },
+        Err(_) if is_html(answer) => page(),
         Err(error) => Decoded {
             body: Val::Null,
             fault: Some(Fault::Malformed(error.to_string())),
@@ -90,8 +84,11 @@ fn is_html(answer: &Answer) -> bool {
     if media_type(answer).eq_ignore_ascii_case("text/html") {
         return true;
     }
-    let head: Vec<u8> = answer
-        .body
+    begins_as_html(&answer.body)
+}
+
+fn begins_as_html(body: &[u8]) -> bool {
+    let head: Vec<u8> = body
         .iter()
         .copied()
         .skip_while(u8::is_ascii_whitespace)
@@ -99,4 +96,11 @@ fn is_html(answer: &Answer) -> bool {
         .collect();
     let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
     head.starts_with("<!doctype html") || head.starts_with("<html")
+}
+
+const fn page() -> Decoded {
+    Decoded {
+        body: Val::Null,
+        fault: Some(Fault::Html),
+    }
 }

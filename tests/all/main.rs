@@ -14,6 +14,7 @@ mod durability;
 mod fulfilment;
 mod index_rows;
 mod listen;
+mod simulated_omniva;
 mod simulated_shop;
 mod simulated_warehouse;
 mod support;

@@ -307,6 +307,8 @@ fn other_formats_are_decoded() {
         body(Format::Xml, &[], "<a><b>1</b></a>"),
         r#"{"a":{"b":"1"}}"#
     );
+    let page = answer(403, &[], "<html><p>Blocked</p></html>");
+    assert_eq!(decode(Format::Xml, false, &page).fault, Some(Fault::Html));
     assert_eq!(body(Format::Text, &[], "plain"), r#""plain""#);
     assert_eq!(body(Format::None, &[], "plain"), "null");
     assert_eq!(
