@@ -15,7 +15,7 @@ def item($fields): (.messageCode | word) as $code | answer($code; null; (.messag
 (if type == "object" then .Envelope.Body? // . else . end)
 | if type != "object" then error("not an error answer: expected an object") else . end
 | . as $all
-| [(.failedShipments[]? | item([])), (.failedAddressCards | if type == "array" then .[] | item([]) else empty end),
+| [(.failedShipments[]? | item([]) | if .class == "gone" then .class = "invalid" else . end), (.failedAddressCards | if type == "array" then .[] | item([]) else empty end),
    (.businessToClientMsgResponse?.faultyPacketInfo? | objects | .barcodeInfo | list[] | item([])),
    (.addrcardMsgResponse?.failedAddressCards? | objects | .addressCardData | list[] | item([]))] as $items
 | if $items != [] then $items[]
