@@ -50,6 +50,9 @@ impl Demo {
             "/v1/orders",
             "/v1/fulfillment-orders",
             "/v1/events?after=0",
+            "/v1/shipments",
+            "/v1/cod/statement",
+            "/v1/pickup-points",
             "/v1/ledger",
         ] {
             text.push_str(&format!("             {}{path}\n", self.base));
@@ -115,10 +118,8 @@ pub async fn start(settings: &Settings, addr: SocketAddr) -> Result<Demo, AppErr
             .map_err(failed)?;
         let carrier = connector.manifest().kind == ConnectionKind::Carrier;
         let owner = if carrier { OPERATOR } else { &merchant_id };
-        let id = api
-            .plug(owner, connector.id(), &handle, demo.contract.as_ref())
-            .await?;
-        for mut rule in demo.rules {
+        let id = api.plug(owner, connector.id(), &handle, &demo).await?;
+        for mut rule in demo.rules.clone() {
             rule.insert("connection_id".to_owned(), id.clone().into());
             rules.push(Value::Object(rule));
         }
@@ -260,8 +261,10 @@ impl Api {
         merchant_id: &str,
         connector: &str,
         handle: &simulator::Handle,
-        contract: Option<&Value>,
+        demo: &simulator::routes::Demo,
     ) -> Result<String, AppError> {
+        let mut settings = handle.settings.clone();
+        settings.extend(demo.settings.clone());
         let name = format!("Demo {connector}");
         let known = self.all("/v1/connections").await?;
         let known = known
@@ -269,16 +272,16 @@ impl Api {
             .find(|c| text(c, "name") == name)
             .map(|c| text(c, "id").to_owned());
         if let Some(id) = known {
-            let body = json!({"settings": handle.settings, "credentials": handle.credentials});
+            let body = json!({"settings": settings, "credentials": handle.credentials});
             self.call("PATCH", &format!("/v1/connections/{id}"), Some(body))
                 .await?;
             return Ok(id);
         }
         let mut body = json!({
             "merchant_id": merchant_id, "connector": connector, "name": name, "state": "active",
-            "settings": handle.settings, "credentials": handle.credentials,
+            "settings": settings, "credentials": handle.credentials,
         });
-        if let (Some(contract), Value::Object(body)) = (contract, &mut body) {
+        if let (Some(contract), Value::Object(body)) = (&demo.contract, &mut body) {
             body.insert("contracts".to_owned(), json!({"default": contract}));
         }
         let made = self.call("POST", "/v1/connections", Some(body)).await?;

@@ -59,6 +59,8 @@ pub struct Demo {
     pub contract: Option<Value>,
     /// Carrier rules that lead to it, without `connection_id`.
     pub rules: Vec<Map<String, Value>>,
+    /// Settings of its connection beside those that every connection to it has.
+    pub settings: Map<String, Value>,
     /// What `.options` is in a demo, so that a parcel's life takes seconds.
     pub options: Map<String, Value>,
 }

@@ -45,15 +45,71 @@ impl Floor {
                 self.counters.count(|c| &c.short);
             }
         }
+        self.ship(id, number).await;
+    }
+
+    /// Packs it. Where a carrier is planned the gateway buys the label, and the packer waits for it;
+    /// else the warehouse ships with a number of its own.
+    async fn ship(&self, id: &str, number: u64) {
         let body = |order: &Value| {
-            json!({"revision": revision(order), "shipment_ref": format!("SHIP-{}", tail(id)), "carrier": "Simulated courier",
-                "parcels": [{"weight_g": 400 + number % 30 * 100, "tracking_number": format!("SIM{}", tail(id).to_uppercase())}]})
+            let reference = format!("SHIP-{}", tail(id));
+            let weight = 400 + number % 30 * 100;
+            if text(order, "/carrier_plan/connection_id").is_empty() {
+                json!({"revision": revision(order), "shipment_ref": reference, "carrier": "Simulated courier",
+                    "parcels": [{"weight_g": weight, "tracking_number": format!("SIM{}", tail(id).to_uppercase())}]})
+            } else {
+                json!({"revision": revision(order), "shipment_ref": reference,
+                    "parcels": [{"weight_g": weight, "length_mm": 300, "width_mm": 200, "height_mm": 100}]})
+            }
         };
-        if self
-            .tell(id, "ship", &["in_progress", "submitted"], body)
+        if !self
+            .tell(id, "ship?wait=8", &["in_progress", "submitted"], body)
             .await
         {
-            self.counters.count(|c| &c.shipped);
+            return;
+        }
+        self.counters.count(|c| &c.shipped);
+        self.hand_over(id).await;
+    }
+
+    /// Prints the labels of a fulfillment order and hands its parcels over.
+    async fn hand_over(&self, id: &str) {
+        let path = format!("/v1/shipments?fulfillment_order_id={id}");
+        let Some(found) = self.get(&path).await else {
+            return;
+        };
+        for shipment in found
+            .get("data")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            let (shipment_id, carrier) = (text(shipment, "/id"), text(shipment, "/connection_id"));
+            if carrier.is_empty() || text(shipment, "/documents/0/id").is_empty() {
+                continue;
+            }
+            if self.print(shipment_id).await {
+                self.counters.count(|c| &c.printed);
+            }
+            let list = json!({"carrier_connection_id": carrier, "shipment_ids": [shipment_id], "handed_over": true});
+            if self.post("/v1/manifests", &list).await == Some(true) {
+                self.counters.count(|c| &c.handed_over);
+            }
+        }
+    }
+
+    /// Fetches a label, as a printer would.
+    async fn print(&self, shipment: &str) -> bool {
+        let request = self
+            .http
+            .get(format!(
+                "{}/v1/shipments/{shipment}/label",
+                self.options.gateway
+            ))
+            .bearer_auth(self.options.token.expose_secret());
+        match request.send().await {
+            Ok(answer) => answer.status().is_success(),
+            Err(_) => false,
         }
     }
 

@@ -80,7 +80,7 @@ impl Handle {
                 .push(key);
         }
     }
-    /// `{received, refused, repeated, accepted, shipped, short, rejected, answered, given_up}`.
+    /// `{received, refused, repeated, accepted, shipped, printed, handed_over, short, rejected, answered, given_up}`.
     pub fn counters(&self) -> Value {
         self.floor.counters.to_json()
     }
@@ -115,7 +115,17 @@ macro_rules! counters {
     };
 }
 counters!(
-    received, refused, repeated, accepted, shipped, short, rejected, answered, given_up
+    received,
+    refused,
+    repeated,
+    accepted,
+    shipped,
+    printed,
+    handed_over,
+    short,
+    rejected,
+    answered,
+    given_up
 );
 
 impl Counters {
