@@ -8,6 +8,8 @@ CARGO := $(if $(shell command -v mold),mold -run cargo,cargo)
 # Only what the machine lacks is installed; apt-get needs root or sudo.
 APT := $(if $(filter 0,$(shell id -u)),apt-get,sudo apt-get)
 NEXTEST := $(shell command -v cargo-nextest)
+# How often `make soak` kills the gateway.
+SOAK_ROUNDS ?= 300
 need = $(if $(shell command -v $(1)),,$(2))
 
 .PHONY: help run test check fmt bench soak docs deps deps-test deny clean-data
@@ -25,6 +27,9 @@ test: deps-test check ## Everything CI runs: format, lints, tests, durability, d
 check: ## Format and lints.
 	cargo fmt --check
 	$(CARGO) clippy --locked --all-targets --features failpoints -- -D warnings
+
+soak: deps-test ## kill -9 under load, 300 times (SOAK_ROUNDS=n for another number).
+	CROSSDOCK_SOAK_ROUNDS=$(SOAK_ROUNDS) $(CARGO) test --locked --features failpoints --test all -- --nocapture kill_nine_under_load
 
 fmt: ## Format the source.
 	cargo fmt

@@ -13,11 +13,18 @@ pub const ALL: &[&str] = &[
     "apply.after_commit",
     "worker.before_apply",
     "worker.after_apply",
+    "poll.before_page",
     "poll.after_page",
+    "poll.before_note",
+    "job.after_lease",
     "job.after_attempt",
     "job.before_report",
     "job.after_report",
     "job.before_result",
+    "egress.before_send",
+    "egress.after_send",
+    "egress.before_progress",
+    "egress.after_progress",
 ];
 
 /// Marks a kill point: `failpoint!("append.before_commit")`.

@@ -2,12 +2,13 @@
 //!
 //! What always holds: of one ordering key at most one delivery is in flight and none goes before an
 //! older one that is neither done, skipped nor dead; the cursor never passes an event that is
-//! neither delivered nor a row; while the endpoint is down only one probe is in flight.
+//! neither delivered nor a row; while the endpoint is down only one probe is in flight; what the
+//! store did not take is given to it again.
 
 mod endpoint;
 mod queue;
 
-use super::sender::Verdict;
+use super::sender::{Verdict, means_down};
 use crate::canonical::{DeliveryId, EventId, SubscriptionId, Timestamp};
 use crate::store::query::{DeliveryRow, DeliveryState, EgressProgress, RenderedEvent};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -100,6 +101,15 @@ impl Plan {
             changed: false,
         };
         plan.add_rows(rows);
+        if plan.rows.values().any(|row| row.endpoint_was_down) {
+            // It was down when we stopped: whether it is back is found out now, not when the row
+            // whose time comes first is due, which may be hours away.
+            plan.endpoint = Endpoint::Down {
+                probes: 0,
+                probe_at: Timestamp::MIN,
+                probing: false,
+            };
+        }
         plan
     }
 
@@ -111,12 +121,13 @@ impl Plan {
                 continue;
             }
             let (id, key) = (row.id, row.ordering_key.clone());
+            let endpoint_was_down = row.attempts > 0 && means_down(row.last_status);
             self.rows.insert(
                 id,
                 Row {
                     row,
                     in_flight: false,
-                    endpoint_was_down: false,
+                    endpoint_was_down,
                 },
             );
             self.enqueue(key, Item::Row(id));
@@ -295,6 +306,16 @@ impl Plan {
             && out.resolve.is_empty();
         out.subscription_id = Some(self.subscription_id);
         (!empty).then_some(out)
+    }
+
+    /// Takes back what the store did not take, before anything else happens: it is told again with
+    /// whatever comes to it.
+    pub fn give_back(&mut self, mut progress: EgressProgress) {
+        if let Some(cursor) = progress.cursor.take() {
+            self.committed_cursor = self.committed_cursor.min(cursor.saturating_sub(1));
+        }
+        self.out = progress;
+        self.changed = true;
     }
 }
 

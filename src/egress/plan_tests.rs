@@ -145,57 +145,193 @@ fn a_delivery_is_dead_after_three_days_and_frees_its_key() {
     assert!(plan.next(now).is_some(), "the next of its key may go");
 }
 
+/// What a restart finds in the store.
+fn row(id: DeliveryId, sequence: u64, key: &str, last_status: Option<u16>) -> DeliveryRow {
+    DeliveryRow {
+        id,
+        subscription_id: SubscriptionId::new(),
+        merchant_id: MerchantId::OPERATOR,
+        event_id: EventId::new(),
+        sequence,
+        ordering_key: key.to_owned(),
+        state: DeliveryState::Waiting,
+        attempts: 5,
+        first_at: at(0),
+        next_at: Some(at(8 * 3_600)),
+        last_status,
+        last_error: Some("down".to_owned()),
+        replay_of: None,
+    }
+}
+
+#[test]
+fn after_a_restart_an_endpoint_that_was_down_is_probed_at_once() {
+    let (one, two, three) = (DeliveryId::new(), DeliveryId::new(), DeliveryId::new());
+    let rows = vec![
+        row(one, 1, "a", None),
+        row(two, 2, "b", Some(503)),
+        row(three, 3, "c", Some(422)),
+    ];
+    let mut plan = Plan::new(SubscriptionId::new(), 3, rows);
+    assert_eq!(plan.next(at(1)), Some(Item::Row(one)));
+    assert_eq!(plan.next(at(1)), None, "one probe");
+    plan.finished(&Item::Row(one), &Verdict::Delivered, at(1));
+    assert_eq!(plan.next(at(1)), Some(Item::Row(two)));
+    assert_eq!(
+        plan.next(at(1)),
+        None,
+        "what was refused waits for its time"
+    );
+    assert_eq!(plan.next(at(8 * 3_600)), Some(Item::Row(three)));
+}
+
+#[test]
+fn what_the_store_did_not_take_is_told_again() {
+    let mut plan = plan_with(vec![event(1, "a"), event(2, "b")]);
+    let (a, b) = (plan.next(at(0)).unwrap(), plan.next(at(0)).unwrap());
+    plan.finished(&a, &Verdict::Refused { status: 422 }, at(0));
+    let first = plan.progress().unwrap();
+    assert_eq!((first.cursor, first.upsert.len()), (Some(1), 1));
+    plan.give_back(first.clone());
+    // Looking at the rows of the store, where it is not, must not make it forgotten.
+    plan.drop_rows_except(&BTreeSet::new());
+    assert_eq!(plan.progress().unwrap(), first);
+    plan.give_back(first.clone());
+    plan.finished(&b, &Verdict::Delivered, at(1));
+    let then = plan.progress().unwrap();
+    assert_eq!((then.cursor, then.upsert), (Some(2), first.upsert));
+    let again = plan.next(at(5)).unwrap();
+    assert_eq!(plan.row(&again).unwrap().sequence, 1);
+}
+
+/// A store, an endpoint and a plan between them; what happened so far.
+struct Story {
+    plan: Plan,
+    subscription: SubscriptionId,
+    events: Vec<RenderedEvent>,
+    rows: BTreeMap<DeliveryId, DeliveryRow>,
+    cursor: u64,
+    delivered: Vec<(String, u64)>,
+    flying: Vec<(Item, String, u64)>,
+}
+
+impl Story {
+    fn new() -> Self {
+        let subscription = SubscriptionId::new();
+        Self {
+            plan: Plan::new(subscription, 0, Vec::new()),
+            subscription,
+            events: Vec::new(),
+            rows: BTreeMap::new(),
+            cursor: 0,
+            delivered: Vec::new(),
+            flying: Vec::new(),
+        }
+    }
+    fn happens(&mut self, key: u8) {
+        let sequence = self.events.len() as u64 + 1;
+        let new = event(sequence, &format!("k{key}"));
+        self.events.push(new.clone());
+        self.plan.add_events(vec![new], sequence);
+    }
+    fn send(&mut self, now: Timestamp) {
+        while let Some(item) = self.plan.next(now) {
+            let (key, sequence) = match (self.plan.row(&item), self.plan.event(&item)) {
+                (Some(row), _) => (row.ordering_key.clone(), row.sequence),
+                (_, Some(event)) => (event.ordering_key.clone(), event.sequence),
+                _ => unreachable!(),
+            };
+            assert!(
+                self.flying.iter().all(|(_, other, _)| *other != key),
+                "two of one key"
+            );
+            self.flying.push((item, key, sequence));
+        }
+    }
+    fn answer(&mut self, verdict: &Verdict, now: Timestamp) {
+        if let Some((item, key, sequence)) = self.flying.pop() {
+            if *verdict == Verdict::Delivered {
+                self.delivered.push((key, sequence));
+            }
+            self.plan.finished(&item, verdict, now);
+        }
+    }
+    fn commit(&mut self, taken: bool) {
+        let Some(progress) = self.plan.progress() else {
+            return;
+        };
+        if !taken {
+            return self.plan.give_back(progress);
+        }
+        for row in &progress.upsert {
+            self.rows.insert(row.id, row.clone());
+        }
+        for id in &progress.remove {
+            self.rows.remove(id);
+        }
+        if let Some(cursor) = progress.cursor {
+            assert!(cursor >= self.cursor);
+            self.cursor = cursor;
+        }
+        for s in 1..=self.cursor {
+            let safe = self.delivered.iter().any(|(_, d)| *d == s)
+                || self.rows.values().any(|row| row.sequence == s);
+            assert!(
+                safe,
+                "{s} is behind the cursor, neither delivered nor a row"
+            );
+        }
+    }
+    /// The process dies and starts anew from what is stored.
+    fn die(&mut self) {
+        self.flying.clear();
+        let rows = self.rows.values().cloned().collect();
+        self.plan = Plan::new(self.subscription, self.cursor, rows);
+        let after = self
+            .events
+            .iter()
+            .filter(|event| event.sequence > self.cursor);
+        self.plan
+            .add_events(after.cloned().collect(), self.events.len() as u64);
+    }
+}
+
 proptest! {
-    /// Whatever the endpoint answers: per key in order, one in flight, nothing lost, and the cursor
-    /// passes only what is delivered or has a row.
+    /// Whatever the endpoint and the store answer, and whenever the process dies: per key in order,
+    /// one in flight, nothing lost, and the cursor passes only what is delivered or has a row.
     #[test]
-    fn nothing_is_lost_or_reordered(script in prop::collection::vec((0u8..4, 0u8..5), 1..200)) {
-        let mut plan = Plan::new(SubscriptionId::new(), 0, Vec::new());
-        let mut delivered: Vec<(String, u64)> = Vec::new();
-        let mut rows: BTreeMap<DeliveryId, u64> = BTreeMap::new();
-        let mut flying: Vec<(Item, String, u64)> = Vec::new();
-        let mut sequence = 0u64;
+    fn nothing_is_lost_or_reordered(script in prop::collection::vec((0u8..6, 0u8..5, any::<bool>()), 1..200)) {
+        let mut story = Story::new();
         let mut now = 0i64;
-        let mut cursor = 0u64;
-        for (action, key) in script {
+        for (action, key, taken) in script {
             now += 7;
-            match action {
-                0 | 1 => {
-                    sequence += 1;
-                    plan.add_events(vec![event(sequence, &format!("k{key}"))], sequence);
-                }
-                2 => while let Some(item) = plan.next(at(now)) {
-                    let (k, s) = match (plan.row(&item), plan.event(&item)) {
-                        (Some(row), _) => (row.ordering_key.clone(), row.sequence),
-                        (_, Some(e)) => (e.ordering_key.clone(), e.sequence),
-                        _ => unreachable!(),
-                    };
-                    prop_assert!(flying.iter().all(|(_, key, _)| *key != k), "two of one key in flight");
-                    flying.push((item, k, s));
-                },
-                _ => if let Some((item, k, s)) = flying.pop() {
-                    let verdict = match key {
-                        0 => Verdict::Down { status: Some(503), why: "503".into(), retry_after: None },
-                        1 => Verdict::Refused { status: 500 },
-                        _ => Verdict::Delivered,
-                    };
-                    if verdict == Verdict::Delivered { delivered.push((k, s)); }
-                    plan.finished(&item, &verdict, at(now));
-                },
+            match (action, key) {
+                (0 | 1, _) => story.happens(key),
+                (2, _) => story.send(at(now)),
+                (3, 0) => story.die(),
+                (_, 0) => story.answer(&Verdict::Down { status: Some(503), why: "503".into(), retry_after: None }, at(now)),
+                (_, 1) => story.answer(&Verdict::Refused { status: 500 }, at(now)),
+                _ => story.answer(&Verdict::Delivered, at(now)),
             }
-            if let Some(progress) = plan.progress() {
-                for row in &progress.upsert { rows.insert(row.id, row.sequence); }
-                for id in &progress.remove { rows.remove(id); }
-                if let Some(c) = progress.cursor { prop_assert!(c >= cursor); cursor = c; }
-                for s in 1..=cursor {
-                    let safe = delivered.iter().any(|(_, d)| *d == s) || rows.values().any(|r| *r == s);
-                    prop_assert!(safe, "{s} is behind the cursor {cursor}, neither delivered nor a row");
-                }
+            story.commit(taken);
+        }
+        // The endpoint is well from now on.
+        for _ in 0..story.events.len() * 2 + 2 {
+            now += 8 * 3_600;
+            story.send(at(now));
+            while !story.flying.is_empty() {
+                story.answer(&Verdict::Delivered, at(now));
             }
+            story.commit(true);
         }
         for key in 0..5 {
-            let order: Vec<u64> = delivered.iter().filter(|(k, _)| *k == format!("k{key}")).map(|(_, s)| *s).collect();
-            prop_assert!(order.windows(2).all(|w| w[0] < w[1]), "{order:?}");
+            let of_key = |k: &str| k == format!("k{key}");
+            let mut order: Vec<u64> = Vec::new();
+            for (_, s) in story.delivered.iter().filter(|(k, _)| of_key(k)) {
+                if !order.contains(s) { order.push(*s); }
+            }
+            let wanted: Vec<u64> = story.events.iter().filter(|e| of_key(&e.ordering_key)).map(|e| e.sequence).collect();
+            prop_assert_eq!(order, wanted);
         }
     }
 }

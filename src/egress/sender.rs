@@ -48,12 +48,18 @@ pub trait Sender: Send + Sync + 'static {
     async fn send(&self, outgoing: Outgoing) -> Verdict;
 }
 
+/// True for what says that the endpoint as a whole is down or overloaded: no answer, or one of
+/// these.
+pub const fn means_down(status: Option<u16>) -> bool {
+    matches!(status, None | Some(429 | 502..=504))
+}
+
 /// What an HTTP status means to a delivery.
 pub fn verdict_of(status: u16, retry_after: Option<Duration>) -> Verdict {
     match status {
         200..=299 => Verdict::Delivered,
         410 => Verdict::Gone,
-        429 | 502..=504 => Verdict::Down {
+        _ if means_down(Some(status)) => Verdict::Down {
             status: Some(status),
             why: format!("answered {status}"),
             retry_after,

@@ -8,6 +8,7 @@ use super::sender::{Outgoing, Sender, Verdict};
 use super::sign::Signer;
 use crate::canonical::{SubscriptionId, Timestamp};
 use crate::clock::Clock;
+use crate::failpoint::failpoint;
 use crate::store::query::{
     DeliveryRow, DeliveryState, RenderedEvent, Subscription, SubscriptionState,
 };
@@ -252,7 +253,9 @@ impl Task {
         let event_at = event.at;
         self.sending.push(Box::pin(async move {
             let started = std::time::Instant::now();
+            failpoint!("egress.before_send");
             let verdict = sender.send(outgoing).await;
+            failpoint!("egress.after_send");
             Sent {
                 item,
                 verdict,
@@ -313,10 +316,16 @@ impl Task {
 
     async fn commit(&mut self) -> Result<(), StoreError> {
         self.uncommitted = 0;
-        match self.plan.progress() {
-            Some(progress) => self.deps.store.egress_progress(progress).await,
-            None => Ok(()),
+        let Some(progress) = self.plan.progress() else {
+            return Ok(());
+        };
+        failpoint!("egress.before_progress");
+        let told = self.deps.store.egress_progress(progress.clone()).await;
+        failpoint!("egress.after_progress");
+        if told.is_err() {
+            self.plan.give_back(progress);
         }
+        told
     }
 
     /// What others changed: the subscription's own state, replays, skips.

@@ -280,7 +280,7 @@ pub struct DeliveryFilter {
 }
 
 /// One commit of a subscription's progress.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 #[allow(missing_docs)]
 pub struct EgressProgress {
     pub subscription_id: Option<SubscriptionId>,

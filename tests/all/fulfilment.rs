@@ -9,13 +9,15 @@ async fn shipped(options: Value) -> (Shop, Value) {
     shop.put(&orders::order(7, 0)).await;
     let data = tempfile::tempdir().unwrap();
     let gateway = Gateway::start(data.path(), &[]).await;
-    gateway.shop_of(&shop).await;
+    gateway.shop_of(&shop, "active").await;
     // What the shop can do is found out by the check of the connection.
     let done = |operation: &'static str| {
         move |line: &str| line.contains("result is written") && line.contains(operation)
     };
     gateway.log.wait_for(1, done("connection.check")).await;
-    gateway.ship("7", "W-1").await;
+    let part = gateway.submitted("7").await;
+    let answer = gateway.ship(&part, "W-1").await.unwrap();
+    assert_eq!(answer.status, 201, "{}", answer.json);
     gateway.log.wait_for(1, done("fulfillment.push")).await;
     let state = shop
         .until(|state| state["state"]["orders"]["7"]["status"] == "completed")

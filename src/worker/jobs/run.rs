@@ -74,6 +74,7 @@ impl Settled {
 /// Runs a leased job.
 pub async fn run(work: &Arc<Work>, job: Job) {
     let id = job.id;
+    crate::failpoint::failpoint!("job.after_lease");
     match run_once(work, &job).await {
         Ok(result) => write(work, &job, result).await,
         // Nothing is known to be wrong with the job: its lease runs out and it is taken up again.

@@ -102,6 +102,7 @@ impl PullPages {
             self.append(&page, asked_at, None).await?;
             return Ok(PageUse::Taken);
         };
+        crate::failpoint::failpoint!("poll.before_page");
         self.read += cuts.len();
         let cursor = self.advance(&cuts, asked_at);
         let keys: Option<Vec<String>> = cuts.iter().map(|cut| cut.key.clone()).collect();

@@ -43,6 +43,10 @@ impl Gateway {
     pub async fn try_start(data: &Path, env: &[(&str, &str)]) -> Option<Self> {
         let addr = free_addr();
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_crossdock"));
+        // Settings of whoever runs the tests, and the tests' own, are none of this gateway's.
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CROSSDOCK_")) {
+            command.env_remove(name);
+        }
         command
             .arg("serve")
             .env("CROSSDOCK_LISTEN", addr.to_string())
@@ -83,15 +87,19 @@ impl Gateway {
         })
     }
 
-    /// SIGKILL, at once.
+    /// SIGKILL, at once; returns when it is dead, so that the next may have the store.
     pub async fn kill(mut self) {
         self.child.kill().await.unwrap();
     }
 
+    /// The process.
+    pub fn pid(&self) -> String {
+        self.child.id().unwrap().to_string()
+    }
+
     /// SIGTERM, and the exit status when it has drained.
     pub async fn stop(mut self) -> ExitStatus {
-        let pid = self.child.id().unwrap().to_string();
-        Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        signal("-TERM", &self.pid());
         let status = tokio::time::timeout(PATIENCE, self.child.wait())
             .await
             .expect("stops in time")
@@ -204,10 +212,9 @@ impl Gateway {
     }
 
     /// The same with a simulated shop's own credentials.
-    pub async fn shop_of(&self, shop: &super::Shop) -> (String, String) {
+    pub async fn shop_of(&self, shop: &super::Shop, state: &str) -> (String, String) {
         let credentials = json!(shop.handle.credentials);
-        self.connect(&shop.handle.url(), "active", credentials)
-            .await
+        self.connect(&shop.handle.url(), state, credentials).await
     }
 
     async fn connect(&self, base_url: &str, state: &str, credentials: Value) -> (String, String) {
@@ -234,8 +241,13 @@ impl Gateway {
     /// Waits until everything that was sent before is decided: deliveries are applied in order of
     /// arrival, and this sends one more.
     pub async fn settled(&self, hook: &str) -> Value {
-        let last = super::orders::order(LAST, 1);
-        assert_eq!(self.webhook(hook, &last.to_string()).await, Some(200));
+        self.settled_with(hook, SECRET).await
+    }
+
+    /// The same, signed with this secret.
+    pub async fn settled_with(&self, hook: &str, secret: &str) -> Value {
+        let last = super::orders::order(LAST, 1).to_string();
+        assert_eq!(self.signed(hook, secret, &last).await, Some(200));
         let id = LAST.to_string();
         self.wait_for_event(|e| {
             e["type"] == "order.received" && e["data"]["order"]["external_id"] == id.as_str()
@@ -248,28 +260,37 @@ impl Gateway {
         ledger
     }
 
-    /// Ships everything that an order waits for.
-    pub async fn ship(&self, order: &str, reference: &str) {
+    /// Waits until an order is with the warehouse; its fulfillment order.
+    pub async fn submitted(&self, order: &str) -> String {
         let submitted = |e: &Value| {
             e["type"] == "fulfillment_order.submitted" && e["data"]["order"]["external_id"] == order
         };
         let events = self.wait_for_event(submitted).await;
         let event = events.iter().find(|e| submitted(e)).unwrap();
-        let id = event["data"]["fulfillment_order"]["id"].as_str().unwrap();
+        let id = &event["data"]["fulfillment_order"]["id"];
+        id.as_str().unwrap().to_owned()
+    }
+
+    /// Ships a fulfillment order; `None` when the gateway did not answer.
+    pub async fn ship(&self, part: &str, reference: &str) -> Option<Answer> {
         let parcel = json!({"weight_g": 700, "tracking_number": format!("TN-{reference}")});
         let body = json!({"shipment_ref": reference, "carrier": "Courier", "parcels": [parcel]});
-        self.post(&format!("/v1/fulfillment-orders/{id}/ship"), body)
-            .await;
+        let path = format!("/v1/fulfillment-orders/{part}/ship");
+        self.try_call("POST", &path, Some(body)).await
     }
 
     /// A signed webhook; the status, or `None` when the gateway did not answer.
     pub async fn webhook(&self, hook: &str, body: &str) -> Option<u16> {
+        self.signed(hook, SECRET, body).await
+    }
+
+    async fn signed(&self, hook: &str, secret: &str, body: &str) -> Option<u16> {
         let request = self
             .http
             .post(self.url(hook))
             .header("content-type", "application/json")
             .header("x-wc-webhook-topic", "order.updated")
-            .header("x-wc-webhook-signature", super::orders::sign(SECRET, body))
+            .header("x-wc-webhook-signature", super::orders::sign(secret, body))
             .body(body.to_owned());
         Some(request.send().await.ok()?.status().as_u16())
     }
@@ -279,6 +300,11 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         let _ = self.child.start_kill();
     }
+}
+
+/// Sends a signal to a process that we started.
+pub fn signal(which: &str, pid: &str) {
+    Command::new("kill").args([which, pid]).status().unwrap();
 }
 
 pub fn free_addr() -> SocketAddr {

@@ -3,6 +3,7 @@
 
 use super::gateway::PATIENCE;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,6 +19,8 @@ pub struct Warehouse {
 struct Inner {
     /// (webhook-id, body) of each delivery that was answered with 2xx, in order of arrival.
     taken: watch::Sender<Vec<(String, Value)>>,
+    /// How many different ids are among them.
+    distinct: watch::Sender<BTreeSet<String>>,
     secret: Mutex<Option<String>>,
     answer: Mutex<u16>,
     attempts: watch::Sender<usize>,
@@ -35,6 +38,7 @@ impl Warehouse {
             addr: listener.local_addr().unwrap(),
             inner: Arc::new(Inner {
                 taken: watch::channel(Vec::new()).0,
+                distinct: watch::channel(BTreeSet::new()).0,
                 secret: Mutex::new(None),
                 answer: Mutex::new(200),
                 attempts: watch::channel(0).0,
@@ -78,6 +82,16 @@ impl Warehouse {
             .await
             .expect("attempts in time")
             .unwrap();
+    }
+
+    /// Waits until so many different deliveries were taken.
+    pub async fn wait_for_distinct(&self, n: usize) {
+        let mut distinct = self.inner.distinct.subscribe();
+        let waited = tokio::time::timeout(PATIENCE, distinct.wait_for(|ids| ids.len() >= n)).await;
+        if waited.is_err() {
+            let have = self.inner.distinct.borrow().len();
+            panic!("the warehouse was told of {have} events, not of {n}");
+        }
     }
 
     /// Waits until what was taken fits.
@@ -153,7 +167,8 @@ fn judge(inner: &Inner, header: &dyn Fn(&str) -> Option<String>, body: &[u8]) ->
     let status = *inner.answer.lock().unwrap();
     if (200..300).contains(&status) {
         let json = serde_json::from_slice(body).unwrap();
-        inner.taken.send_modify(|all| all.push((id, json)));
+        inner.taken.send_modify(|all| all.push((id.clone(), json)));
+        inner.distinct.send_if_modified(|ids| ids.insert(id));
     }
     status
 }
