@@ -137,12 +137,8 @@ impl Poller {
         }
         work.note_circuit(connection, &mut update);
         let took = between(started, work.clock.now());
-<<<<<<< HEAD
         log(connection, operation, sweep, &polled, took);
-=======
-        log(connection, sweep, &polled, took);
         crate::failpoint::failpoint!("poll.before_note");
->>>>>>> e81173a (Durability: a story for every kill point, egress among them, and kill -9 under real load)
         change.connection = Some((connection.id, update));
         first(work.store.apply(vec![change]).await?)?;
         Ok(polled)
