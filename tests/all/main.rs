@@ -13,6 +13,7 @@ mod conformance;
 mod durability;
 mod fulfilment;
 mod index_rows;
+mod labels;
 mod listen;
 mod simulated_omniva;
 mod simulated_shop;

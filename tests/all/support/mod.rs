@@ -1,6 +1,8 @@
 //! What whole-gateway tests share: the real binary with a store of its own, a warehouse that
 //! verifies and remembers what it was sent, and signed webhooks.
 
+pub mod courier;
+pub mod dock;
 pub mod gateway;
 pub mod log;
 pub mod orders;
