@@ -61,7 +61,7 @@ fn zone(timezone: String) -> Result<String, Problem> {
 
 fn fitting(settings: &Map<String, Value>) -> Result<(), Problem> {
     object_size("settings", settings)?;
-    let unfit = rules::check("settings", settings);
+    let unfit = rules::check_merchant("settings", settings);
     match unfit.is_empty() {
         true => Ok(()),
         false => Err(Problem::fields(unfit)),

@@ -3,6 +3,7 @@
 
 use super::problem::FieldError;
 use crate::canonical::{Amount, Currency};
+use crate::flow;
 use serde_json::{Map, Value, json};
 
 type Check = fn(&Value) -> bool;
@@ -25,6 +26,20 @@ fn boolean(value: &Value) -> bool {
 }
 fn one_of(value: &Value, words: &[&str]) -> bool {
     value.as_str().is_some_and(|word| words.contains(&word))
+}
+fn rates(value: &Value) -> bool {
+    let pair = |pair: &str| {
+        let currency = |code: &str| code.parse::<Currency>().is_ok();
+        let sides = pair.split_once('/');
+        sides.is_some_and(|(from, to)| currency(from) && currency(to) && from != to)
+    };
+    let rate = |rate: &Value| {
+        let rate = rate.as_str().and_then(|text| text.parse::<Amount>().ok());
+        rate.is_some_and(|rate| !rate.is_zero() && !rate.is_negative())
+    };
+    let all =
+        |rates: &Map<String, Value>| rates.iter().all(|(name, value)| pair(name) && rate(value));
+    value.as_object().is_some_and(all)
 }
 fn words(words: &[&str]) -> Value {
     json!({"type": "string", "enum": words})
@@ -133,6 +148,50 @@ const RULES: &[Rule] = &[
         wanted: "a time of day such as 16:30",
     },
     Rule {
+        name: "cod_overdue_days",
+        schema: || {
+            json!({
+                "type": "integer", "minimum": 0, "maximum": 365, "default": 7,
+                "description": "So long after delivery cash of which the carrier tells nothing is overdue.",
+            })
+        },
+        fits: |v| v.as_i64().is_some_and(|n| (0..=365).contains(&n)),
+        wanted: "a whole number from 0 to 365",
+    },
+    Rule {
+        name: "cod_currency",
+        schema: || {
+            json!({
+                "type": "string", "pattern": "^[A-Z]{3}$",
+                "description": "Of a carrier account: in which currency it collects; the order's when not set.",
+            })
+        },
+        fits: |v| v.as_str().is_some_and(|t| t.parse::<Currency>().is_ok()),
+        wanted: "an ISO 4217 code such as EUR",
+    },
+    Rule {
+        name: "exchange_rates",
+        schema: || {
+            json!({
+                "type": "object", "additionalProperties": {"type": "string"},
+                "description": "For cash in another currency: {\"USD/EUR\": \"0.92\"}, one USD is 0.92 EUR. Rates that the law fixes go before it.",
+            })
+        },
+        fits: rates,
+        wanted: "an object such as {\"USD/EUR\": \"0.92\"}",
+    },
+    Rule {
+        name: "tracking_every_s",
+        schema: || {
+            json!({
+                "type": "integer", "minimum": 1, "maximum": 86_400, "default": 1_800,
+                "description": "Of a carrier account: seconds between two questions about a parcel under way; the other steps are scaled with it.",
+            })
+        },
+        fits: |v| v.as_i64().is_some_and(|n| (1..=86_400).contains(&n)),
+        wanted: "a whole number from 1 to 86400",
+    },
+    Rule {
         name: "priority",
         schema: || json!({"type": "integer"}),
         fits: |v| v.as_i64().is_some_and(|n| i32::try_from(n).is_ok()),
@@ -176,6 +235,15 @@ pub fn check(path: &str, given: &Map<String, Value>) -> Vec<FieldError> {
         .collect()
 }
 
+/// What does not fit of a merchant's settings, below this path: those of every connection, and the
+/// rules that choose a carrier.
+pub fn check_merchant(path: &str, given: &Map<String, Value>) -> Vec<FieldError> {
+    let rules = flow::check_carrier_rules(given).into_iter();
+    let mut errors = check(path, given);
+    errors.extend(rules.map(|(place, what)| FieldError::new(format!("{path}.{place}"), what)));
+    errors
+}
+
 /// The settings of every connection as JSON Schema.
 pub fn json_schema() -> Value {
     let properties: Map<String, Value> = RULES
@@ -196,13 +264,40 @@ mod tests {
             "location": "sofia", "accept": "auto", "edit_window_minutes": 30, "duplicate_window_minutes": 60, "cod_limit": "500.00",
             "cod_currencies": ["EUR", "BGN"], "require_sku": true, "cut_off": "16:30",
             "priority": -1, "timezone": "Europe/Riga", "currency": "EUR", "on_short": "ask",
+            "cod_overdue_days": 0, "cod_currency": "BGN", "tracking_every_s": 2,
+            "exchange_rates": {"USD/EUR": "0.92"},
         });
         assert_eq!(check("settings", good.as_object().unwrap()), []);
         let bad = json!({
             "location": " ", "accept": "yes", "edit_window_minutes": -1, "duplicate_window_minutes": "60", "cod_limit": 500,
             "cod_currencies": ["eur"], "require_sku": "true", "cut_off": "25:00",
             "priority": 1.5, "timezone": "Mars/Base", "currency": "euro", "on_short": null,
+            "cod_overdue_days": -1, "cod_currency": "lev", "tracking_every_s": 0,
+            "exchange_rates": {"USD/EUR": 0.92},
         });
-        assert_eq!(check("settings", bad.as_object().unwrap()).len(), 12);
+        assert_eq!(check("settings", bad.as_object().unwrap()).len(), 16);
+    }
+
+    #[test]
+    fn a_rate_is_a_pair_and_an_amount() {
+        for bad in [
+            json!({"USD": "1"}),
+            json!({"USD/USD": "1"}),
+            json!({"USD/eur": "1"}),
+            json!({"USD/EUR": "0"}),
+            json!({"USD/EUR": "-1"}),
+            json!("1"),
+        ] {
+            assert!(!rates(&bad), "{bad}");
+        }
+        assert!(rates(&json!({})));
+    }
+
+    #[test]
+    fn a_merchants_carrier_rules_are_named_by_their_place() {
+        let settings = json!({"carrier_rules": [{"name": "none"}, {"conection_id": "x"}]});
+        let errors = check_merchant("settings", settings.as_object().unwrap());
+        let paths: Vec<&str> = errors.iter().map(|error| error.path.as_str()).collect();
+        assert_eq!(paths, ["settings.carrier_rules.1"]);
     }
 }

@@ -16,7 +16,7 @@ use crate::canonical::inbox::Disposition;
 use crate::canonical::job::NewJob;
 use crate::canonical::order::Source;
 use crate::canonical::{
-    Field, FulfillmentOrderId, LineId, ParcelId, Quantity, ShipmentId, Timestamp,
+    ConnectionId, Field, FulfillmentOrderId, LineId, ParcelId, Quantity, ShipmentId, Timestamp,
 };
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -38,6 +38,8 @@ pub(super) struct Notes {
     pub tell: Vec<ShipmentId>,
     /// Fulfillment orders on which a shortage was reported, with the short lines.
     pub short: Option<(FulfillmentOrderId, Value)>,
+    /// Shipments of which the first scan said that the carrier has them.
+    pub first_scan: Vec<ShipmentId>,
 }
 
 /// A decision in the making.
@@ -237,6 +239,12 @@ fn with_warehouse(status: FulfillmentStatus) -> u8 {
     }
 }
 
+/// By whom it is to go; why is nothing that a warehouse acts on.
+fn carried_by(fo: &FulfillmentOrder) -> Option<(Option<ConnectionId>, Option<&str>)> {
+    let plan = fo.carrier_plan.as_ref()?;
+    Some((plan.connection_id, plan.service.as_deref()))
+}
+
 /// True when a warehouse that read `old` would act differently on `new`.
 fn warehouse_sees(new: &FulfillmentOrder, old: &FulfillmentOrder) -> bool {
     let lines = new.lines.len() != old.lines.len()
@@ -252,6 +260,7 @@ fn warehouse_sees(new: &FulfillmentOrder, old: &FulfillmentOrder) -> bool {
         || new.cod != old.cod
         || new.ship_by != old.ship_by
         || new.request != old.request
+        || carried_by(new) != carried_by(old)
         || (given && with_warehouse(new.status) != with_warehouse(old.status))
 }
 

@@ -3,6 +3,8 @@
 //! What always holds: an event's snapshots name versions of the resulting state; no change, no
 //! event; `extra` names paths, reasons and ids, no personal data.
 
+mod carried;
+
 use super::draft::Draft;
 use super::release;
 use super::wire;
@@ -31,6 +33,8 @@ pub(super) fn derive(draft: &Draft<'_>) -> Vec<NewEvent> {
     for shipment in &draft.state.shipments {
         shipped(draft, shipment, &mut events);
     }
+    carried::tracked(draft, &mut events);
+    carried::cash(draft, &mut events);
     for part in &draft.state.fulfillment_orders {
         part_ended(draft, part, &mut events);
     }
@@ -207,7 +211,9 @@ fn part_started(draft: &Draft<'_>, part: &FulfillmentOrder, events: &mut Vec<New
     let revised = former.is_none_or(|old| old.revision != part.revision);
     if part.status == S::Submitted && (was != Some(S::Submitted) || revised) {
         let kind = EventType::FulfillmentSubmitted;
-        events.push(part_event(draft, kind, part, nothing()));
+        let plan = part.carrier_plan.as_ref();
+        let extra = plan.map_or_else(nothing, |plan| json!({ "carrier_plan": plan }));
+        events.push(part_event(draft, kind, part, extra));
     }
     if was == Some(S::Submitted) && matches!(part.status, S::InProgress | S::Incomplete | S::Closed)
     {
@@ -264,7 +270,12 @@ fn shipment_event(draft: &Draft<'_>, kind: EventType, shipment: &Shipment) -> Ne
         id: shipment.id.uuid(),
         version: shipment.version,
     };
-    let extra = json!({ "order_id": shipment.order_id });
+    let scanned = draft.notes.first_scan.contains(&shipment.id);
+    let extra = if kind == EventType::ShipmentHandedOver && scanned {
+        json!({ "order_id": shipment.order_id, "reason": "first_scan" })
+    } else {
+        json!({ "order_id": shipment.order_id })
+    };
     event(draft, kind, vec![snapshot], extra)
 }
 

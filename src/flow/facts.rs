@@ -5,8 +5,10 @@
 use super::change::{OrderState, Outcome};
 use super::draft::Draft;
 use super::error::FlowError;
+use super::tracking::{self, Told};
 use super::{FlowContext, shipping};
 use crate::canonical::document::LabelAnswer;
+use crate::canonical::inbox::Disposition;
 use crate::canonical::shipment::LabelFailure;
 use crate::canonical::tracking::{Origin, TrackingAnswer};
 use crate::canonical::{ConnectionId, ShipmentId, Timestamp};
@@ -71,7 +73,7 @@ pub enum CarrierFact {
     },
 }
 
-/// Takes a fact in.
+/// Takes a fact in. One about a number that is no parcel of this order is ignored, and says why.
 ///
 /// # Errors
 /// [`FlowError`]: nothing is changed then.
@@ -82,7 +84,25 @@ pub fn fact(
 ) -> Result<Outcome, FlowError> {
     let mut draft = Draft::over(ctx, state);
     match fact {
-        CarrierFact::Tracked { .. } => return Err(FlowError::illegal("not built yet")),
+        CarrierFact::Tracked {
+            connection_id,
+            origin,
+            received_at,
+            answer,
+        } => {
+            let told = Told {
+                connection_id,
+                origin,
+                received_at,
+            };
+            if let Some(reason) = tracking::take_in(&mut draft, &told, &answer)? {
+                return Ok(Outcome {
+                    disposition: Disposition::Ignored,
+                    reason: Some(reason.to_owned()),
+                    ..Outcome::default()
+                });
+            }
+        }
         label => shipping::fact(&mut draft, label)?,
     }
     draft.finish()

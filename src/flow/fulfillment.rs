@@ -7,7 +7,7 @@
 use super::change::OrderState;
 use super::draft::{Draft, known};
 use super::release::{self, Fate};
-use super::rules::holds;
+use super::rules::{holds, plan};
 use super::settings::{Bundles, FlowSettings};
 use super::shipping;
 use crate::canonical::fulfillment::{FulfillmentLine, FulfillmentOrder, FulfillmentStatus};
@@ -309,6 +309,10 @@ fn align_one(draft: &Draft<'_>, part: &mut FulfillmentOrder) {
     part.ship_to = known(&order.facts.ship_to);
     part.delivery = order.facts.delivery.or_default();
     part.cod = cod_of(&draft.state, part);
+    part.carrier_plan = match plan::decide(draft, part) {
+        plan::Verdict::Planned(plan) => Some(plan),
+        plan::Verdict::Unplanned | plan::Verdict::Unmapped(_) => None,
+    };
     part.ship_by = known(&order.facts.deadlines.or_default().ship_by);
     part.fulfill_at = fulfill_at(draft, part);
     let status = next_status(draft, part);

@@ -5,9 +5,11 @@
 
 use super::FlowContext;
 use super::change::OrderState;
+use super::wire;
 use crate::canonical::job::{Lane, NewJob};
 use crate::canonical::shipment::{Shipment, ShippedLine};
-use crate::canonical::{ConnectionId, Field, Order, OrderId, Quantity};
+use crate::canonical::tracking::TrackingStatus;
+use crate::canonical::{ConnectionId, Field, Order, OrderId, Quantity, Timestamp};
 use serde_json::{Value, json};
 
 /// The key under which reads of one order are one job. With the connection: two shops of a
@@ -52,7 +54,7 @@ pub(super) fn about_order(ctx: &FlowContext<'_>, order: &Order, kind: &str, more
 }
 
 /// Tells the channel what left: `{order, shipment, lines: [{line_id, external_id, sku, name,
-/// quantity}], complete, tracking: [{tracking_number, tracking_url, carrier}]}`. `complete` is
+/// quantity}], complete, tracking: [{tracking_number, tracking_url, carrier, status}]}`. `complete` is
 /// true when nothing of the order is left to ship.
 pub fn fulfillment_push(
     ctx: &FlowContext<'_>,
@@ -61,18 +63,7 @@ pub fn fulfillment_push(
     complete: bool,
 ) -> NewJob {
     let order = &state.order;
-    let tracking: Vec<Value> = shipment
-        .parcels
-        .iter()
-        .filter(|parcel| parcel.tracking_number.is_some())
-        .map(|parcel| {
-            json!({
-                "tracking_number": parcel.tracking_number,
-                "tracking_url": parcel.tracking_url,
-                "carrier": shipment.carrier,
-            })
-        })
-        .collect();
+    let tracking = numbers(shipment);
     NewJob {
         merchant_id: order.meta.merchant_id,
         kind: "fulfillment.push".to_owned(),
@@ -90,6 +81,73 @@ pub fn fulfillment_push(
             "tracking": tracking,
         }),
     }
+}
+
+/// What became of a shipment at the door.
+pub(super) struct Delivered {
+    /// `delivered` or `returned`.
+    pub status: TrackingStatus,
+    /// When, by the carrier's clock.
+    pub occurred_at: Timestamp,
+    /// Nothing of the order is left to ship or on its way.
+    pub complete: bool,
+}
+
+/// Tells the channel what became of a shipment: `{order, shipment, tracking: [{tracking_number,
+/// tracking_url, carrier, status}], status, occurred_at, complete}`.
+pub(super) fn delivery_push(
+    ctx: &FlowContext<'_>,
+    state: &OrderState,
+    shipment: &Shipment,
+    told: &Delivered,
+) -> NewJob {
+    let order = &state.order;
+    let status = wire(&told.status);
+    NewJob {
+        merchant_id: order.meta.merchant_id,
+        kind: "delivery.push".to_owned(),
+        connection_id: order.meta.connection_id,
+        order_id: Some(order.meta.id),
+        lane: Lane::StatusPush,
+        key: format!("delivery.push:{}:{status}", shipment.id),
+        ordering_key: order.meta.id.to_string(),
+        run_at: ctx.now,
+        input: json!({
+            "order": brief(order),
+            "shipment": without_address(shipment),
+            "tracking": numbers(shipment),
+            "status": status,
+            "occurred_at": told.occurred_at,
+            "complete": told.complete,
+        }),
+    }
+}
+
+/// A shipment but for where it goes: jobs carry no names and addresses.
+fn without_address(shipment: &Shipment) -> Value {
+    let mut json = serde_json::to_value(shipment).unwrap_or(Value::Null);
+    if let Value::Object(json) = &mut json {
+        json.remove("ship_to");
+    }
+    json
+}
+
+/// Its parcels as customers follow them.
+fn numbers(shipment: &Shipment) -> Vec<Value> {
+    let numbered = shipment
+        .parcels
+        .iter()
+        .filter(|parcel| parcel.tracking_number.is_some());
+    numbered
+        .map(|parcel| {
+            json!({
+                "tracking_number": parcel.tracking_number,
+                "tracking_url": parcel.tracking_url,
+                "carrier": shipment.carrier,
+                "status": parcel.tracking.status,
+            })
+        })
+        .collect()
 }
 
 /// Lines as a channel knows them.

@@ -12,11 +12,11 @@ pub mod error;
 pub mod facts;
 pub mod jobs;
 pub mod settings;
+pub mod tracking;
 pub mod world;
 
 mod allocate;
 mod answer;
-#[allow(dead_code)] // until tracking calls all of it
 mod cod;
 mod create;
 mod draft;
@@ -42,6 +42,7 @@ mod wanted;
 #[cfg(test)]
 mod tests;
 
+pub use cod::cod_overdue_at;
 pub use command::{Choice, Command, CommandAnswer, NewParcel, Resolution, ShortLine, command};
 pub use create::create;
 pub use duplicates::{Similar, similar_to};
@@ -49,6 +50,8 @@ pub use error::FlowError;
 pub use facts::{CarrierFact, fact};
 pub use intake::intake;
 pub use rework::settle;
+pub use rules::configured::{carrier_rules, check_carrier_rules, rules_of};
+pub use rules::plan::networks_asked;
 pub use wanted::{Wanted, void_wanted, wanted};
 pub use world::World;
 

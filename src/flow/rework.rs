@@ -9,7 +9,8 @@ use super::release::{self, Fate};
 use super::rules::holds;
 use super::settings::Accept;
 use super::{
-    FlowContext, allocate, duplicates, fulfillment, handshake, jobs, overrides, shipping, status,
+    FlowContext, allocate, cod, duplicates, fulfillment, handshake, jobs, overrides, shipping,
+    status,
 };
 use crate::canonical::inbox::Disposition;
 use crate::canonical::order::{AcceptanceState, ChannelState, OrderStatus};
@@ -20,6 +21,7 @@ pub(super) fn rework(draft: &mut Draft<'_>) -> Result<(), FlowError> {
     fulfillment::close_done(draft);
     allocate::allocate(draft);
     fulfillment::end_idle(draft);
+    cod::reconcile(draft);
     duplicates::reconcile(draft);
     holds::reconcile(draft);
     if !draft.state.order.meta.released && release::barred(draft).is_none() {

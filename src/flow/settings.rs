@@ -15,6 +15,7 @@
 //! | `on_short` | `ship_rest`, `wait`, `cancel_rest`, `ask` | `ship_rest` | what becomes of a shortage |
 //! | `fulfillment_push` | `label`, `handover`, `first_scan` | `handover` | when the channel is told |
 //! | `cut_off` | `HH:MM` in the merchant's time zone | none | the day's last pick-up, for orders without `deadlines.ship_by` |
+//! | `cod_overdue_days` | whole number | 7 | so long after delivery cash that the carrier does not tell of is overdue |
 //! | `priority` | whole number | 0 | higher goes first |
 //!
 //! What always holds: the connection's value goes before the merchant's; a value that cannot be
@@ -135,6 +136,12 @@ const DUPLICATE_WINDOW: &str = "duplicate_window_minutes";
 /// How far apart two orders may be placed that count as one purchase; zero: nothing is looked for.
 pub fn duplicate_window(ctx: &FlowContext<'_>) -> SignedDuration {
     minutes(ctx, DUPLICATE_WINDOW)
+}
+
+/// How long after delivery the carrier has to tell of the cash.
+pub fn cod_overdue(ctx: &FlowContext<'_>) -> SignedDuration {
+    let days = typed::<i64>(ctx, "cod_overdue_days").unwrap_or(7);
+    SignedDuration::from_hours(days.clamp(0, 365) * 24)
 }
 
 fn minutes(ctx: &FlowContext<'_>, key: &str) -> SignedDuration {

@@ -5,7 +5,8 @@
 use crate::canonical::address::{Address, Geo};
 use crate::canonical::order::{PaymentMethod, PickupPointRef};
 use crate::canonical::point::StoredPoint;
-use crate::canonical::{ConnectionId, MappedOrder, OrderFacts};
+use crate::canonical::{MappedOrder, OrderFacts};
+use crate::flow::{self, World};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -79,14 +80,15 @@ impl AskedPoint {
     }
 
     /// Under which keys it may stand in the directories that are loaded.
-    pub(super) fn keys(&self, networks: &BTreeMap<String, ConnectionId>) -> Vec<(String, String)> {
-        let fits = |network: &&String| {
-            self.network
-                .as_ref()
-                .is_none_or(|own| own.eq_ignore_ascii_case(network))
-        };
-        let key = |network: &String| (network.clone(), self.id.clone());
-        networks.keys().filter(fits).map(key).collect()
+    pub(super) fn keys(&self, world: &World) -> Vec<(String, String)> {
+        let networks = flow::networks_asked(world, self.network.as_deref());
+        let key = |network: String| (network, self.id.clone());
+        networks.into_iter().map(key).collect()
+    }
+
+    /// It will do as far as its row tells.
+    pub(super) fn does(&self, point: &StoredPoint) -> bool {
+        point.gone_at.is_none() && !(self.cod && point.point.cod_allowed == Some(false))
     }
 
     /// Where to look for others, best first.

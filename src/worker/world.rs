@@ -12,11 +12,10 @@ use crate::canonical::connection::{Connection, ConnectionKind, Merchant};
 use crate::canonical::point::StoredPoint;
 use crate::canonical::{ConnectionId, MerchantId};
 use crate::clock::Clock;
-use crate::flow::World;
 use crate::flow::world::{CarrierAccount, CarrierRule};
+use crate::flow::{World, carrier_rules};
 use crate::store::query::PointFilter;
 use crate::store::{Scope, Store, StoreError};
-use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -27,8 +26,6 @@ pub use super::asked::AskedPoint;
 const OLDEST: Duration = Duration::from_secs(5);
 /// So many points are proposed instead of one that is gone.
 const PROPOSALS: usize = 5;
-/// Under which name merchants (and the operator) keep their rules.
-pub const RULES: &str = "carrier_rules";
 
 static EMPTY: LazyLock<Arc<World>> = LazyLock::new(Arc::default);
 
@@ -94,7 +91,7 @@ impl Worlds {
         let world = self.of(merchant).await?;
         let mut keys = BTreeSet::new();
         for point in asked {
-            keys.extend(point.keys(&world.networks));
+            keys.extend(point.keys(&world));
         }
         if keys.is_empty() {
             return Ok(world);
@@ -104,9 +101,9 @@ impl Worlds {
         let mut world = World::clone(&world);
         world.points = keys.into_iter().zip(found).collect();
         for point in asked {
-            for key in point.keys(&world.networks) {
+            for key in point.keys(&world) {
                 let known = world.points.get(&key).and_then(Option::as_ref);
-                let there = known.is_some_and(|point| point.gone_at.is_none());
+                let there = known.is_some_and(|stored| point.does(stored));
                 if there || world.proposals.contains_key(&key) {
                     continue;
                 }
@@ -195,7 +192,8 @@ impl Worlds {
             .store
             .merchant(Scope::All, MerchantId::OPERATOR)
             .await?;
-        kept.operator_rules = operator.map_or_else(Vec::new, |operator| rules(&operator.settings));
+        kept.operator_rules =
+            operator.map_or_else(Vec::new, |operator| carrier_rules(&operator.settings).0);
         Ok(kept)
     }
 
@@ -226,7 +224,7 @@ impl Kept {
         if carriers.is_empty() {
             return World::default();
         }
-        let mut rules = rules(&merchant.settings);
+        let mut rules = carrier_rules(&merchant.settings).0;
         if merchant.id != MerchantId::OPERATOR {
             rules.extend(self.operator_rules.iter().cloned());
         }
@@ -237,15 +235,4 @@ impl Kept {
             ..World::default()
         }
     }
-}
-
-/// The rules of these settings; those that cannot be read are left out.
-fn rules(settings: &Map<String, Value>) -> Vec<CarrierRule> {
-    use serde::Deserialize;
-    let rules = settings.get(RULES).and_then(Value::as_array);
-    rules
-        .into_iter()
-        .flatten()
-        .filter_map(|rule| CarrierRule::deserialize(rule).ok())
-        .collect()
 }

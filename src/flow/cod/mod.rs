@@ -4,7 +4,14 @@
 //! the live items of the order never take more off it than is left to collect; what a carrier is to
 //! collect (`due`) is what stands on the label; an item ends with a reason.
 
+mod facts;
+mod overdue;
 mod rates;
+
+pub use overdue::cod_overdue_at;
+
+pub(super) use facts::{follow, told};
+pub(super) use overdue::reconcile;
 
 use super::change::{NewProblem, OrderState};
 use super::draft::Draft;
@@ -13,12 +20,16 @@ use super::world::CarrierAccount;
 use crate::canonical::cod::{CodItem, CodPayee, CodStatus};
 use crate::canonical::connection::Owner;
 use crate::canonical::problem::Class;
-use crate::canonical::shipment::Shipment;
+use crate::canonical::shipment::{Direction, Shipment, ShipmentStatus};
 use crate::canonical::{Amount, CodItemId, Currency, Money, ProblemId, ShipmentId};
 use serde_json::json;
 
 /// The setting of a carrier account: the currency in which it collects.
 const CURRENCY: &str = "cod_currency";
+/// Why an item is not due: its label is to be void, and another one carries the cash.
+const VOID_REQUESTED: &str = "void_requested";
+/// The problem of cash that should have come.
+const OVERDUE: &str = "cod_overdue";
 
 /// An amount cannot be told in the currency in which the carrier collects.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,13 +70,9 @@ pub(super) fn due(
 }
 
 /// What is left to collect: what the order owes less what live items, and labels that are being
-/// bought, take off it. `None` when nothing is.
-pub(super) fn left(state: &OrderState) -> Option<Money> {
-    left_without(state, None)
-}
-
-/// The same as if this shipment were not there (the one that is to be replaced, say).
-pub(super) fn left_without(state: &OrderState, except: Option<ShipmentId>) -> Option<Money> {
+/// bought, take off it. As if these shipments were not there: the one that asks, and the one that it
+/// is to replace. What was collected with them counts all the same. `None` when nothing is left.
+pub(super) fn left_without(state: &OrderState, except: &[ShipmentId]) -> Option<Money> {
     let owed = fulfillment::cod_due(&state.order)?;
     let mut left = owed.amount;
     for taken in taken(state, except) {
@@ -78,46 +85,76 @@ pub(super) fn left_without(state: &OrderState, except: Option<ShipmentId>) -> Op
     some.then_some(Money::new(left, owed.currency))
 }
 
-fn taken(state: &OrderState, except: Option<ShipmentId>) -> impl Iterator<Item = Money> {
-    let items = state
-        .cod
-        .iter()
-        .filter(move |item| item.status.live() && Some(item.shipment_id) != except)
-        .map(|item| item.order_amount);
-    let unborn = state
-        .shipments
-        .iter()
-        .filter(move |shipment| {
-            fulfillment::counts(shipment)
-                && shipment.replaced_by.is_none()
-                && Some(shipment.id) != except
-                && !state.cod.iter().any(|item| item.shipment_id == shipment.id)
-        })
-        .filter_map(|shipment| shipment.cod);
-    items.chain(unborn)
+fn taken(state: &OrderState, except: &[ShipmentId]) -> impl Iterator<Item = Money> {
+    let free = move |shipment: &Shipment| except.contains(&shipment.id) || going(shipment);
+    let items = state.cod.iter().filter(move |item| {
+        let mut shipments = state.shipments.iter();
+        let freed = shipments.any(|s| s.id == item.shipment_id && free(s));
+        item.status.live() && !(freed && open(item.status))
+    });
+    let unborn = state.shipments.iter().filter(move |shipment| {
+        shipment.direction == Direction::Outbound
+            && !shipment.status.ended()
+            && shipment.replaced_by.is_none()
+            && !free(shipment)
+            && !state.cod.iter().any(|item| item.shipment_id == shipment.id)
+    });
+    items
+        .map(|item| item.order_amount)
+        .chain(unborn.filter_map(|shipment| shipment.cod))
+}
+
+/// A label ahead of packing that is to be void: no goods, and no cash, go with it.
+fn going(shipment: &Shipment) -> bool {
+    let to_be_void = shipment.voiding || shipment.status == ShipmentStatus::VoidRequested;
+    to_be_void && !shipment.packed
 }
 
 /// The label was purchased: from now on the carrier collects. The item of a label that this one
-/// replaces is not due any more. Does nothing without cash, account or parcel, or a second time.
+/// replaces, or that is to be void anyway, is not due any more. Does nothing without cash, account
+/// or parcel, or a second time; a label that could not be made void collects again.
 pub(super) fn born(draft: &mut Draft<'_>, shipment_id: ShipmentId) {
-    let of_it = |shipment: &&Shipment| shipment.id == shipment_id;
-    let Some(shipment) = draft.state.shipments.iter().find(of_it) else {
-        return;
-    };
-    let there = |item: &CodItem| item.shipment_id == shipment_id;
-    if draft.state.cod.iter().any(there) {
+    let state = &draft.state;
+    if let Some(place) = state.cod.iter().position(|i| i.shipment_id == shipment_id) {
+        again(draft, place);
         return;
     }
-    if let Some(former) = shipment.replaces {
+    let Some(shipment) = state.shipments.iter().find(|s| s.id == shipment_id) else {
+        return;
+    };
+    let (former, carries) = (shipment.replaces, shipment.cod.is_some());
+    let other = |s: &&Shipment| s.id != shipment_id && going(s);
+    let others: Vec<ShipmentId> = state.shipments.iter().filter(other).map(|s| s.id).collect();
+    if let Some(former) = former {
         not_due(draft, former, "replaced");
     }
-    let Some(item) = item(draft, shipment_id) else {
+    for other in others.into_iter().filter(|_| carries) {
+        not_due(draft, other, VOID_REQUESTED);
+    }
+    let Some((item, above)) = item(draft, shipment_id) else {
         return;
     };
-    if item.1 {
-        above_left(draft, &item.0);
+    if above {
+        above_left(draft, &item);
     }
-    draft.state.cod.push(item.0);
+    draft.state.cod.push(item);
+}
+
+fn again(draft: &mut Draft<'_>, place: usize) {
+    let Some(item) = draft.state.cod.get(place).cloned() else {
+        return;
+    };
+    if item.status != CodStatus::NotDue || item.reason.as_deref() != Some(VOID_REQUESTED) {
+        return;
+    }
+    let left = left_without(&draft.state, &[item.shipment_id]);
+    if left.is_none_or(|left| left.amount < item.order_amount.amount) {
+        above_left(draft, &item);
+    }
+    if let Some(item) = draft.state.cod.get_mut(place) {
+        item.status = CodStatus::Expected;
+        item.reason = None;
+    }
 }
 
 /// The item of a shipment, and whether its label collects more than the order still owes (it was
@@ -127,7 +164,7 @@ fn item(draft: &Draft<'_>, shipment_id: ShipmentId) -> Option<(CodItem, bool)> {
     let shipment = state.shipments.iter().find(|s| s.id == shipment_id)?;
     let (asked, connection_id) = (shipment.cod?, shipment.connection_id?);
     let parcel = shipment.parcels.first()?;
-    let left = left_without(state, Some(shipment_id))
+    let left = left_without(state, &[shipment_id])
         .filter(|left| left.currency == asked.currency)
         .map_or(Amount::ZERO, |left| left.amount);
     let account = draft.ctx.world.carrier(connection_id);
@@ -189,11 +226,20 @@ fn above_left(draft: &mut Draft<'_>, item: &CodItem) {
 /// The carrier has nothing to collect any more: returned, cancelled, void, replaced. Money that
 /// was collected stays what it is.
 pub(super) fn not_due(draft: &mut Draft<'_>, shipment_id: ShipmentId, reason: &str) {
-    for item in &mut draft.state.cod {
-        let open = matches!(item.status, CodStatus::Expected | CodStatus::Overdue);
-        if item.shipment_id == shipment_id && open {
-            item.status = CodStatus::NotDue;
-            item.reason = Some(reason.to_owned());
-        }
+    let items = draft.state.cod.iter_mut();
+    for item in items.filter(|item| item.shipment_id == shipment_id) {
+        end(item, reason);
+    }
+}
+
+/// Nothing was collected yet.
+const fn open(status: CodStatus) -> bool {
+    matches!(status, CodStatus::Expected | CodStatus::Overdue)
+}
+
+fn end(item: &mut CodItem, reason: &str) {
+    if open(item.status) {
+        item.status = CodStatus::NotDue;
+        item.reason = Some(reason.to_owned());
     }
 }

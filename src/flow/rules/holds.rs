@@ -7,12 +7,14 @@ use super::super::draft::Draft;
 use super::super::release::{self, Fate};
 use super::super::settings::{FlowSettings, UnknownState};
 use super::super::{fulfillment, overrides, wire};
+use super::{plan, points};
 use crate::canonical::check::Compared;
 use crate::canonical::hold::{Clears, Hold, HoldReason};
 use crate::canonical::order::{
     AcceptanceState, ChannelState, DeliveryMode, OrderKind, PaymentMethod, PaymentStatus,
 };
 use crate::canonical::{Address, Field, HoldId, Order, Timestamp};
+use serde_json::Value;
 
 /// Who placed a hold: the gateway's rules.
 pub(crate) const GATEWAY: &str = "gateway";
@@ -25,29 +27,33 @@ pub(crate) struct Cause {
     pub reason: HoldReason,
     pub detail: Option<String>,
     pub by: &'static str,
+    /// What would do instead.
+    pub proposals: Vec<Value>,
 }
 
 impl Cause {
-    fn new(reason: HoldReason, detail: impl Into<String>) -> Self {
+    pub(super) fn new(reason: HoldReason, detail: impl Into<String>) -> Self {
         Self {
             reason,
             detail: Some(detail.into()),
             by: GATEWAY,
+            proposals: Vec::new(),
         }
     }
 }
 
 /// Places and clears the holds whose cause can be seen.
 pub(crate) fn reconcile(draft: &mut Draft<'_>) {
-    let causes = if matters(draft) {
-        causes(&draft.settings, draft.now(), &draft.state.order)
+    let (causes, unasked) = if matters(draft) {
+        all_causes(draft)
     } else {
-        Vec::new()
+        (Vec::new(), false)
     };
     let now = draft.now();
     let meta = &mut draft.state.order.meta;
     overrides::forget_waivers(&mut meta.overrides, |reason| {
-        causes.iter().any(|cause| wire(&cause.reason) == reason)
+        let kept = unasked && wire(&HoldReason::PickupPointInvalid) == reason;
+        kept || causes.iter().any(|cause| wire(&cause.reason) == reason)
     });
     meta.holds.retain_mut(|hold| {
         if !derived(hold) {
@@ -56,8 +62,9 @@ pub(crate) fn reconcile(draft: &mut Draft<'_>) {
         let cause = causes.iter().find(|cause| cause.reason == hold.reason);
         if let Some(cause) = cause {
             hold.detail.clone_from(&cause.detail);
+            hold.proposals.clone_from(&cause.proposals);
         }
-        cause.is_some()
+        cause.is_some() || (unasked && points::found_before(hold))
     });
     for cause in causes {
         let waived = overrides::is_waived(&meta.overrides, &wire(&cause.reason));
@@ -77,9 +84,33 @@ pub(crate) fn reconcile(draft: &mut Draft<'_>) {
             placed_by: cause.by.to_owned(),
             placed_at: now,
             clears: Clears::Itself,
-            proposals: Vec::new(),
+            proposals: cause.proposals,
         });
     }
+}
+
+/// What can be seen of the order and of the world around it; and whether nobody looked for its
+/// pickup point this time.
+fn all_causes(draft: &Draft<'_>) -> (Vec<Cause>, bool) {
+    let order = &draft.state.order;
+    let mut causes = causes(&draft.settings, draft.now(), order);
+    if !needs_carrier(&draft.settings, order) {
+        return (causes, false);
+    }
+    causes.extend(plan::causes(draft));
+    let mut unasked = false;
+    match points::look(draft) {
+        points::Look::Fine => {}
+        points::Look::Unasked => unasked = true,
+        points::Look::Wrong(cause) => causes.push(cause),
+    }
+    (causes, unasked)
+}
+
+/// Something of it goes to the warehouse.
+fn needs_carrier(settings: &FlowSettings, order: &Order) -> bool {
+    let demands = fulfillment::demands(settings, order);
+    demands.iter().any(|demand| demand.wanted.is_positive())
 }
 
 /// True for holds that these rules place and clear.
@@ -94,7 +125,7 @@ fn matters(draft: &Draft<'_>) -> bool {
     fate == Fate::Alive && (parts.is_empty() || parts.iter().any(fulfillment::live))
 }
 
-/// Every cause that can be seen, in the order of the model's list.
+/// Every cause that can be seen of the order alone, in the order of the model's list.
 pub(crate) fn causes(settings: &FlowSettings, now: Timestamp, order: &Order) -> Vec<Cause> {
     let mut causes: Vec<Cause> = [
         payment(order),
@@ -107,10 +138,7 @@ pub(crate) fn causes(settings: &FlowSettings, now: Timestamp, order: &Order) -> 
     .into_iter()
     .flatten()
     .collect();
-    if fulfillment::demands(settings, order)
-        .iter()
-        .any(|d| d.wanted.is_positive())
-    {
+    if needs_carrier(settings, order) {
         causes.extend(destination(order));
         causes.extend(cod(settings, order));
         causes.extend(skus(settings, order));
@@ -254,7 +282,7 @@ fn destination(order: &Order) -> Option<Cause> {
                 .pickup_point
                 .value()
                 .is_some_and(|point| !blank(point.id.as_ref()));
-            (!known).then(|| Cause::new(HoldReason::PickupPointInvalid, "no pickup point is named"))
+            (!known).then(|| Cause::new(HoldReason::PickupPointInvalid, points::UNNAMED))
         }
         DeliveryMode::Collect | DeliveryMode::Digital => None,
     }

@@ -19,8 +19,7 @@ mod resolve;
 mod ship;
 mod void;
 
-#[allow(unused_imports)] // until tracking calls it
-pub(super) use progress::told;
+pub(super) use progress::{scanned, void_label};
 pub(super) use void::withdraw;
 
 use super::change::{NewProblem, OrderState, ResolveProblems};

@@ -3,9 +3,9 @@
 //! What always holds: each step is taken once; the channel is told of a shipment once, at the
 //! moment that the setting `fulfillment_push` names, or at the first scan if that comes before.
 
-use super::{ShipmentStatus, find, find_mut, fulfillment, whole};
-use crate::canonical::ShipmentId;
+use super::{ShipmentStatus, find, find_mut, fulfillment, leave, whole};
 use crate::canonical::shipment::{Printed, Shipment};
+use crate::canonical::{ShipmentId, Timestamp};
 use crate::flow::change::OrderState;
 use crate::flow::command::CommandAnswer;
 use crate::flow::draft::Draft;
@@ -74,12 +74,43 @@ pub(super) fn manifest(
     Ok(CommandAnswer::Shipment(id))
 }
 
-/// The parcel was scanned: whatever the setting, the channel is told now if it was not before.
-#[allow(dead_code)] // until tracking calls it
-pub(in crate::flow) fn told(draft: &mut Draft<'_>, id: ShipmentId) {
-    if !draft.notes.tell.contains(&id) {
-        draft.notes.tell.push(id);
+/// The carrier scanned it for the first time: it has left, whether the warehouse said so or not;
+/// and whatever the setting, the channel is told now if it was not before.
+pub(in crate::flow) fn scanned(
+    draft: &mut Draft<'_>,
+    id: ShipmentId,
+    at: Timestamp,
+) -> Result<(), FlowError> {
+    use ShipmentStatus as S;
+    let shipment = find_mut(draft, id)?;
+    let in_house = matches!(
+        shipment.status,
+        S::Purchased | S::Printed | S::Manifested | S::VoidRefused
+    );
+    if in_house {
+        shipment.status = S::HandedOver;
+        shipment.handed_over_at = Some(at);
+        let ahead = !std::mem::replace(&mut shipment.packed, true);
+        draft.notes.first_scan.push(id);
+        if ahead {
+            leave(draft, id)?;
+        }
     }
+    draft.notes.tell.push(id);
+    Ok(())
+}
+
+/// A label that no parcel may travel with: void, to be void, or another took its place. As long
+/// as that other one is being bought, the old one is good.
+pub(in crate::flow) fn void_label(state: &OrderState, shipment: &Shipment) -> bool {
+    use ShipmentStatus as S;
+    let ended = matches!(shipment.status, S::VoidRequested | S::Voided | S::Failed);
+    let replaced = shipment
+        .replaced_by
+        .and_then(|new| find(state, new).ok())
+        .is_some_and(whole);
+    // What the carrier had before the new label came has left with this one.
+    ended || shipment.voiding || (replaced && shipment.status != S::HandedOver)
 }
 
 /// The moment at which the channel is told has come.

@@ -15,10 +15,7 @@ use crate::flow::allocate::minus;
 use crate::flow::cod;
 use crate::flow::draft::Draft;
 use crate::flow::error::FlowError;
-use jiff::SignedDuration;
-
-/// When a new label is first asked for.
-const FIRST_LOOK: SignedDuration = SignedDuration::from_mins(30);
+use crate::flow::tracking;
 
 /// Problems that end with the label.
 pub(super) const LABEL_PROBLEMS: [&str; 2] = ["label_refused", "label_outcome_unknown"];
@@ -146,23 +143,7 @@ fn settled(draft: &mut Draft<'_>, id: ShipmentId) -> Result<(), FlowError> {
         void::want(draft, old, "replaced")?;
     }
     cod::born(draft, id);
-    look_after(draft, id)
-}
-
-/// Its parcels are asked for from now on, where the carrier is asked by number.
-fn look_after(draft: &mut Draft<'_>, id: ShipmentId) -> Result<(), FlowError> {
-    let shipment = find(&draft.state, id)?;
-    let account = shipment
-        .connection_id
-        .and_then(|account| draft.ctx.world.carrier(account));
-    if !account.is_some_and(|account| account.asks_by_number) {
-        return Ok(());
-    }
-    let at = draft.now() + FIRST_LOOK;
-    let numbered = |parcel: &&super::Parcel| parcel.tracking_number.is_some();
-    let parcels = shipment.parcels.iter().filter(numbered);
-    let due: Vec<_> = parcels.map(|parcel| (parcel.id, Some(at))).collect();
-    draft.track.extend(due);
+    tracking::schedule(draft, id);
     Ok(())
 }
 

@@ -129,16 +129,9 @@ pub(super) fn cash(state: &OrderState, shipment: &Shipment) -> Option<Money> {
     if elsewhere && !here {
         return None;
     }
-    let without = shipment.replaces.map(|replaced| without(state, replaced));
-    cod::left_without(without.as_ref().unwrap_or(state), Some(shipment.id))
-}
-
-/// The state as if a shipment had never been.
-fn without(state: &OrderState, id: ShipmentId) -> OrderState {
-    let mut state = state.clone();
-    state.shipments.retain(|shipment| shipment.id != id);
-    state.cod.retain(|item| item.shipment_id != id);
-    state
+    let (own, replaced) = (Some(shipment.id), shipment.replaces);
+    let without: Vec<ShipmentId> = own.into_iter().chain(replaced).collect();
+    cod::left_without(state, &without)
 }
 
 /// The point that a label is made for.

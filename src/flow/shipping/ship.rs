@@ -8,6 +8,7 @@ use crate::canonical::fulfillment::FulfillmentOrder;
 use crate::canonical::shipment::{LabelFormat, Parcel, Shipment, ShipmentStatus, ShippedLine};
 use crate::canonical::{ConnectionId, FulfillmentOrderId, ParcelId, ShipmentId};
 use crate::flow::answer::check_quantities;
+use crate::flow::cod;
 use crate::flow::command::{Command, CommandAnswer, NewParcel};
 use crate::flow::draft::Draft;
 use crate::flow::error::FlowError;
@@ -297,6 +298,9 @@ fn pack(draft: &mut Draft<'_>, known: &Shipment, ship: &Ship) -> Result<CommandA
     let shipment = find_mut(draft, known.id)?;
     shipment.packed = true;
     shipment.lines = lines;
+    if shipment.status == S::VoidRefused {
+        cod::born(draft, known.id);
+    }
     leave(draft, known.id)?;
     Ok(CommandAnswer::Shipment(known.id))
 }

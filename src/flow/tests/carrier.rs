@@ -43,10 +43,7 @@ pub fn with_carrier(order: Value) -> World {
 }
 pub fn with_account(order: Value, account: CarrierAccount) -> World {
     let mut world = World::with(order);
-    world.carriers = Some(crate::flow::world::World {
-        carriers: vec![account],
-        ..Default::default()
-    });
+    world.around.carriers.push(account);
     world
 }
 
@@ -102,7 +99,7 @@ pub fn mended(outcome: &Outcome) -> Vec<&str> {
 
 impl World {
     pub fn carrier(&self) -> ConnectionId {
-        self.carriers.as_ref().unwrap().carriers[0].connection.id
+        self.around.carriers[0].connection.id
     }
     pub fn shipment(&self, n: usize) -> &Shipment {
         &self.state.as_ref().unwrap().shipments[n]

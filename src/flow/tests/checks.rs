@@ -34,6 +34,17 @@ pub fn numbers(old: Option<&OrderState>, new: &OrderState) {
             assert_eq!((part.revision, part.version), (1, 1));
         }
     }
+    assert!(new.tracking.starts_with(&old.tracking), "only added to");
+    for item in &new.cod {
+        let Some(was) = old.cod.iter().find(|was| was.id == item.id) else {
+            assert_eq!(item.version, 1);
+            continue;
+        };
+        assert!(item.version - was.version <= 1);
+        assert_eq!(item != was, item.version != was.version);
+        assert_eq!((item.due, item.order_amount), (was.due, was.order_amount));
+    }
+    assert!(old.cod.iter().all(|c| new.cod.iter().any(|n| n.id == c.id)));
     let kept = |id: FulfillmentOrderId| new.fulfillment_orders.iter().any(|part| part.id == id);
     assert!(old.fulfillment_orders.iter().all(|part| kept(part.id)));
     assert!(

@@ -315,8 +315,9 @@ fn the_channel_is_told_once_at_the_moment_that_is_set() {
         assert_eq!(outcome.jobs.len(), handover_job, "{setting}");
         assert_eq!(world.run(handed(true)).disposition, Disposition::Unchanged);
         let mut draft = draft::Draft::over(&world.ctx(), world.state.clone().unwrap());
-        shipping::told(&mut draft, id);
-        shipping::told(&mut draft, id);
+        for _ in 0..2 {
+            shipping::scanned(&mut draft, id, world.now).unwrap();
+        }
         let told = draft.finish().unwrap();
         assert_eq!(told.jobs.len(), usize::from(setting == "first_scan"));
     }

@@ -10,6 +10,8 @@
 mod carrier;
 mod channel;
 mod checks;
+mod cod;
+mod cod_machine;
 mod duplicates;
 mod handshake;
 mod holds;
@@ -18,12 +20,16 @@ mod labels;
 mod machine;
 mod overrides;
 mod papers;
+mod plan;
+mod points;
 mod released;
 mod replacing;
 mod requests;
 mod ship;
 mod splits;
 mod story;
+mod tracking;
+mod tracking_machine;
 mod unknown;
 mod voiding;
 mod voyage;
@@ -51,8 +57,8 @@ pub struct World {
     pub last_record: InboxId,
     /// What was found of orders like this one.
     pub similar: Option<Vec<crate::canonical::Order>>,
-    /// Carrier accounts.
-    pub carriers: Option<crate::flow::world::World>,
+    /// Carrier accounts, rules and points.
+    pub around: crate::flow::World,
 }
 
 impl World {
@@ -79,7 +85,7 @@ impl World {
             state: None,
             last_record: InboxId::new(),
             similar: None,
-            carriers: None,
+            around: crate::flow::World::default(),
         }
     }
     pub fn active() -> Self {
@@ -97,7 +103,7 @@ impl World {
             connection: &self.connection,
             merchant: &self.merchant,
             similar: self.similar.as_deref(),
-            world: self.carriers.as_ref().unwrap_or(crate::flow::World::none()),
+            world: &self.around,
         }
     }
     pub fn pass(&mut self, minutes: i64) {
@@ -137,6 +143,18 @@ impl World {
     }
     pub fn settle(&mut self) -> Outcome {
         let outcome = super::settle(&self.ctx(), self.state.clone().unwrap());
+        self.keep(outcome)
+    }
+
+    /// A change that a decision makes, without the command or fact that leads to it.
+    fn decide(&mut self, change: impl FnOnce(&mut super::draft::Draft<'_>)) -> Outcome {
+        let state = self.state.clone().unwrap();
+        let outcome = {
+            let ctx = self.ctx();
+            let mut draft = super::draft::Draft::over(&ctx, state);
+            change(&mut draft);
+            draft.finish().unwrap()
+        };
         self.keep(outcome)
     }
 

@@ -148,6 +148,6 @@ fn world_clone(world: &World) -> World {
         state: world.state.clone(),
         last_record: world.last_record,
         similar: None,
-        carriers: world.carriers.clone(),
+        around: world.around.clone(),
     }
 }
