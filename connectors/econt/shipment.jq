@@ -28,7 +28,7 @@ def parts: (.line1 | text) as $line1 | (.line2 | text) as $line2 | (.district | 
         elif $q != null then {quarter: $q.quarter, other: join_text([$q.rest, $line2]; ", ")}
         else {fullAddress: join_text([$quarter, $line1, $line2]; ", ")} end
     end;
-def place($whose): {city: {country: {code3: (lookup("countries"; .country // "BG").alpha3)}, name: (.city | text | require("\($whose).city")), postCode: (.postal_code | text)}} + (parts | compact);
+def place($whose): {city: {country: {code3: (lookup("countries"; .country // "BG").alpha3)}, name: (.city | text | require("\($whose).city")), postCode: (.postal_code | text // "" | gsub("\\s"; "") | nonblank)}} + (parts | compact);
 
 .input as $in | $in.parcels as $parcels | ($parcels | length) as $count | ($in.sender // {}) as $from | ($in.receiver | require("receiver")) as $to
 | ($connection.sender_office | text) as $hand_in | $in.mode == "pickup_point" as $office

@@ -66,12 +66,12 @@ impl Callers {
         Ok(Self { ways, credentials })
     }
 
-    /// True when the way that the manifest would use for this URL proves the caller.
+    /// True when the way that the manifest would use for this call proves the caller.
     pub fn accept(&self, call: &Call) -> bool {
         let Some((_, kind)) = self
             .ways
             .iter()
-            .find(|(when, _)| when.as_ref().is_none_or(|when| holds(when, &call.url)))
+            .find(|(when, _)| when.as_ref().is_none_or(|when| holds(when, call)))
         else {
             return self.ways.is_empty();
         };
@@ -127,8 +127,9 @@ impl Callers {
     }
 }
 
-fn holds(when: &Program, url: &str) -> bool {
-    let input = from_serde(&json!({"connection": {}, "request": {"url": url}}));
+fn holds(when: &Program, call: &Call) -> bool {
+    let request = json!({"url": call.url, "method": call.method});
+    let input = from_serde(&json!({"connection": {}, "request": request}));
     input.is_ok_and(|input| matches!(when.run_one(input, &Scope::default()), Ok(Val::Bool(true))))
 }
 

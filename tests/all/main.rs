@@ -15,6 +15,7 @@ mod fulfilment;
 mod index_rows;
 mod labels;
 mod listen;
+mod simulated_courier;
 mod simulated_omniva;
 mod simulated_shop;
 mod simulated_warehouse;
