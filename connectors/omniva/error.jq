@@ -1,7 +1,7 @@
 # What Omniva refuses, one output an item: OMX's own form, Spring's plain one, parcels and address cards that failed, the old SOAP.
 
 # Their texts quote what we sent.
-def said: nonblank | if . == null then null else gsub("'[^']*'"; "'…'") | gsub("\"[^\"]*\""; "\"…\"") end;
+def said: if type == "object" then .["#text"] else . end | nonblank | if . == null then null else gsub("'[^']*'"; "'…'") | gsub("\"[^\"]*\""; "\"…\"") end;
 def word: if . == null then null else tostring | gsub("^\\{|\\}$"; "") | nonblank end;
 def kind($code; $status; $text): "\($code // "") \($text // "")" as $all
   | if $status == 401 or $status == 403 or ($all | test("unauthor|access.?denied|forbidden|authentication"; "i")) then "auth_broken"

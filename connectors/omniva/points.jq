@@ -12,7 +12,7 @@ def degrees: nonblank | if . == null or is_zero_amount then null else to_number_
 def quarter: test("linnaosa|priekšpilsēta|rajons|seniūnija|mikrorajons");
 
 if type != "object" or (has("ZIP") and has("A0_NAME") | not) then error("not a row of the list of points") else . end
-| (.ZIP | tostring | nonblank | require("ZIP")) as $zip
+| (.ZIP | if . == null then null else tostring end | nonblank | require("ZIP")) as $zip
 | join_text([.A5_NAME, .A6_NAME, join_text([.A7_NAME, .A8_NAME]; "-")]; " ") as $line
 | if $line == null then empty else . end
 | (.A3_NAME | nonblank) as $small | first_of((.A2_NAME, .A1_NAME) | nonblank) as $large
