@@ -166,16 +166,20 @@ pub(super) fn rebase(
         return Ok(Vec::new());
     }
     let json = to_json(base)?;
+    // Compared as what they are, not as texts: "12.30" is 12.3 in another shape of the order.
+    let says = |path: &str, now: &Value, value: &Value| {
+        now == value || with(base, path, value).is_ok_and(|facts| facts == *base)
+    };
     let mut conflicts = Vec::new();
     overrides.retain_mut(|over| {
         if is_decision(&over.path) {
             return true;
         }
         let now = paths::get(&json, &over.path).unwrap_or(&Value::Null);
-        if *now == over.base_value {
+        if says(&over.path, now, &over.base_value) {
             return true;
         }
-        if *now == over.value {
+        if says(&over.path, now, &over.value) {
             return false;
         }
         over.base_value = now.clone();

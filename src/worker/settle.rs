@@ -119,6 +119,7 @@ impl Settler {
         let now = self.clock.now();
         let filter = FulfillmentFilter {
             status: Some(FulfillmentStatus::Scheduled),
+            by_cut_off: true,
             ..FulfillmentFilter::default()
         };
         let mut due: HashSet<OrderId> = HashSet::new();

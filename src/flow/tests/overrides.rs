@@ -200,3 +200,18 @@ fn a_correction_of_work_is_asked_for() {
         "ul. Shipka 10"
     );
 }
+
+#[test]
+fn an_amount_in_another_scale_is_no_other_amount() {
+    let mut world = World::with(cod("28.00"));
+    world.run(set("payment.cod_amount", eur("25.00")));
+    let amount = |text| but(cod(text), &[("note", json!(text))]);
+    world.record(later(amount("28.0"), 5, &[]));
+    assert!(world.holds().is_empty(), "{:?}", world.holds());
+    world.record(later(amount("25.0"), 6, &[]));
+    assert!(
+        world.order().meta.overrides.is_empty(),
+        "the channel agrees"
+    );
+    assert!(world.holds().is_empty(), "{:?}", world.holds());
+}

@@ -27,7 +27,8 @@ impl SqliteStore {
     pub(super) async fn outlived_duplicates(&self, limit: usize) -> Result<Vec<OrderId>> {
         self.read(move |reader| {
             let mut query = reader.conn.prepare_cached(
-                "SELECT o.id FROM orders o LEFT JOIN orders t ON t.id = o.duplicate_of
+                "SELECT o.id FROM orders o INDEXED BY orders_duplicate_of
+                   LEFT JOIN orders t ON t.id = o.duplicate_of
                  WHERE o.duplicate_of IS NOT NULL AND (t.id IS NULL OR t.status = 'cancelled')
                    AND o.status NOT IN ('cancelled', 'closed', 'fulfilled')
                  ORDER BY o.id LIMIT ?",

@@ -10,7 +10,7 @@ use super::codec::{
 };
 use super::orders::snapshot;
 use super::reader::Reader;
-use super::seal::contact_hash;
+use super::seal::{WorkColumns, contact_hash};
 use crate::canonical::event::SnapshotKind;
 use crate::store::Scope;
 use crate::store::query::{Awaiting, FulfillmentFilter, OrderFilter, Page, PageRequest};
@@ -149,6 +149,10 @@ fn work_conditions(scope: Scope, filter: FulfillmentFilter) -> Filter {
     }
     if let Some(status) = filter.status {
         conditions.and("status = ?", word(&status).to_owned());
+        if WorkColumns::is_active(status) {
+            // What is done is by far the most: the index of the rest is enough to look at.
+            conditions.raw("active = 1");
+        }
     }
     if let Some(location) = filter.location {
         conditions.and("location = ?", location);

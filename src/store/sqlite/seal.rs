@@ -250,8 +250,13 @@ pub(super) struct WorkColumns {
 }
 
 impl WorkColumns {
+    pub(super) const fn is_active(status: FulfillmentStatus) -> bool {
+        !matches!(
+            status,
+            FulfillmentStatus::Closed | FulfillmentStatus::Cancelled
+        )
+    }
     pub(super) fn of(part: &FulfillmentOrder) -> Self {
-        use FulfillmentStatus::{Cancelled, Closed};
         Self {
             status: word(&part.status),
             cut_off_at: part.cut_off_at.map_or(NO_CUT_OFF, micros),
@@ -260,7 +265,7 @@ impl WorkColumns {
                 .as_ref()
                 .is_some_and(|request| request.state == RequestState::Pending),
             remaining: part.lines.iter().any(|line| line.remaining.is_positive()),
-            active: !matches!(part.status, Closed | Cancelled),
+            active: Self::is_active(part.status),
             updated_at: micros(part.updated_at),
             version: int(part.version),
         }
