@@ -14,6 +14,7 @@
 mod gateway;
 mod load;
 mod orders;
+mod points;
 mod receiver;
 
 use gateway::{Gateway, SECRET};
@@ -46,6 +47,9 @@ fn main() {
         }
         if on("mapping") {
             mapping();
+        }
+        if on("points") {
+            points::points().await;
         }
         if on("intake") {
             intake().await;

@@ -14,7 +14,6 @@ use crate::canonical::point::PickupPoint;
 use crate::store::query::{FoundPoint, PointFilter};
 use rusqlite::types::Value;
 use rusqlite::{params, params_from_iter};
-use std::collections::HashSet;
 
 /// More words than this in a search tell nothing new.
 const MOST_WORDS: usize = 8;
@@ -312,8 +311,8 @@ fn by_place(
         i64::MAX as usize,
     )?;
     if rows.len() > FEW {
-        let rows: HashSet<i64> = rows.into_iter().collect();
-        return point_near::nearest(center, limit, look, |row| rows.contains(&row));
+        // The index yields them in order.
+        return point_near::nearest(center, limit, look, |row| rows.binary_search(&row).is_ok());
     }
     let mut found = Vec::with_capacity(rows.len());
     for row in rows {
@@ -340,10 +339,19 @@ fn search(reader: &Reader<'_>, filter: PointFilter) -> Result<Vec<FoundPoint>> {
     if words.as_ref().is_some_and(Vec::is_empty) {
         return Ok(Vec::new());
     }
+    if filter
+        .near
+        .is_some_and(|(lat, lon)| !(lat.is_finite() && lon.is_finite()))
+    {
+        return Ok(Vec::new());
+    }
     let plain = |rows: Vec<i64>| rows.into_iter().map(|row| (row, None)).collect();
     let rows: Vec<(i64, Option<f64>)> = match (filter.near, &words, q.as_deref()) {
         (Some((lat, lon)), words, _) => {
-            let center = Place { lat, lon };
+            let center = Place {
+                lat: lat.clamp(-90.0, 90.0),
+                lon: (lon + 180.0).rem_euclid(360.0) - 180.0,
+            };
             let found = by_place(reader, center, words.as_deref(), &wanted, limit)?;
             found
                 .into_iter()

@@ -30,3 +30,4 @@ mod suite {
 }
 
 mod embedded;
+mod migrations;

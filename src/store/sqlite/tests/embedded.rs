@@ -1,13 +1,15 @@
-//! Encryption at rest, restarts, locks, migrations.
+//! Encryption at rest, restarts, locks.
 
+use super::conformance::shipping::{money, told};
 use super::conformance::support::*;
 use super::{SqliteStore, options};
+use crate::canonical::DocumentId;
 use crate::canonical::event::EventType;
 use crate::canonical::inbox::Disposition;
 use crate::canonical::job::Lane;
+use crate::canonical::tracking::TrackingStatus;
 use crate::flow::change::{ChangeSet, IdempotentAnswer};
 use crate::store::query::{Subscription, SubscriptionState};
-use crate::store::sqlite::migrate::{self, MIGRATIONS};
 use crate::store::vault::MasterKey;
 use crate::store::{Scope, Store, StoreError};
 use secrecy::SecretString;
@@ -20,7 +22,14 @@ async fn filled(store: &Arc<dyn Store>) -> Bench {
     let delivery = bench.appended("{\"payload\": \"body-of-test\"}").await;
     let mut state = bench.order("1");
     let part = bench.part(&state, None);
-    state.shipments = vec![bench.shipment(&state, &part, "box")];
+    let shipment = bench.bought(&state, part.id, "box", Some("number"));
+    state.tracking = vec![told(&shipment.parcels[0], TrackingStatus::InTransit, 50)];
+    let mut item = bench.cod(&shipment, money("25.50", "EUR"));
+    item.reason = Some("reason-of-test".to_owned());
+    state.cod = vec![item];
+    let label = bench.label(&shipment, b"label-of-test");
+    let parcel = shipment.parcels[0].id;
+    state.shipments = vec![shipment];
     state.fulfillment_orders = vec![part];
     let mut set = bench.decided(
         &delivery,
@@ -28,6 +37,8 @@ async fn filled(store: &Arc<dyn Store>) -> Bench {
     );
     set.events = vec![bench.event(&state, EventType::OrderReceived)];
     set.states = vec![state];
+    set.documents = vec![label];
+    set.track = vec![(parcel, Some(at(60)))];
     set.jobs = vec![bench.job("push", "k", "o", Lane::StatusPush)];
     set.idempotency = Some(IdempotentAnswer {
         scope: "s".to_owned(),
@@ -77,6 +88,9 @@ async fn nothing_secret_or_personal_is_in_the_files() {
                 "whsec_of-test",
                 "input-of-test",
                 "answer-of-test",
+                "label-of-test",
+                "reason-of-test",
+                "παραδόθηκε",
             ] {
                 let found = bytes.windows(text.len()).any(|w| w == text.as_bytes());
                 assert!(!found, "{text} is in a file {when}");
@@ -184,10 +198,43 @@ async fn an_erased_merchant_is_unreadable_and_hurts_no_one() {
         .await
         .unwrap();
     assert_eq!(listed.data.len(), 1);
+    erased_on_its_way(&store, &gone, &kept).await;
     let late = shared.append_inbox(vec![gone.delivery("late")], None).await;
     assert!(matches!(late, Err(StoreError::NotFound(_))));
     let operator = crate::canonical::MerchantId::OPERATOR;
     assert!(store.erase_merchant(operator, audit("m")).await.is_err());
+}
+
+/// Nothing of the erased merchant's parcels, cash and papers is found; the other's are.
+async fn erased_on_its_way(store: &SqliteStore, gone: &Bench, kept: &Bench) {
+    let numbers = [gone, kept].map(|bench| (bench.connection.id, "number".to_owned()));
+    let found = store.orders_by_tracking(&numbers).await.unwrap();
+    assert!(found[0].is_none() && found[1].is_some());
+    for (bench, n) in [(gone, 0), (kept, 1)] {
+        let due = store.due_parcels(bench.connection.id, at(99), 9).await;
+        assert_eq!(due.unwrap().len(), n);
+        let scope = Scope::Merchant(bench.merchant);
+        let shipments = store.shipments(scope, Default::default(), page(9)).await;
+        assert_eq!(shipments.unwrap().data.len(), n);
+        let items = store.cod_items(scope, Default::default(), page(9)).await;
+        assert_eq!(items.unwrap().data.len(), n);
+        // The sums stay: they are the house's books and name nobody.
+        let sums = store.cod_statement(scope, Default::default()).await;
+        assert_eq!(sums.unwrap().len(), 1);
+        let paper = store.document(Scope::All, paper_of(store, bench)).await;
+        assert_eq!(paper.unwrap().is_some(), n == 1);
+    }
+}
+
+/// The id of a bench's only document.
+fn paper_of(store: &SqliteStore, bench: &Bench) -> DocumentId {
+    let conn = rusqlite::Connection::open(&store.shared.options.path).unwrap();
+    let id = conn.query_row(
+        "SELECT id FROM documents WHERE merchant_id = ?",
+        [bench.merchant.as_bytes()],
+        |row| row.get::<_, Vec<u8>>(0),
+    );
+    DocumentId::from_slice(&id.unwrap()).unwrap()
 }
 
 #[tokio::test]
@@ -240,42 +287,6 @@ async fn a_full_disk_refuses_at_once_and_loses_nothing() {
         Err(StoreError::Unavailable(_))
     ));
     assert_eq!(store.pending_deliveries(0, 10).await.unwrap().len(), 1);
-}
-
-#[test]
-fn every_schema_that_landed_migrates() {
-    let now = at(0);
-    for landed in 0..=MIGRATIONS.len() {
-        let mut conn = rusqlite::Connection::open_in_memory().unwrap();
-        for sql in &MIGRATIONS[..landed] {
-            conn.execute_batch(sql).unwrap();
-        }
-        conn.pragma_update(None, "user_version", landed as u32)
-            .unwrap();
-        migrate::migrate(&mut conn, now).unwrap();
-        assert_eq!(migrate::version(&conn).unwrap(), MIGRATIONS.len());
-        migrate::migrate(&mut conn, now).unwrap();
-    }
-    let mut newer = rusqlite::Connection::open_in_memory().unwrap();
-    newer.pragma_update(None, "user_version", 999).unwrap();
-    assert!(matches!(
-        migrate::migrate(&mut newer, now),
-        Err(StoreError::Corrupt(_))
-    ));
-}
-
-#[test]
-fn landed_schemas_never_change() {
-    use sha2::{Digest, Sha256};
-    // The SHA-256 of each schema/*.sql: a landed one is never edited, a new one is added.
-    let landed: [&str; MIGRATIONS.len()] = [
-        "61662f024eee77b98a6a96c23d23e80e8cc6bebc271899d24defd3a584a0e7a5",
-        "92235a80108f715f1af2facb7853a7361355dbd1167fd39147442fc81adbe9f9",
-        "8a00ac27ec2c642befedba381a656856bb47447eccdb80094cad70ccb4001823",
-    ];
-    for (sql, expected) in MIGRATIONS.iter().zip(landed) {
-        assert_eq!(hex::encode(Sha256::digest(sql.as_bytes())), expected);
-    }
 }
 
 #[tokio::test]
