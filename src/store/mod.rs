@@ -141,8 +141,9 @@ pub trait Store: Send + Sync + 'static {
     /// record's `problem_id` may name a problem of the same set: when the same one is open already,
     /// the record gets that one's id. Objects are stored by `version`; the bytes of a version that
     /// is written again replace the old ones. Tracking events and documents are only added: one
-    /// whose id is there already stays as it is. A tracking number that another parcel has at the
-    /// same account is a `Conflict`; `track` for a parcel that is not there is `NotFound`.
+    /// whose id is there already stays as it is. A tracking number that another shipment has at the
+    /// same account is a `Conflict` (parcels of one shipment may share one); `track` for a parcel
+    /// that is not there is `NotFound`.
     async fn apply(
         &self,
         changes: Vec<ChangeSet>,

@@ -76,7 +76,7 @@ macro_rules! suite {
             once: an_answer_is_stored_with_what_it_tells_of,
             once: an_answer_of_what_was_refused_is_not_stored,
             parcels: orders_are_found_by_shipment_and_number,
-            parcels: a_number_is_one_parcels_at_an_account,
+            parcels: a_number_is_one_shipments_at_an_account,
             parcels: parcels_follow_their_shipment,
             parcels: parcels_come_due_and_are_asked_for,
             parcels: shipments_are_listed_newest_first,

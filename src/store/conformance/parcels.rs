@@ -38,7 +38,7 @@ pub async fn orders_are_found_by_shipment_and_number(store: Arc<dyn Store>) {
     assert_eq!(found, None);
 }
 
-pub async fn a_number_is_one_parcels_at_an_account(store: Arc<dyn Store>) {
+pub async fn a_number_is_one_shipments_at_an_account(store: Arc<dyn Store>) {
     let bench = Bench::new(&store).await;
     bench.put(bench.shipped("1", "N1")).await;
     let set = |state| ChangeSet {
@@ -46,11 +46,11 @@ pub async fn a_number_is_one_parcels_at_an_account(store: Arc<dyn Store>) {
         ..ChangeSet::of(bench.merchant)
     };
     let again = bench.shipped("2", "N1");
-    let parcel = again.shipments[0].parcels[0].id;
+    let its = again.shipments[0].parcels[0].id;
     let Err(StoreError::Conflict(text)) = bench.apply(set(again)).await else {
-        panic!("two parcels with one number")
+        panic!("two shipments with one number")
     };
-    assert!(text.contains(&parcel.to_string()) && !text.contains("N1"));
+    assert!(text.contains(&its.to_string()) && !text.contains("N1"));
     let listed = store.orders(Scope::All, Default::default(), page(9)).await;
     assert_eq!(listed.unwrap().data.len(), 1, "nothing of it was written");
     // Elsewhere, or without an account, the same number is another's.
@@ -70,6 +70,13 @@ pub async fn a_number_is_one_parcels_at_an_account(store: Arc<dyn Store>) {
     };
     let listed = store.shipments(Scope::All, filter, page(9)).await.unwrap();
     assert_eq!(listed.data.len(), 4);
+    // One label for two parcels.
+    let mut shared = bench.shipped("6", "N6");
+    shared.shipments[0].parcels.push(parcel(Some("N6")));
+    let shared = bench.put(shared).await;
+    let key = [(bench.connection.id, "N6".to_owned())];
+    let found = store.orders_by_tracking(&key).await.unwrap();
+    assert_eq!(found, [Some(shared)]);
 }
 
 pub async fn parcels_follow_their_shipment(store: Arc<dyn Store>) {

@@ -1,6 +1,6 @@
 //! Parcels as rows: found by number, asked for when their time comes.
 //!
-//! What always holds: a number is one parcel's at a carrier account; rows follow the shipment that
+//! What always holds: a number is one shipment's at a carrier account; rows follow the shipment that
 //! was written last, and only `track_at` is their own.
 
 use super::SqliteStore;
@@ -42,39 +42,51 @@ pub(super) fn write(conn: &Connection, shipment: &Shipment) -> Result<()> {
 }
 
 fn put(conn: &Connection, shipment: &Shipment, parcel: &Parcel) -> Result<()> {
-    let since = parcel.tracking.since.or(shipment.purchased_at);
-    let written = conn
-        .prepare_cached(
-            "INSERT INTO parcels (id, shipment_id, order_id, merchant_id, connection_id,
-               tracking_number, status, since) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-             ON CONFLICT (id) DO UPDATE SET shipment_id = excluded.shipment_id,
-               connection_id = excluded.connection_id, tracking_number = excluded.tracking_number,
-               status = excluded.status, since = excluded.since",
-        )?
-        .execute(params![
-            parcel.id.as_bytes(),
-            shipment.id.as_bytes(),
-            shipment.order_id.as_bytes(),
-            shipment.merchant_id.as_bytes(),
-            shipment.connection_id.as_ref().map(|id| *id.as_bytes()),
-            parcel.tracking_number,
-            word(&parcel.tracking.status),
-            micros(since.unwrap_or(shipment.created_at)),
-        ])
-        .map_err(StoreError::from);
-    match written {
-        Err(StoreError::Exists(_)) => Err(taken(shipment, parcel)),
-        other => other.map(|_| ()),
+    let account = shipment.connection_id;
+    if let (Some(number), Some(account)) = (&parcel.tracking_number, account) {
+        not_taken(conn, shipment, parcel.id, number, account)?;
     }
+    let since = parcel.tracking.since.or(shipment.purchased_at);
+    conn.prepare_cached(
+        "INSERT INTO parcels (id, shipment_id, order_id, merchant_id, connection_id,
+           tracking_number, status, since) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (id) DO UPDATE SET shipment_id = excluded.shipment_id,
+           connection_id = excluded.connection_id, tracking_number = excluded.tracking_number,
+           status = excluded.status, since = excluded.since",
+    )?
+    .execute(params![
+        parcel.id.as_bytes(),
+        shipment.id.as_bytes(),
+        shipment.order_id.as_bytes(),
+        shipment.merchant_id.as_bytes(),
+        account.map(|id| *id.as_bytes()),
+        parcel.tracking_number,
+        word(&parcel.tracking.status),
+        micros(since.unwrap_or(shipment.created_at)),
+    ])?;
+    Ok(())
 }
 
-fn taken(shipment: &Shipment, parcel: &Parcel) -> StoreError {
-    let account = shipment.connection_id.map(|id| id.to_string());
-    StoreError::Conflict(format!(
-        "the tracking number of {} is another parcel's at {}",
-        parcel.id,
-        account.unwrap_or_default()
-    ))
+/// Parcels of one shipment may share a number, others may not.
+fn not_taken(
+    conn: &Connection,
+    shipment: &Shipment,
+    parcel: ParcelId,
+    number: &str,
+    account: ConnectionId,
+) -> Result<()> {
+    let taken = conn
+        .prepare_cached(
+            "SELECT 1 FROM parcels WHERE tracking_number = ? AND connection_id = ?
+               AND shipment_id <> ?",
+        )?
+        .exists(params![number, account.as_bytes(), shipment.id.as_bytes()])?;
+    if taken {
+        return Err(StoreError::Conflict(format!(
+            "the tracking number of {parcel} is another shipment's at {account}"
+        )));
+    }
+    Ok(())
 }
 
 /// When parcels are asked for next; one that is not there is an error.
@@ -143,7 +155,7 @@ impl SqliteStore {
         let keys = keys.to_vec();
         self.read(move |reader| {
             let mut query = reader.conn.prepare_cached(
-                "SELECT order_id FROM parcels WHERE tracking_number = ? AND connection_id = ?",
+                "SELECT order_id FROM parcels WHERE tracking_number = ? AND connection_id = ? LIMIT 1",
             )?;
             let mut found = Vec::with_capacity(keys.len());
             for (connection, number) in keys {

@@ -46,6 +46,7 @@ fn landed_schemas_never_change() {
         "61662f024eee77b98a6a96c23d23e80e8cc6bebc271899d24defd3a584a0e7a5",
         "92235a80108f715f1af2facb7853a7361355dbd1167fd39147442fc81adbe9f9",
         "8a00ac27ec2c642befedba381a656856bb47447eccdb80094cad70ccb4001823",
+        "a3033664d055d0317b66b3163266cd3eac3d75bbe50d3f107667b3a24098163b",
     ];
     for (sql, expected) in MIGRATIONS.iter().zip(landed) {
         assert_eq!(hex::encode(Sha256::digest(sql.as_bytes())), expected);
