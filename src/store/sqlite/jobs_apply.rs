@@ -215,3 +215,14 @@ pub(super) fn release_expired(ctx: &mut WriteCtx<'_>, now: i64) -> Result<()> {
         .execute(params![now])?;
     Ok(())
 }
+
+/// Jobs that a process had under way which is dead now: whoever opens the file holds its lock, so
+/// nobody else can be at work. Their unfinished attempts tell what may have happened.
+pub(super) fn release_dead(conn: &Connection) -> Result<()> {
+    conn.execute(
+        "UPDATE jobs SET state = 'ready', lease_owner = NULL, lease_until = NULL
+         WHERE state = 'leased'",
+        [],
+    )?;
+    Ok(())
+}

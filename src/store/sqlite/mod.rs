@@ -116,6 +116,7 @@ impl SqliteStore {
         let vault = migrate::unlock(&mut conn, &options)?;
         let shared = Arc::new(Shared::new(vault, options));
         parcels::read_old(&mut conn, &shared)?;
+        jobs_apply::release_dead(&conn)?;
         let readers = Arc::new(Readers::open(&shared)?);
         let writer = WriterHandle::start(conn, Arc::clone(&shared), lock)?;
         Ok(Self {
