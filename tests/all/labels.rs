@@ -40,3 +40,85 @@ async fn a_label_is_there_while_the_packer_waits() {
         assert_eq!(jobs["data"], json!([]), "{name}");
     }
 }
+
+#[tokio::test]
+async fn a_lost_answer_is_looked_up_where_the_carrier_can_be_asked() {
+    let courier = Courier::start("owlpost").await;
+    let (dock, gateway) = Dock::with(&courier).await;
+    let part = dock.plain_order(&gateway, 1).await;
+    courier.lose_answers("shipments.post", 1).await;
+    let shipped = dock.ship(&gateway, &part, 2, 0).await.unwrap();
+    assert_eq!(shipped.status, 202, "{}", shipped.json);
+    let id = shipped.json["id"].as_str().unwrap();
+    let shipment = settled(&gateway, id, &["purchased", "printed"]).await;
+    assert_eq!(numbers(&shipment), courier.made().await, "{shipment:#}");
+    assert_eq!(courier.calls("shipments.post").await, 1, "bought once");
+}
+
+#[tokio::test]
+async fn a_lost_answer_waits_for_a_person_where_it_cannot() {
+    let courier = Courier::start("hornpost").await;
+    let (dock, gateway) = Dock::with(&courier).await;
+    let part = dock.plain_order(&gateway, 1).await;
+    courier.lose_answers("labels.post", 1).await;
+    let shipped = dock.ship(&gateway, &part, 1, 8).await.unwrap();
+    let id = shipped.json["id"].as_str().unwrap();
+    settled(&gateway, id, &["outcome_unknown"]).await;
+    let problems = gateway
+        .get(&format!("/v1/problems?status=open&subject={id}"))
+        .await;
+    let problem = problems["data"][0]["id"].as_str().unwrap();
+    // Trying again would buy again: it is refused, and says what is needed.
+    let retry = format!("/v1/problems/{problem}/retry");
+    let refused = gateway
+        .try_call("POST", &retry, Some(json!({})))
+        .await
+        .unwrap();
+    assert!(refused.status >= 400, "{}", refused.json);
+    assert!(refused.json.to_string().contains("/resolve"));
+    assert_eq!(courier.calls("labels.post").await, 1);
+    let number = courier.made().await.remove(0);
+    let outcome = json!({"outcome": "purchased", "tracking_numbers": [number]});
+    gateway
+        .post(&format!("/v1/shipments/{id}/resolve"), outcome)
+        .await;
+    let shipment = settled(&gateway, id, &["purchased", "printed"]).await;
+    assert_eq!(numbers(&shipment), courier.made().await);
+    assert_eq!(courier.calls("labels.post").await, 1, "bought once");
+}
+
+#[cfg(feature = "failpoints")]
+#[tokio::test]
+async fn killed_at_every_point_of_a_purchase_no_label_is_bought_twice() {
+    const POINTS: [&str; 4] = [
+        "job.after_attempt",
+        "job.before_report",
+        "job.after_report",
+        "job.before_result",
+    ];
+    for name in ["hornpost", "owlpost"] {
+        for point in POINTS {
+            let courier = Courier::start(name).await;
+            let (dock, gateway) = Dock::with(&courier).await;
+            let part = dock.plain_order(&gateway, 1).await;
+            assert!(gateway.stop().await.success());
+            let armed = [("CROSSDOCK_FAILPOINT", point)];
+            if let Some(mut gateway) = dock.restart(&armed).await {
+                dock.ship(&gateway, &part, 1, 0).await;
+                gateway.ended().await;
+            }
+            let gateway = dock.restart(&[]).await.unwrap();
+            let shipped = dock.ship(&gateway, &part, 1, 0).await.unwrap();
+            let id = shipped.json["id"].as_str().unwrap();
+            let ends = ["purchased", "printed", "outcome_unknown"];
+            let shipment = settled(&gateway, id, &ends).await;
+            let made = courier.made().await;
+            assert!(made.len() <= 1, "{name} {point}: {made:?}");
+            if shipment["status"] == "outcome_unknown" {
+                assert_eq!(name, "hornpost", "{point}: it could have been asked");
+            } else {
+                assert_eq!(numbers(&shipment), made, "{name} {point}");
+            }
+        }
+    }
+}

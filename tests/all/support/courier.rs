@@ -81,10 +81,4 @@ impl Courier {
             .as_u64()
             .unwrap_or(0)
     }
-
-    /// Scans a parcel.
-    pub async fn scan(&self, number: &str, code: &str) {
-        self.sim("POST", &format!("/scan/{number}"), json!({"code": code}))
-            .await;
-    }
 }

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 /// What the later starts of the same gateway need.
 pub struct Dock {
     pub data: tempfile::TempDir,
-    pub merchant: Value,
     pub hook: String,
     pub account: String,
     connectors: PathBuf,
@@ -34,7 +33,6 @@ impl Dock {
             .await;
         let dock = Self {
             data,
-            merchant,
             hook,
             account: account["id"].as_str().unwrap().to_owned(),
             connectors,
