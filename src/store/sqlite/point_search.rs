@@ -181,8 +181,7 @@ fn by_id(reader: &Reader<'_>, id: &str, wanted: &Wanted) -> Result<Vec<i64>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Better matches first: the id itself, whole words of name, town and code, beginnings of those,
-/// then words of the street as well.
+/// Better matches first: the id, whole words of name, town and code, beginnings, then streets.
 fn by_words(
     reader: &Reader<'_>,
     q: &str,
