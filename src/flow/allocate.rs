@@ -126,6 +126,10 @@ fn reduce(draft: &mut Draft<'_>, line: LineId, mut excess: Quantity) {
             continue;
         };
         let taken = inside.remaining.min(excess);
+        // What is packed cannot be taken out: asking for it would be asking for nothing.
+        if !taken.is_positive() {
+            continue;
+        }
         let target = plus(shipped, minus(inside.remaining, taken));
         if fulfillment::mutable(part) {
             fulfillment::set_quantity(part, line, target, shipped);

@@ -31,22 +31,19 @@ pub fn wanted(state: &OrderState, id: ShipmentId, number: u32) -> Wanted {
         return Wanted::Nothing("the label was asked for anew since");
     }
     match shipment.status {
-        _ if withdrawn(shipment) => Wanted::Withdrawn,
-        ShipmentStatus::Draft | ShipmentStatus::Requested => Wanted::Ask,
-        ShipmentStatus::OutcomeUnknown => Wanted::Unclear,
         ShipmentStatus::Failed => Wanted::Nothing("the request has failed"),
         ShipmentStatus::Voided => Wanted::Nothing("the label is void"),
+        ShipmentStatus::OutcomeUnknown => Wanted::Unclear,
+        _ if shipment.voiding => Wanted::Withdrawn,
+        ShipmentStatus::Draft | ShipmentStatus::Requested => Wanted::Ask,
         _ => Wanted::Finish,
     }
 }
 
-/// True while a shipment's label is to be void.
+/// True while a label of a shipment is to be void: its only one, or what was bought of it before
+/// a refusal.
 pub fn void_wanted(state: &OrderState, id: ShipmentId) -> bool {
-    find(state, id).is_some_and(withdrawn)
-}
-
-fn withdrawn(shipment: &Shipment) -> bool {
-    shipment.status == ShipmentStatus::VoidRequested
+    find(state, id).is_some_and(|shipment| shipment.voiding)
 }
 
 fn find(state: &OrderState, id: ShipmentId) -> Option<&Shipment> {

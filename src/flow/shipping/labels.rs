@@ -28,6 +28,8 @@ pub(super) fn labels(
         let whose = whose(shipment, parcel, place, labels.len(), label);
         let new = number(shipment, &whose, label);
         charge(shipment, label, new);
+        // As it will be read when it is told again: the number says whose it is.
+        let whose = self::whose(shipment, parcel, place, labels.len(), label);
         let parcel = whose.one(shipment);
         let unread = documents::keep(shipment, parcel, &label.documents, now, &mut stored);
         wrong.extend(unread);

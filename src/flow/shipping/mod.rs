@@ -56,7 +56,7 @@ pub(super) fn command(
     Ok(Some(answer))
 }
 
-/// Takes in what a carrier says of a label; a scan is none of it.
+/// Takes in what a carrier says of a label that we asked for; a scan is none of it.
 pub(super) fn fact(draft: &mut Draft<'_>, fact: CarrierFact) -> Result<(), FlowError> {
     match fact {
         CarrierFact::Labels {
