@@ -13,7 +13,7 @@ use crate::flow::draft::Draft;
 use serde_json::json;
 use std::cmp::Ordering;
 
-/// Why an item is not due: the parcel travels back. Taken back should it be delivered after all.
+/// Why an item is not due: the parcel travels back.
 const RETURN_BEGUN: &str = "return_begun";
 const RETURNED: &str = "returned";
 const CANCELLED: &str = "cancelled";
@@ -31,10 +31,10 @@ pub(in crate::flow) fn follow(
     delivered_once: bool,
 ) {
     let reason = match state.status {
-        TrackingStatus::ReturnInTransit if !delivered_once => RETURN_BEGUN,
-        TrackingStatus::Returned if !delivered_once => RETURNED,
-        TrackingStatus::Cancelled if !delivered_once => CANCELLED,
-        TrackingStatus::Delivered => return due_again(draft, parcel),
+        _ if delivered_once => return due_again(draft, parcel),
+        TrackingStatus::ReturnInTransit => RETURN_BEGUN,
+        TrackingStatus::Returned => RETURNED,
+        TrackingStatus::Cancelled => CANCELLED,
         _ => return,
     };
     end(draft, parcel, reason);
@@ -54,10 +54,14 @@ fn end(draft: &mut Draft<'_>, parcel: ParcelId, reason: &str) {
     }
 }
 
+/// A delivery is told late, behind the return or the cancellation that followed it or that it
+/// overtook: what was ended by those is due, as if it had been told in time.
 fn due_again(draft: &mut Draft<'_>, parcel: ParcelId) {
     for item in of_parcel(draft, parcel) {
-        let begun = item.reason.as_deref() == Some(RETURN_BEGUN);
-        if item.status == CodStatus::NotDue && begun {
+        let by_tracking = [RETURN_BEGUN, RETURNED, CANCELLED];
+        let reason = item.reason.as_deref();
+        let ended = reason.is_some_and(|reason| by_tracking.contains(&reason));
+        if item.status == CodStatus::NotDue && ended {
             item.status = CodStatus::Expected;
             item.reason = None;
         }

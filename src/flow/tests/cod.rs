@@ -187,33 +187,45 @@ fn what_travels_back_is_not_due() {
 }
 
 #[test]
-fn a_return_that_is_called_off_is_due_again_and_one_after_the_door_was_paid() {
-    let mut world = World::with(super::cod("28.00"));
-    let account = with_cash(&mut world);
-    world.told(
-        account,
-        answer("N1", vec![scan("return_in_transit", "11:00")]),
-    );
-    world.told(account, answer("N1", vec![scan("delivered", "12:00")]));
-    assert_eq!(
-        (item(&world).status, &item(&world).reason),
-        (CodStatus::Expected, &None)
-    );
-    world.told(
-        account,
-        answer(
-            "N1",
-            vec![
-                scan("return_in_transit", "13:00"),
-                scan("returned", "14:00"),
-            ],
-        ),
-    );
-    assert_eq!(
-        item(&world).status,
-        CodStatus::Expected,
-        "paid at the door, came back later"
-    );
+fn what_comes_back_is_never_collected() {
+    for tracked in ["delivered", "out_for_delivery", "available_for_pickup"] {
+        let mut world = World::with(super::cod("28.00"));
+        let account = with_cash(&mut world);
+        let begun = answer("N1", vec![scan("return_in_transit", "11:00")]);
+        world.told(account, begun);
+        // A feed that tells only what is new: its mapping cannot know of the return.
+        let outcome = world.told(account, answer("N1", vec![scan(tracked, "12:00")]));
+        assert_eq!(kinds(&outcome), ["tracking.updated"]);
+        assert_eq!(
+            (item(&world).status, item(&world).reason.as_deref()),
+            (CodStatus::NotDue, Some("return_begun"))
+        );
+        world.pass(60 * 24 * 60);
+        world.settle();
+        assert_eq!(item(&world).status, CodStatus::NotDue, "nor ever overdue");
+        // A return that was called off after all: the carrier's own word of the cash is looked at.
+        let mut told = answer("N1", vec![]);
+        told["cod"] = json!({ "amount": eur("28.00"), "status": "collected" });
+        assert_eq!(kinds(&world.told(account, told)), ["cod.disputed"]);
+    }
+}
+
+#[test]
+fn what_was_delivered_before_it_came_back_is_due_whenever_that_is_told() {
+    let late = ["return_in_transit", "returned", "cancelled"];
+    for later in late {
+        let mut world = World::with(super::cod("28.00"));
+        let account = with_cash(&mut world);
+        world.told(account, answer("N1", vec![scan(later, "13:00")]));
+        assert_eq!(item(&world).status, CodStatus::NotDue);
+        let outcome = world.told(account, answer("N1", vec![scan("delivered", "12:00")]));
+        assert_eq!(
+            (item(&world).status, &item(&world).reason),
+            (CodStatus::Expected, &None),
+            "paid at the door, and then {later}"
+        );
+        assert!(outcome.problems.is_empty());
+    }
 }
 
 #[test]

@@ -209,6 +209,72 @@ fn what_the_mended_table_understands_is_told_anew() {
 }
 
 #[test]
+fn the_same_scan_with_another_meaning_stands_beside_the_first() {
+    let mut world = World::with(paid());
+    let account = world.account(json!({}));
+    world.labelled(account, &["N1"]);
+    let office = |status: &str| {
+        let mut event = scan(status, "12:00");
+        event["carrier_code"] = json!("office");
+        answer("N1", vec![event])
+    };
+    world.told(account, office("in_transit"));
+    // The newest event was read with the carrier's short status: it waits at the receiver's office.
+    let outcome = world.told(account, office("available_for_pickup"));
+    assert_eq!(kinds(&outcome), ["tracking.updated"]);
+    assert_eq!(world.tracked(0).status, TrackingStatus::AvailableForPickup);
+    // Once it is not the newest any more it is read as before: both are known.
+    for known in ["in_transit", "available_for_pickup", "in_transit"] {
+        let again = world.told(account, office(known));
+        assert_eq!(again.disposition, Disposition::Unchanged);
+    }
+    assert_eq!(world.tracked(0).status, TrackingStatus::AvailableForPickup);
+}
+
+#[test]
+fn a_hand_over_to_the_sender_is_returned_also_when_the_feed_says_delivered() {
+    let mut world = World::with(cod("28.00"));
+    let account = world.account(json!({}));
+    world.labelled(account, &["N1"]);
+    world.told(
+        account,
+        answer("N1", vec![scan("return_in_transit", "11:00")]),
+    );
+    let told = answer("N1", vec![scan("delivered", "12:00")]);
+    let outcome = world.told(account, told.clone());
+    assert_eq!(world.tracked(0).status, TrackingStatus::Returned);
+    let stored = &world.state.as_ref().unwrap().tracking[1];
+    assert_eq!(stored.status, TrackingStatus::Returned);
+    assert_eq!(stored.carrier_code.as_deref(), Some("delivered"));
+    assert_eq!(jobs(&outcome), ["delivery.push"]);
+    assert_eq!(outcome.jobs[0].input["status"], "returned");
+    assert_eq!(
+        world.told(account, told).disposition,
+        Disposition::Unchanged
+    );
+    // The return is told late: where the parcel is follows, and nothing is told twice.
+    let mut world = World::with(cod("28.00"));
+    let account = world.account(json!({}));
+    world.labelled(account, &["N1"]);
+    let whole = answer(
+        "N1",
+        vec![
+            scan("return_in_transit", "11:00"),
+            scan("delivered", "12:00"),
+        ],
+    );
+    world.told(account, answer("N1", vec![scan("delivered", "12:00")]));
+    let outcome = world.told(account, whole);
+    assert_eq!(world.tracked(0).status, TrackingStatus::Returned);
+    assert_eq!(outcome.jobs[0].input["status"], "returned");
+    assert_eq!(world.state.as_ref().unwrap().tracking.len(), 2);
+    assert_eq!(
+        world.state.as_ref().unwrap().cod[0].status,
+        CodStatus::NotDue
+    );
+}
+
+#[test]
 fn every_parcel_counts() {
     let mut world = World::with(paid());
     let account = world.account(json!({}));

@@ -1,6 +1,7 @@
 //! Scans in any order: what the projection may not depend on, and what it never undoes.
 use super::tracking::answer;
 use super::*;
+use crate::canonical::cod::CodStatus;
 use crate::canonical::tracking::{ParcelState, TrackingStatus};
 use proptest::prelude::*;
 
@@ -77,16 +78,22 @@ proptest! {
         before in proptest::collection::vec((0..STATUSES.len(), 0usize..100), 0..8),
         later in proptest::collection::vec(0usize..6, 0..4),
     ) {
-        let ended = scan(end, 200);
-        let (expected, _) = after(&[vec![ended.clone()]]);
+        let last = scan(end, 200);
+        let (expected, _) = after(&[vec![last.clone()]]);
         let late: Vec<Value> = before.iter().map(|(status, minute)| scan(*status, *minute)).collect();
-        let (found, _) = after(&[vec![ended.clone()], late]);
-        prop_assert_eq!((found.status, found.since), (expected.status, expected.since));
+        let (found, _) = after(&[vec![last.clone()], late]);
+        // A return that is told late only says whose hands those were.
+        let back = before.iter().any(|(status, _)| matches!(status, 6 | 8));
+        let ended = match expected.status {
+            TrackingStatus::Delivered if back => TrackingStatus::Returned,
+            status => status,
+        };
+        prop_assert_eq!((found.status, found.since), (ended, expected.since));
         // Scans of a later moment open nothing either, but for a return after `delivered`.
         let more: Vec<Value> = later.iter().enumerate().map(|(n, s)| scan(*s, 201 + n)).collect();
-        let (found, _) = after(&[vec![ended.clone()], more]);
+        let (found, _) = after(&[vec![last.clone()], more]);
         prop_assert_eq!(found.status, expected.status);
-        let (found, _) = after(&[vec![ended], vec![scan(6, 300)]]);
+        let (found, _) = after(&[vec![last], vec![scan(6, 300)]]);
         let back = found.status == TrackingStatus::ReturnInTransit;
         prop_assert_eq!(back, expected.status == TrackingStatus::Delivered);
     }
@@ -98,5 +105,54 @@ proptest! {
         let (expected, _) = after(std::slice::from_ref(&real));
         let (found, _) = after(&[real, noise]);
         prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn behind_a_return_nothing_is_delivered_and_no_cash_comes(
+        before in proptest::collection::vec(0usize..7, 0..5),
+        begins in prop_oneof![Just(6usize), Just(8)],
+        later in proptest::collection::vec((0..STATUSES.len(), 101usize..140, 1usize..4), 1..10),
+    ) {
+        let mut world = World::with(cod("28.00"));
+        let account = world.account(json!({}));
+        world.labelled(account, &["N1"]);
+        let way: Vec<Value> = before.iter().enumerate().map(|(n, s)| scan(*s, n)).collect();
+        world.told(account, answer("N1", way));
+        world.told(account, answer("N1", vec![scan(begins, 100)]));
+        let first = world.state.as_ref().unwrap().tracking.len();
+        // In answers of one to three scans each, in any order.
+        let mut rest = &later[..];
+        while let Some((_, _, size)) = rest.first() {
+            let (now, then) = rest.split_at((*size).min(rest.len()));
+            rest = then;
+            let told: Vec<Value> = now.iter().map(|(s, minute, _)| scan(*s, *minute)).collect();
+            let outcome = world.told(account, answer("N1", told));
+            for job in outcome.jobs.iter().filter(|job| job.kind == "delivery.push") {
+                prop_assert_eq!(&job.input["status"], "returned");
+            }
+            let state = world.state.as_ref().unwrap();
+            let told = &state.tracking[first..];
+            prop_assert!(told.iter().all(|scan| scan.status != TrackingStatus::Delivered));
+            let parcel = world.tracked(0);
+            prop_assert_ne!(parcel.status, TrackingStatus::Delivered);
+            prop_assert!(parcel.returning);
+            prop_assert_eq!(state.cod[0].status, CodStatus::NotDue);
+            prop_assert!(state.cod[0].collected.is_none());
+        }
+    }
+
+    #[test]
+    fn cash_follows_the_scans_in_whatever_order_they_are_told((sorted, shuffled, size) in shuffled()) {
+        let cash = |answers: &[Vec<Value>]| {
+            let mut world = World::with(cod("28.00"));
+            let account = world.account(json!({}));
+            world.labelled(account, &["N1"]);
+            for scans in answers {
+                world.told(account, answer("N1", scans.clone()));
+            }
+            world.state.as_ref().unwrap().cod[0].status
+        };
+        let batches: Vec<Vec<Value>> = shuffled.chunks(size).map(<[Value]>::to_vec).collect();
+        prop_assert_eq!(cash(&batches), cash(&[sorted]));
     }
 }

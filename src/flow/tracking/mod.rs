@@ -1,7 +1,8 @@
 //! What carriers tell of a parcel on its way, and what follows from it.
 //!
-//! What always holds: an event is stored once and as it was told; where a parcel is, is read off
-//! its events; what follows (hand-over, the shop's push, cash) follows from the change of that
+//! What always holds: an event is stored once and as it was told, but for what lies behind the
+//! beginning of a return, whose status is the way back's; where a parcel is, is read off its
+//! events; what follows (hand-over, the shop's push, cash) follows from the change of that
 //! reading, so that the same answer told twice does nothing.
 
 mod effects;
@@ -140,15 +141,22 @@ fn store(
     events: &[MappedEvent],
 ) -> Vec<TrackingStatus> {
     let mut fresh = Vec::new();
+    let mut events: Vec<&MappedEvent> = events.iter().collect();
+    // Stable: equal times keep the carrier's order.
+    events.sort_by_key(|event| event.occurred_at);
     for event in events {
-        if repeated(&draft.state, place.parcel, event) {
+        let status = project::on_leg(
+            returning_at(&draft.state, place.parcel, event.occurred_at),
+            event.status,
+        );
+        if repeated(&draft.state, place.parcel, event, status) {
             continue;
         }
-        fresh.push(event.status);
+        fresh.push(status);
         draft.state.tracking.push(TrackingEvent {
             id: TrackingEventId::new(),
             parcel_id: place.parcel,
-            status: event.status,
+            status,
             reason: event.reason.clone(),
             carrier_code: event.carrier_code.clone(),
             carrier_text: event.carrier_text.clone(),
@@ -161,9 +169,22 @@ fn store(
     fresh
 }
 
-/// Told before: code, time and place are equal (where there is no code, its text and status). One
-/// that nobody understood then and the mended table does now is new.
-fn repeated(state: &OrderState, parcel: ParcelId, event: &MappedEvent) -> bool {
+/// A return had begun by then, as far as is known.
+fn returning_at(state: &OrderState, parcel: ParcelId, at: Timestamp) -> bool {
+    events_of(state, parcel)
+        .any(|stored| stored.occurred_at <= at && project::begins_return(stored.status))
+}
+
+/// Told before: code, time and place are equal (where there is no code, its text and status), and
+/// it meant the same then: `status`, or what was told before the return was known. One that the
+/// mended table, or the carrier's next word, gives another meaning is new and stands beside the
+/// first one; one that nobody understands any more is not.
+fn repeated(
+    state: &OrderState,
+    parcel: ParcelId,
+    event: &MappedEvent,
+    status: TrackingStatus,
+) -> bool {
     let filled = |place: &Option<EventPlace>| {
         let place = place.clone();
         place.filter(|place| *place != EventPlace::default())
@@ -172,13 +193,13 @@ fn repeated(state: &OrderState, parcel: ParcelId, event: &MappedEvent) -> bool {
     let same = |stored: &&TrackingEvent| {
         stored.occurred_at == event.occurred_at
             && stored.carrier_code == event.carrier_code
-            && (event.carrier_code.is_some()
-                || (stored.status, &stored.carrier_text) == (event.status, &event.carrier_text))
+            && (event.carrier_code.is_some() || stored.carrier_text == event.carrier_text)
             && filled(&stored.place) == place
     };
+    let not_understood = event.status == TrackingStatus::Unknown;
     events_of(state, parcel)
         .filter(same)
-        .any(|stored| stored.status != TrackingStatus::Unknown || stored.status == event.status)
+        .any(|stored| stored.status == status || stored.status == event.status || not_understood)
 }
 
 fn merged(known: &[Related], told: &[Related]) -> Vec<Related> {
