@@ -75,6 +75,7 @@ fn the_manual_names_every_word_of_the_vocabulary() {
         keys::<Auth>("kind = \"header\""),
         keys::<Auth>("kind = \"query\""),
         keys::<Auth>("kind = \"oauth1\""),
+        keys::<Auth>("kind = \"sign\""),
         keys::<super::form::FormField>(""),
         keys::<super::fixture::CaseFile>(""),
         kinds::<AuthKind>(),
@@ -85,6 +86,8 @@ fn the_manual_names_every_word_of_the_vocabulary() {
         words::<Repeat>(),
         words::<ResetAs>(),
         words::<HashAlgorithm>(),
+        words::<Encoding>(),
+        words::<SignedPart>(),
         words::<SecretVariant>(),
         words::<super::form::FieldType>(),
         super::lint::OPERATIONS

@@ -103,6 +103,7 @@ fn auth<'m>(walk: &mut Walk<'m>, manifest: &'m Manifest) {
                 secret("consumer_key", consumer_key);
                 secret("consumer_secret", consumer_secret);
             }
+            AuthKind::Sign { secret: key, .. } => secret("secret", key),
         }
     }
 }

@@ -3,7 +3,8 @@
 //! What always holds: secrets are compared in constant time; a signature is computed anew, never trusted.
 
 use super::SimError;
-use crate::manifest::model::{AuthKind, Manifest};
+use super::emitter;
+use crate::manifest::model::{AuthKind, Manifest, SignedPart};
 use crate::mapping::{Library, Program, Scope, Val, from_serde};
 use base64::Engine as _;
 use hmac::{Hmac, KeyInit, Mac};
@@ -21,6 +22,8 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 /// How far a signature's time may be off, in seconds.
 const OAUTH_WINDOW_S: u64 = 15 * 60;
+/// The same for signatures over parts of the request.
+const SIGN_WINDOW_S: u64 = 5 * 60;
 
 /// What a caller sent.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +36,10 @@ pub struct Call {
     pub query: Vec<(String, String)>,
     /// Lower-case names.
     pub headers: BTreeMap<String, String>,
+    /// Path and query as they were sent.
+    pub target: String,
+    /// The body as it was sent.
+    pub body: Vec<u8>,
 }
 
 /// Who may call.
@@ -115,6 +122,7 @@ impl Callers {
                 now_s(),
             )
             .is_some(),
+            AuthKind::Sign { secret, .. } => signed(call, kind, &self.fill(secret), now_s()),
         }
     }
 
@@ -139,6 +147,42 @@ fn same(given: &str, wanted: &str) -> bool {
 
 fn now_s() -> u64 {
     u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0)
+}
+
+/// Proves a signature over parts of the request, by a moment that is near now.
+fn signed(call: &Call, kind: &AuthKind, secret: &str, now_s: u64) -> bool {
+    let AuthKind::Sign {
+        algorithm,
+        parts,
+        joiner,
+        encoding,
+        header,
+        prefix,
+        timestamp_header,
+        ..
+    } = kind
+    else {
+        return false;
+    };
+    let given = |name: &str| {
+        let value = call.headers.get(&name.to_lowercase());
+        value.map(String::as_str).unwrap_or_default()
+    };
+    let moment = timestamp_header.as_deref().map(given);
+    let near = moment.is_none_or(|moment| {
+        let at = moment.parse::<u64>();
+        at.is_ok_and(|at| at.abs_diff(now_s) <= SIGN_WINDOW_S)
+    });
+    let part = |part: &SignedPart| match part {
+        SignedPart::Method => call.method.as_bytes(),
+        SignedPart::Target => call.target.as_bytes(),
+        SignedPart::Timestamp => moment.unwrap_or_default().as_bytes(),
+        SignedPart::Body => &call.body,
+    };
+    let parts: Vec<&[u8]> = parts.iter().map(part).collect();
+    let message = parts.join(joiner.as_bytes());
+    let wanted = emitter::digest(*algorithm, *encoding, secret, &message);
+    near && same(given(header), &format!("{prefix}{wanted}"))
 }
 
 /// Proves an OAuth 1.0a one-legged call (RFC 5849, HMAC-SHA256), its parameters in the query or the header.
@@ -219,6 +263,31 @@ mod tests {
             base_string("POST", "http://example.com/request", &params),
             "POST&http%3A%2F%2Fexample.com%2Frequest&a2%3Dr%2520b%26a3%3Da%26b5%3D%253D%25253D%26c%2540%3D%26oauth_consumer_key%3D9djdj82h48djs9d2"
         );
+    }
+
+    #[test]
+    fn signed_parts_are_proved_and_old_calls_are_not() {
+        let kind: AuthKind = toml::from_str(
+            "kind = 'sign'\nalgorithm = 'sha256'\nsecret = '{s}'\nparts = ['method', 'target', 'timestamp', 'body']\n\
+             joiner = '|'\nencoding = 'hex'\nheader = 'X-Sig'\ntimestamp_header = 'X-At'",
+        )
+        .unwrap();
+        let mut call = Call {
+            method: "POST".into(),
+            target: "/index.php?call=stock".into(),
+            body: b"[1]".to_vec(),
+            ..Call::default()
+        };
+        let mut mac = Hmac::<Sha256>::new_from_slice(b"key").unwrap();
+        mac.update(b"POST|/index.php?call=stock|1000|[1]");
+        let signature = hex::encode(mac.finalize().into_bytes());
+        call.headers.insert("x-at".into(), "1000".into());
+        call.headers.insert("x-sig".into(), signature);
+        assert!(signed(&call, &kind, "key", 1_300));
+        assert!(!signed(&call, &kind, "other", 1_300), "another secret");
+        assert!(!signed(&call, &kind, "key", 1_301), "too old");
+        call.body = b"[2]".to_vec();
+        assert!(!signed(&call, &kind, "key", 1_000), "another body");
     }
 
     #[test]

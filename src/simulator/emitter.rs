@@ -252,19 +252,29 @@ pub fn sign(verify: &Verify, secret: &str, body: &[u8]) -> (String, String) {
         prefix,
         ..
     } = verify;
-    let digest = match algorithm {
-        HashAlgorithm::Sha1 => mac::<Hmac<sha1::Sha1>>(secret, body),
-        HashAlgorithm::Sha256 => mac::<Hmac<sha2::Sha256>>(secret, body),
-        HashAlgorithm::Sha512 => mac::<Hmac<sha2::Sha512>>(secret, body),
-    };
-    let text = match encoding {
-        Encoding::Base64 => base64::engine::general_purpose::STANDARD.encode(digest),
-        Encoding::Hex => hex::encode(digest),
-    };
+    let text = digest(*algorithm, *encoding, secret, body);
     (
         header.clone(),
         format!("{}{text}", prefix.as_deref().unwrap_or_default()),
     )
+}
+
+/// An HMAC as text.
+pub(crate) fn digest(
+    algorithm: HashAlgorithm,
+    encoding: Encoding,
+    secret: &str,
+    message: &[u8],
+) -> String {
+    let digest = match algorithm {
+        HashAlgorithm::Sha1 => mac::<Hmac<sha1::Sha1>>(secret, message),
+        HashAlgorithm::Sha256 => mac::<Hmac<sha2::Sha256>>(secret, message),
+        HashAlgorithm::Sha512 => mac::<Hmac<sha2::Sha512>>(secret, message),
+    };
+    match encoding {
+        Encoding::Base64 => base64::engine::general_purpose::STANDARD.encode(digest),
+        Encoding::Hex => hex::encode(digest),
+    }
 }
 
 fn mac<M: Mac + KeyInit>(secret: &str, body: &[u8]) -> Vec<u8> {

@@ -105,6 +105,9 @@ pub struct Route {
     pub method: Method,
     /// The path; `{name}` takes one segment.
     pub path: String,
+    /// Query parameters that a call must have to be this one, for providers with one path for all.
+    #[serde(default)]
+    pub query: BTreeMap<String, String>,
     /// jq: what it does.
     pub run: String,
     /// jq over `{state, options}` → bool: the route exists only then.
@@ -151,8 +154,21 @@ impl Simulator {
     }
 }
 
+impl Route {
+    /// The parameters of the path when a call of this path and query is this route's.
+    pub fn fits(&self, path: &str, query: &[(String, String)]) -> Option<BTreeMap<String, String>> {
+        let given = |(name, value): (&String, &String)| {
+            query
+                .iter()
+                .any(|(known, text)| known == name && text == value)
+        };
+        let params = matches(&self.path, path)?;
+        self.query.iter().all(given).then_some(params)
+    }
+}
+
 /// The parameters of `path` when it fits `pattern` (`/orders/{id}`).
-pub fn matches(pattern: &str, path: &str) -> Option<BTreeMap<String, String>> {
+fn matches(pattern: &str, path: &str) -> Option<BTreeMap<String, String>> {
     let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
     let mut params = BTreeMap::new();
     loop {

@@ -5,7 +5,7 @@ use super::auth::{Call, Callers};
 use super::emitter::{self, Emitter};
 use super::engine::{Engine, Place};
 use super::faults::Fault;
-use super::routes::{Limit, Route, Simulator, matches};
+use super::routes::{Limit, Route, Simulator};
 use crate::manifest::model::Method;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev::Server, http::StatusCode, web};
 use serde::Deserialize;
@@ -160,6 +160,8 @@ fn asked(request: &HttpRequest, body: web::Bytes) -> Asked {
         url: format!("http://{host}{path}"),
         query: query.clone(),
         headers: headers.clone(),
+        target: request.uri().to_string(),
+        body: body.to_vec(),
     };
     let form = headers
         .get("content-type")
@@ -288,7 +290,7 @@ async fn find<'r>(
         .iter()
         .filter(|route| method_name(route.method) == asked.call.method)
     {
-        let Some(params) = matches(&route.path, &asked.path) else {
+        let Some(params) = route.fits(&asked.path, &asked.call.query) else {
             continue;
         };
         let exists = match &route.when {

@@ -2,7 +2,7 @@
 
 use super::Lint;
 use crate::manifest::finding::did_you_mean;
-use crate::manifest::model::{AuthKind, Manifest, Operation, Pagination, Webhooks};
+use crate::manifest::model::{AuthKind, Manifest, Operation, Pagination, SignedPart, Webhooks};
 use std::collections::BTreeSet;
 
 /// Every operation there is.
@@ -50,6 +50,7 @@ pub(super) fn check(lint: &mut Lint<'_>) {
     }
     rules(lint, manifest);
     plain_none(lint, manifest);
+    signatures(lint, manifest);
     if let Some(webhooks) = &manifest.webhooks {
         topics(lint, webhooks);
         sweep(lint, manifest, webhooks);
@@ -243,6 +244,29 @@ fn plain_none(lint: &mut Lint<'_>, manifest: &Manifest) {
                 );
             }
         }
+    }
+}
+
+/// A signature covers something, and a moment that it covers is told.
+fn signatures(lint: &mut Lint<'_>, manifest: &Manifest) {
+    for (index, auth) in manifest.auth.iter().enumerate() {
+        let AuthKind::Sign {
+            parts,
+            timestamp_header,
+            ..
+        } = &auth.kind
+        else {
+            continue;
+        };
+        let signs_time = parts.contains(&SignedPart::Timestamp);
+        let wrong = if parts.is_empty() {
+            "a signature over nothing proves nothing"
+        } else if signs_time != timestamp_header.is_some() {
+            "the part `timestamp` and the key `timestamp_header` go together"
+        } else {
+            continue;
+        };
+        lint.at(&["auth", &index.to_string(), "parts"], wrong);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Ways to authenticate. Unknown keys are errors for every kind.
 
+use super::{Encoding, HashAlgorithm};
 use crate::manifest::scalar::{Expr, SecretTemplate};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -52,4 +53,39 @@ pub enum AuthKind {
         consumer_key: SecretTemplate,
         consumer_secret: SecretTemplate,
     },
+    /// HMAC over parts of the finished request; the signature goes into a header.
+    Sign {
+        algorithm: HashAlgorithm,
+        /// The key, as bytes of this text.
+        secret: SecretTemplate,
+        /// What is signed, in order.
+        parts: Vec<SignedPart>,
+        /// What stands between two parts.
+        #[serde(default)]
+        joiner: String,
+        /// How the signature is written.
+        encoding: Encoding,
+        /// The header that carries it.
+        header: String,
+        /// Text before the signature.
+        #[serde(default)]
+        prefix: String,
+        /// The header that carries the moment of the call, for providers that refuse old ones.
+        #[serde(default)]
+        timestamp_header: Option<String>,
+    },
+}
+
+/// A part of a request that a signature covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignedPart {
+    /// `GET`, `POST`, …
+    Method,
+    /// Path and query, byte for byte as they are sent.
+    Target,
+    /// What `timestamp_header` says: seconds since 1970.
+    Timestamp,
+    /// The body, byte for byte; nothing when there is none.
+    Body,
 }

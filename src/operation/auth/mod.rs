@@ -9,6 +9,7 @@ mod bearer;
 mod header;
 mod oauth1;
 mod query;
+mod sign;
 
 use super::credentials::{Credentials, TemplateError};
 use super::planned::PlannedRequest;
@@ -64,6 +65,7 @@ pub fn apply(
             consumer_key,
             consumer_secret,
         } => oauth1::apply(consumer_key, consumer_secret, credentials, signing, request),
+        AuthKind::Sign { .. } => sign::apply(kind, credentials, signing, request),
     }
 }
 
@@ -76,7 +78,8 @@ pub const fn refreshable(kind: &AuthKind) -> bool {
         | AuthKind::Bearer { .. }
         | AuthKind::Header { .. }
         | AuthKind::Query { .. }
-        | AuthKind::Oauth1 { .. } => false,
+        | AuthKind::Oauth1 { .. }
+        | AuthKind::Sign { .. } => false,
     }
 }
 

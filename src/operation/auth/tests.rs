@@ -168,3 +168,42 @@ fn oauth1_signs_query_and_form() {
     apply(&kind, &credentials(), &signing(), &mut form).unwrap();
     assert_ne!(signature(&form), signature(&sent));
 }
+
+#[test]
+fn a_signature_covers_the_parts_that_are_named() {
+    use crate::manifest::model::{Encoding, HashAlgorithm, SignedPart};
+    let kind = AuthKind::Sign {
+        algorithm: HashAlgorithm::Sha256,
+        secret: "{secret}".into(),
+        parts: vec![
+            SignedPart::Method,
+            SignedPart::Target,
+            SignedPart::Timestamp,
+            SignedPart::Body,
+        ],
+        joiner: "\n".into(),
+        encoding: Encoding::Hex,
+        header: "X-Signature".into(),
+        prefix: "v1=".into(),
+        timestamp_header: Some("X-Timestamp".into()),
+    };
+    let signed = |body: &'static str| {
+        let mut sent = request("https://a.example/index.php?call=stock&at=10%3A00");
+        sent.body = Bytes::from_static(body.as_bytes());
+        apply(&kind, &credentials(), &signing(), &mut sent).unwrap();
+        sent
+    };
+    let sent = signed("[1]");
+    assert_eq!(sent.headers["x-timestamp"], "1700000000");
+    // printf 'GET\n/index.php?call=stock&at=10%%3A00\n1700000000\n[1]' | openssl dgst -sha256 -hmac cs_2
+    assert_eq!(
+        sent.headers["x-signature"],
+        "v1=1ffffceedfd9e084fac35b592789459aaae26d9daaa2879a227dc2f66fe8c90f"
+    );
+    assert_eq!(sent.masked()["headers"]["x-signature"], "***");
+    assert_eq!(sent.masked()["headers"]["x-timestamp"], "***");
+    assert_ne!(
+        sent.headers["x-signature"],
+        signed("[2]").headers["x-signature"]
+    );
+}
