@@ -162,7 +162,7 @@ fn built(call: &Call, manifest: &Manifest, new: &NewConnection) -> Result<Connec
     })
 }
 
-/// Contracts are carriers' only, and each is some merchant's.
+/// Contracts are of those who make labels only, and each is some merchant's.
 ///
 /// # Errors
 /// `invalid_body` at the contract.
@@ -170,8 +170,11 @@ pub fn contracts(
     manifest: &Manifest,
     given: &BTreeMap<String, Contract>,
 ) -> Result<BTreeMap<String, Contract>, Problem> {
-    if !given.is_empty() && manifest.kind != ConnectionKind::Carrier {
-        return Err(Problem::body("contracts", "only carriers have contracts"));
+    let labels = manifest.kind == ConnectionKind::Carrier
+        || manifest.operations.contains_key("shipment.create");
+    if !given.is_empty() && !labels {
+        let what = "only carriers, and channels that issue labels, have contracts";
+        return Err(Problem::body("contracts", what));
     }
     for key in given.keys() {
         if key != DEFAULT_CONTRACT && key.parse::<MerchantId>().is_err() {

@@ -48,6 +48,7 @@ fn words(words: &[&str]) -> Value {
 const ACCEPT: &[&str] = &["auto", "when_in_stock", "manual"];
 const ON_SHORT: &[&str] = &["ship_rest", "wait", "cancel_rest", "ask"];
 const PUSH: &[&str] = &["label", "handover", "first_scan"];
+const LABELS: &[&str] = &["channel", "carrier"];
 const UNKNOWN_STATE: &[&str] = &["hold", "release"];
 const BUNDLES: &[&str] = &["parts", "parent"];
 
@@ -137,6 +138,12 @@ const RULES: &[Rule] = &[
         schema: || words(PUSH),
         fits: |v| one_of(v, PUSH),
         wanted: "label, handover or first_scan",
+    },
+    Rule {
+        name: "labels",
+        schema: || words(LABELS),
+        fits: |v| one_of(v, LABELS),
+        wanted: "channel or carrier",
     },
     Rule {
         name: "cut_off",

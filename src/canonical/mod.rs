@@ -5,6 +5,7 @@
 //! or reads a clock. Amounts are exact decimals, never floats; unknown fields in what a mapping
 //! yields are errors; absent, null and value are three different things ([`Field`]).
 
+pub mod acceptance;
 pub mod address;
 pub mod check;
 pub mod cod;

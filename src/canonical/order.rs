@@ -23,6 +23,8 @@ macro_rules! wire_enum {
 }
 pub(crate) use wire_enum;
 
+pub use super::acceptance::{AcceptanceKind, AcceptanceState};
+
 wire_enum! {
     /// What sort of order.
     OrderKind { #[default] Standard, Quick, Wholesale, Replacement }
@@ -54,10 +56,6 @@ wire_enum! {
 wire_enum! {
     /// How far the payment is.
     PaymentStatus { Unpaid, Authorized, Paid, PartiallyRefunded, Refunded, #[default] Unknown }
-}
-wire_enum! {
-    /// A marketplace's acceptance.
-    AcceptanceState { #[default] NotNeeded, Pending, Accepted, Refused, Expired }
 }
 
 fields! {
@@ -183,6 +181,8 @@ fields! {
     pub struct Acceptance {
         /// How far it is.
         state: AcceptanceState,
+        /// What it wants to hear. A receipt is given by itself once the order is stored.
+        kind: AcceptanceKind,
         /// What can be answered, in the channel's words.
         options: Value,
     }

@@ -14,6 +14,9 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
+/// The mapping of error answers.
+const ERROR: &str = "error";
+
 /// What a mapping is given beside the payload.
 #[derive(Debug, Clone, Default)]
 pub struct MapInput {
@@ -117,6 +120,9 @@ fn into(
         headers: from_serde(&input.headers)?,
         context: Val::obj(Default::default()),
     };
+    if records.is_empty() && mapping != ERROR {
+        refuse_error_answer(connector, &payload, &scope)?;
+    }
     for (index, record) in records.into_iter().enumerate() {
         match one(program, mapping, record.clone(), &scope) {
             Ok((outputs, notes)) => {
@@ -134,6 +140,21 @@ fn into(
         }
     }
     Ok(())
+}
+
+/// An answer without records that the folder's own `error` mapping can read is no empty list.
+fn refuse_error_answer(connector: &Connector, payload: &Val, scope: &Scope) -> Result<(), Failure> {
+    let Some(program) = connector.mapping(ERROR) else {
+        return Ok(());
+    };
+    let says = |output: &Output| matches!(output, Output::Error(e) if e.code.is_some() || e.message.is_some());
+    match one(program, ERROR, payload.clone(), scope) {
+        Ok((outputs, _)) if outputs.iter().any(says) => Err(Failure::of(
+            "error_answer",
+            "the payload is an error answer, not an empty list",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// One record: all of its outputs fit, or none counts.

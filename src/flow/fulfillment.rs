@@ -83,6 +83,12 @@ pub(super) fn counts(shipment: &Shipment) -> bool {
         && !shipment.status.ended()
 }
 
+/// True for a label, packed or ahead of packing, that the order's own channel issues: some then
+/// call the order fulfilled though nothing has left.
+pub(super) fn issued(order: &Order, shipment: &Shipment) -> bool {
+    shipment.connection_id == Some(order.meta.connection_id) && !shipment.status.ended()
+}
+
 /// True for those of them that have a label, or need none.
 pub(super) fn has_label(shipment: &Shipment) -> bool {
     counts(shipment) && (shipment.status.bought() || shipment.replaces.is_some())

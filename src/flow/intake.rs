@@ -313,7 +313,12 @@ fn echo(draft: &Draft<'_>, newer: &OrderFacts, keys: &[&str]) -> bool {
     let status_only = keys
         .iter()
         .all(|key| matches!(*key, "channel_state" | "channel_status" | "attributes"));
-    let shipped = draft.state.shipments.iter().any(fulfillment::counts);
+    let order = &draft.state.order;
+    let shipped = draft
+        .state
+        .shipments
+        .iter()
+        .any(|shipment| fulfillment::counts(shipment) || fulfillment::issued(order, shipment));
     let told = |state| newer.channel_state() == state;
     let of_shipment = status_only
         && shipped

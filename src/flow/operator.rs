@@ -12,7 +12,7 @@ use super::rules::holds;
 use super::{fulfillment, jobs, paths, totals, wire};
 use crate::canonical::HoldId;
 use crate::canonical::hold::{Clears, Hold, HoldReason};
-use crate::canonical::order::{AcceptanceState, OrderStatus, Override};
+use crate::canonical::order::{AcceptanceKind, AcceptanceState, OrderStatus, Override};
 use crate::flow::change::ResolveProblems;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -278,6 +278,12 @@ pub(super) fn accept_order(draft: &mut Draft<'_>) -> Result<(), FlowError> {
 /// work on it.
 pub(super) fn refuse_order(draft: &mut Draft<'_>, reason: &str) -> Result<(), FlowError> {
     must_be_pending(draft)?;
+    let kind = draft.state.order.facts.acceptance.or_default().kind;
+    if kind.or_default() == AcceptanceKind::Receipt {
+        return Err(FlowError::illegal(
+            "the channel asks for a receipt, not for a decision: cancel the order instead",
+        ));
+    }
     if draft
         .state
         .fulfillment_orders

@@ -23,7 +23,8 @@ pub(super) enum Fate {
 }
 
 /// What is to become of the order. `fulfilled` after a shipment of ours is our own push coming
-/// back (some channels know no partial state), so it closes nothing.
+/// back (some channels know no partial state), so it closes nothing; nor does what a channel says
+/// because it issued our label.
 pub(super) fn fate(state: &OrderState) -> Fate {
     let order = &state.order;
     if not_ours(order).is_some() {
@@ -31,7 +32,9 @@ pub(super) fn fate(state: &OrderState) -> Fate {
     } else if cancelled(order) {
         Fate::Cancelled
     } else if order.facts.channel_state() == ChannelState::Fulfilled
-        && !state.shipments.iter().any(fulfillment::counts)
+        && !state.shipments.iter().any(|shipment| {
+            fulfillment::counts(shipment) || fulfillment::issued(&state.order, shipment)
+        })
     {
         Fate::ClosedElsewhere
     } else {

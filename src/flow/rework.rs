@@ -13,7 +13,7 @@ use super::{
     status,
 };
 use crate::canonical::inbox::Disposition;
-use crate::canonical::order::{AcceptanceState, ChannelState, OrderStatus};
+use crate::canonical::order::{AcceptanceKind, AcceptanceState, ChannelState, OrderStatus};
 use serde_json::json;
 
 /// Parts, holds, requests, status, and the jobs that follow.
@@ -37,7 +37,9 @@ pub(super) fn rework(draft: &mut Draft<'_>) -> Result<(), FlowError> {
     Ok(())
 }
 
-/// A marketplace's order that we accept by ourselves, once it may go to the warehouse at all.
+/// A marketplace's order that we answer by ourselves, once it may go to the warehouse at all: by
+/// setting, or because it only wants to hear that the order arrived. The job is stored with the
+/// order, so nothing is acknowledged that a crash could still lose.
 fn acknowledge(draft: &mut Draft<'_>) {
     let pending = |state: &OrderState| {
         state.order.meta.released
@@ -46,7 +48,10 @@ fn acknowledge(draft: &mut Draft<'_>) {
                 == AcceptanceState::Pending
     };
     let before = draft.before.as_ref().is_some_and(pending);
-    if draft.settings.accept == Accept::Auto && pending(&draft.state) && !before {
+    let kind = draft.state.order.facts.acceptance.or_default().kind;
+    let unasked =
+        draft.settings.accept == Accept::Auto || kind.or_default() == AcceptanceKind::Receipt;
+    if unasked && pending(&draft.state) && !before {
         let more = json!({ "accept": true });
         let job = jobs::about_order(&draft.ctx, &draft.state.order, "orders.ack", more);
         draft.enqueue(job);

@@ -14,6 +14,7 @@
 //! | `bundles` | `parts`, `parent` | `parts` | what of a bundle goes to the warehouse |
 //! | `on_short` | `ship_rest`, `wait`, `cancel_rest`, `ask` | `ship_rest` | what becomes of a shortage |
 //! | `fulfillment_push` | `label`, `handover`, `first_scan` | `handover` | when the channel is told |
+//! | `labels` | `channel`, `carrier` | `channel` | who makes the labels of a channel that issues its own; `carrier`: as for any other channel |
 //! | `cut_off` | `HH:MM` in the merchant's time zone | none | the day's last pick-up, for orders without `deadlines.ship_by` |
 //! | `cod_overdue_days` | whole number | 7 | so long after delivery cash that the carrier does not tell of is overdue |
 //! | `priority` | whole number | 0 | higher goes first |
@@ -51,6 +52,10 @@ choice! {
     FulfillmentPush { Label, #[default] Handover, FirstScan }
 }
 choice! {
+    /// Who makes the labels of a channel that issues its own.
+    Labels { #[default] Channel, Carrier }
+}
+choice! {
     /// A new order whose status is not in the connector's table.
     UnknownState { #[default] Hold, Release }
 }
@@ -75,6 +80,7 @@ pub struct FlowSettings {
     pub bundles: Bundles,
     pub on_short: OnShort,
     pub fulfillment_push: FulfillmentPush,
+    pub labels: Labels,
     pub cut_off: Option<Time>,
     pub timezone: TimeZone,
     pub priority: i32,
@@ -103,6 +109,7 @@ impl FlowSettings {
             bundles: typed(ctx, "bundles").unwrap_or_default(),
             on_short: typed(ctx, "on_short").unwrap_or_default(),
             fulfillment_push: typed(ctx, "fulfillment_push").unwrap_or_default(),
+            labels: typed(ctx, "labels").unwrap_or_default(),
             cut_off,
             timezone: match cut_off {
                 Some(_) => TimeZone::get(&ctx.merchant.timezone).unwrap_or(TimeZone::UTC),

@@ -4,7 +4,7 @@
 //! What always holds: an empty world is a gateway without carriers: nothing is planned, nothing is
 //! checked, and no order is held for it.
 
-use crate::canonical::connection::{Connection, ConnectionState, Contract};
+use crate::canonical::connection::{Connection, ConnectionKind, ConnectionState, Contract};
 use crate::canonical::order::DeliveryMode;
 use crate::canonical::point::StoredPoint;
 use crate::canonical::{ConnectionId, MerchantId};
@@ -13,7 +13,8 @@ use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
 
-/// A carrier account and what its connector can do.
+/// A carrier account, or a marketplace that issues the labels of its own orders, and what its
+/// connector can do.
 #[derive(Debug, Clone)]
 pub struct CarrierAccount {
     /// The account.
@@ -34,6 +35,10 @@ impl CarrierAccount {
     /// May be used for new parcels.
     pub fn usable(&self) -> bool {
         self.buys_labels && self.connection.state == ConnectionState::Active
+    }
+    /// May make labels for orders of this connection: a carrier's for all, a channel's for its own.
+    pub fn serves(&self, orders_of: ConnectionId) -> bool {
+        self.connection.kind == ConnectionKind::Carrier || self.connection.id == orders_of
     }
     /// The contract of this merchant on it.
     pub fn contract(&self, merchant: MerchantId) -> Option<&Contract> {
@@ -82,7 +87,8 @@ pub struct CarrierRule {
 /// See the module.
 #[derive(Debug, Clone, Default)]
 pub struct World {
-    /// Carrier accounts that this merchant may use: its own and the operator's.
+    /// Carrier accounts that this merchant may use: its own and the operator's; and its channels
+    /// that issue labels.
     pub carriers: Vec<CarrierAccount>,
     /// The merchant's rules, then the operator's. Those that cannot be read are left out.
     pub rules: Vec<CarrierRule>,

@@ -22,6 +22,12 @@ pub const TRACKING_PULL: &str = "tracking.pull";
 /// The operations that are polled, where the manifest says how.
 pub const POLLED: [&str; 2] = [ORDERS_PULL, TRACKING_PULL];
 
+/// True for what a call about one order brought (it was read, acknowledged, …), not a poll's page.
+pub fn fetched(source: Source, topic: &str) -> bool {
+    let name = topic.strip_suffix(SWEEP).unwrap_or(topic);
+    source == Source::Poll && !POLLED.contains(&name)
+}
+
 /// The topic of a polled page.
 pub fn poll_topic(operation: &str, sweep: bool) -> String {
     match sweep {

@@ -27,6 +27,9 @@ const OLDEST: Duration = Duration::from_secs(5);
 /// So many points are proposed instead of one that is gone.
 const PROPOSALS: usize = 5;
 
+/// The operation that makes a label.
+const CREATE: &str = "shipment.create";
+
 static EMPTY: LazyLock<Arc<World>> = LazyLock::new(Arc::default);
 
 /// The world of each merchant. One a process, shared. See the module.
@@ -174,7 +177,7 @@ impl Worlds {
         let connections = self.store.connections(Scope::All).await?;
         let mut carriers = connections
             .into_iter()
-            .filter(|connection| connection.kind == ConnectionKind::Carrier)
+            .filter(|connection| self.makes_labels(connection))
             .peekable();
         if carriers.peek().is_none() {
             return Ok(kept);
@@ -197,6 +200,16 @@ impl Worlds {
         Ok(kept)
     }
 
+    /// A carrier, or a channel that issues the labels of its orders.
+    fn makes_labels(&self, connection: &Connection) -> bool {
+        let issues = || {
+            let connector = self.connectors.get(&connection.connector);
+            let manifest = connector.as_ref().map(|c| c.provider.manifest());
+            manifest.is_some_and(|m| m.operations.contains_key(CREATE))
+        };
+        connection.kind == ConnectionKind::Carrier || issues()
+    }
+
     fn account(&self, connection: Connection, loaded: &BTreeSet<ConnectionId>) -> CarrierAccount {
         let connector = self.connectors.get(&connection.connector);
         let manifest = connector.as_ref().map(|c| c.provider.manifest());
@@ -205,7 +218,7 @@ impl Worlds {
             carrier_name: manifest
                 .map_or(&connection.connector, |manifest| &manifest.name)
                 .clone(),
-            buys_labels: operation("shipment.create").is_some(),
+            buys_labels: operation(CREATE).is_some(),
             voids: operation("shipment.cancel").is_some(),
             asks_by_number: operation("tracking.pull").is_some_and(|o| o.poll.is_none()),
             has_directory: loaded.contains(&connection.id),

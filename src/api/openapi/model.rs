@@ -192,6 +192,7 @@ fn facts() -> Value {
         }), &[])),
         "acceptance": optional(strict(json!({
             "state": nullable(words(&["not_needed", "pending", "accepted", "refused", "expired"])),
+            "kind": nullable(words(&["decision", "receipt"])),
             "options": {},
         }), &[])),
         "channel_state": nullable(words(&[

@@ -11,7 +11,8 @@ use super::{plan, points};
 use crate::canonical::check::Compared;
 use crate::canonical::hold::{Clears, Hold, HoldReason};
 use crate::canonical::order::{
-    AcceptanceState, ChannelState, DeliveryMode, OrderKind, PaymentMethod, PaymentStatus,
+    AcceptanceKind, AcceptanceState, ChannelState, DeliveryMode, OrderKind, PaymentMethod,
+    PaymentStatus,
 };
 use crate::canonical::{Address, Field, HoldId, Order, Timestamp};
 use serde_json::Value;
@@ -193,11 +194,15 @@ fn channel(settings: &FlowSettings, order: &Order) -> Option<Cause> {
 }
 
 fn acceptance(order: &Order) -> Option<Cause> {
-    let state = order.facts.acceptance.or_default().state.or_default();
+    let acceptance = order.facts.acceptance.or_default();
+    let state = acceptance.state.or_default();
     match state {
         AcceptanceState::Pending => Some(Cause::new(
             HoldReason::AwaitingAcceptance,
-            "the marketplace waits for an answer",
+            match acceptance.kind.or_default() {
+                AcceptanceKind::Decision => "the marketplace waits for an answer",
+                AcceptanceKind::Receipt => "the marketplace waits to hear that the order arrived",
+            },
         )),
         AcceptanceState::Refused | AcceptanceState::Expired => Some(Cause::new(
             HoldReason::AwaitingAcceptance,

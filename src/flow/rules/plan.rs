@@ -1,11 +1,13 @@
 //! By which carrier account and service a part goes.
 //!
-//! What always holds: an operator's word goes before the rules; the first rule that fits decides,
+//! What always holds: an operator's word goes first, then the order's own channel where that issues
+//! the labels (setting `labels`), then the rules; the first rule that fits decides,
 //! and is not passed over because its account cannot be used now; without rules nothing is planned
 //! and nothing is held; the plan says why.
 
 use super::super::draft::Draft;
 use super::super::fulfillment;
+use super::super::settings::Labels;
 use super::super::world::{CarrierAccount, CarrierRule, World};
 use super::super::{cod, wire};
 use super::holds::Cause;
@@ -56,6 +58,13 @@ pub(crate) fn decide(draft: &Draft<'_>, part: &FulfillmentOrder) -> Verdict {
             format!("carrier {name}"),
         );
     }
+    if let Some(account) = issuer(draft) {
+        let (by, mut why) = ("channel", "the channel issues the label".to_owned());
+        if service.is_some() {
+            why.push_str(", with the operator's service");
+        }
+        return checked(draft, account, service, by, why);
+    }
     let case = Case {
         facts,
         draft,
@@ -63,6 +72,19 @@ pub(crate) fn decide(draft: &Draft<'_>, part: &FulfillmentOrder) -> Verdict {
         cod: fulfillment::cod_of(state, part).is_some(),
     };
     by_rule(&case, service)
+}
+
+/// The order's own channel, where it issues the labels and is to (setting `labels`).
+fn issuer<'a>(draft: &Draft<'a>) -> Option<&'a CarrierAccount> {
+    let account = draft
+        .ctx
+        .world
+        .carrier(draft.state.order.meta.connection_id)?;
+    let carried = matches!(
+        mode(&draft.state.order.facts),
+        DeliveryMode::Home | DeliveryMode::PickupPoint
+    );
+    (draft.settings.labels == Labels::Channel && account.buys_labels && carried).then_some(account)
 }
 
 fn by_rule(case: &Case<'_>, operators_service: Option<&str>) -> Verdict {
@@ -114,7 +136,12 @@ fn checked(
     why: String,
 ) -> Verdict {
     let merchant = draft.state.order.meta.merchant_id;
-    match obstacle(account, merchant, service) {
+    let own = account.serves(draft.state.order.meta.connection_id);
+    let obstacle = match own {
+        true => obstacle(account, merchant, service),
+        false => Some("issues labels for its own orders only".to_owned()),
+    };
+    match obstacle {
         Some(what) => Verdict::Unmapped(format!(
             "{why}: the account {} {what}",
             account.connection.name
@@ -160,6 +187,7 @@ fn overridden(overrides: &[Override], key: &str) -> bool {
 fn by_name<'a>(draft: &Draft<'a>, name: &str) -> Option<&'a CarrierAccount> {
     let name = name.trim();
     let merchant = draft.state.order.meta.merchant_id;
+    let orders_of = draft.state.order.meta.connection_id;
     let accounts = &draft.ctx.world.carriers;
     let by: [fn(&CarrierAccount) -> String; 4] = [
         |account| account.connection.id.to_string(),
@@ -170,7 +198,7 @@ fn by_name<'a>(draft: &Draft<'a>, name: &str) -> Option<&'a CarrierAccount> {
     by.iter().find_map(|text| {
         let mut named = accounts
             .iter()
-            .filter(|account| same(&text(account), name))
+            .filter(|account| account.serves(orders_of) && same(&text(account), name))
             .peekable();
         let first = named.peek().copied();
         named

@@ -1,7 +1,7 @@
 //! Which carrier account a label is bought from.
 //!
 //! What always holds: only accounts of the merchant itself, or of the operator with a contract for
-//! it; only active ones; only services that the contract allows.
+//! it; of channels only the order's own; only active ones; only services that the contract allows.
 
 use crate::canonical::ConnectionId;
 use crate::canonical::connection::Owner;
@@ -50,6 +50,10 @@ pub(super) fn usable<'a>(
         let what = "not a carrier account of this merchant, nor one that it has a contract on";
         return Err(FlowError::invalid(FIELD, what));
     };
+    if !account.serves(draft.state.order.meta.connection_id) {
+        let what = "a channel issues labels for its own orders only";
+        return Err(FlowError::invalid(FIELD, what));
+    }
     if !account.buys_labels {
         return Err(FlowError::invalid(FIELD, "its connector buys no labels"));
     }

@@ -104,10 +104,10 @@ pub(super) fn keep(
     wrong
 }
 
-/// True when a label can be printed.
+/// True when the label of each parcel can be printed: some carriers give them one by one.
 pub(super) fn labelled(shipment: &Shipment) -> bool {
-    let label = |one: &DocumentRef| one.kind == DocumentKind::Label;
-    shipment.documents.iter().any(label)
+    let mut parcels = shipment.parcels.iter();
+    !shipment.parcels.is_empty() && parcels.all(|parcel| parcel.label.is_some())
 }
 
 /// Puts at each parcel the label that is its own, in the format that the warehouse prints where

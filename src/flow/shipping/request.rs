@@ -174,6 +174,9 @@ fn create_input(state: &OrderState, shipment: &Shipment, account: &CarrierAccoun
     let order = &state.order;
     let contract = account.contract(order.meta.merchant_id);
     let delivery = order.facts.delivery.or_default();
+    // What its own channel said beside: no carrier is told that.
+    let own = account.connection.id == order.meta.connection_id;
+    let attributes = order.facts.attributes.value().filter(|_| own);
     let mode = match delivery.mode.or_default() {
         // Goods in a parcel are brought home.
         DeliveryMode::Digital => DeliveryMode::Home,
@@ -191,6 +194,7 @@ fn create_input(state: &OrderState, shipment: &Shipment, account: &CarrierAccoun
             "external_number": order.facts.external_number.text(),
             "currency": order.facts.currency.value(),
             "language": order.facts.customer.or_default().language.text(),
+            "attributes": attributes,
         },
         "service": shipment.service,
         "mode": mode,

@@ -96,7 +96,7 @@ fn the_input_is_what_carrier_folders_are_promised() {
         json!({
             "shipment": {"id": shipment.id, "reference": reference, "shipment_ref": "S1", "request_number": 1},
             "order": {"id": world.order().meta.id, "external_id": "1001", "external_number": "#1001",
-                      "currency": "EUR", "language": "bg"},
+                      "currency": "EUR", "language": "bg", "attributes": null},
             "service": "express", "mode": "pickup_point",
             "sender": crate::canonical::Address { name: Some("Depot".to_owned()), city: Some("Sofia".to_owned()),
                 country: Some("BG".to_owned()), ..Default::default() },

@@ -18,6 +18,7 @@ mod holds;
 mod intake;
 mod labels;
 mod machine;
+mod marketplace;
 mod overrides;
 mod papers;
 mod plan;

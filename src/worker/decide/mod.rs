@@ -12,7 +12,7 @@ pub use problems::drift;
 use super::around::Around;
 use super::mapped::{Content, Failure, Mapped, MappedRecord, whole};
 use super::memory::{Kind, Memory};
-use super::reading::{ORDERS_GET, SWEEP};
+use super::reading::{self, SWEEP};
 use crate::canonical::connection::{Connection, Merchant};
 use crate::canonical::inbox::{Disposition, InboxRecord, WireDelivery};
 use crate::canonical::order::Source;
@@ -100,7 +100,7 @@ pub fn delivery(
             .unwrap_or_default()
             .to_owned(),
         sweep: wire.topic.ends_with(SWEEP),
-        fetched: wire.topic == ORDERS_GET,
+        fetched: reading::fetched(wire.source, &wire.topic),
         remap: false,
     };
     let duplicate_of = duplicate(wire, &frame.topic, memory);

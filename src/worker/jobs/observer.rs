@@ -19,10 +19,12 @@ use crate::store::StoreError;
 use crate::worker::connectors::Loaded;
 use crate::worker::decide;
 use crate::worker::poll::pages::PullPages;
-use crate::worker::reading::ORDERS_GET;
 use crate::worker::work::Work;
 use async_trait::async_trait;
 use std::sync::Arc;
+
+/// The mapping of orders: what a call about an order reads by it is taken in.
+const ORDER: &str = "order";
 
 /// See the module.
 pub struct JobObserver {
@@ -215,7 +217,7 @@ impl Observer for JobObserver {
                 .page(&self.work, &self.connector, &page, patience)
                 .await;
         }
-        if self.job.kind != ORDERS_GET {
+        if page.mapping != ORDER {
             return Ok(PageUse::Map);
         }
         let wire = WireDelivery {
@@ -223,7 +225,7 @@ impl Observer for JobObserver {
             merchant_id: self.connection.merchant_id,
             connection_id: self.connection.id,
             source: Source::Poll,
-            topic: ORDERS_GET.to_owned(),
+            topic: self.job.kind.clone(),
             received_at: asked_at,
             dedupe_key: None,
             headers: Vec::new(),
