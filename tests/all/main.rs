@@ -16,6 +16,7 @@ mod index_rows;
 mod labels;
 mod listen;
 mod simulated_courier;
+mod simulated_emag;
 mod simulated_omniva;
 mod simulated_shop;
 mod simulated_warehouse;
