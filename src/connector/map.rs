@@ -147,7 +147,7 @@ fn refuse_error_answer(connector: &Connector, payload: &Val, scope: &Scope) -> R
     let Some(program) = connector.mapping(ERROR) else {
         return Ok(());
     };
-    let says = |output: &Output| matches!(output, Output::Error(e) if e.code.is_some() || e.message.is_some());
+    let says = |output: &Output| matches!(output, Output::Error(e) if e.message.is_some());
     match one(program, ERROR, payload.clone(), scope) {
         Ok((outputs, _)) if outputs.iter().any(says) => Err(Failure::of(
             "error_answer",

@@ -281,6 +281,7 @@ fn an_error_answer_never_becomes_an_empty_list() {
         json!("no"),
         json!({"id": null, "items": []}),
         json!({}),
+        json!({"error": {"code": 1, "text": "no"}, "orders": []}),
     ] {
         let mapped = run("order", &answer);
         assert_eq!(mapped.failures.len(), 1, "{answer}");
