@@ -152,7 +152,7 @@ impl Settler {
         Ok(())
     }
 
-    async fn known(&self, id: ConnectionId) -> Result<Option<Known>, StoreError> {
+    pub(super) async fn known(&self, id: ConnectionId) -> Result<Option<Known>, StoreError> {
         let Some(connection): Option<Connection> = self.store.connection(Scope::All, id).await?
         else {
             return Ok(None);

@@ -2,7 +2,7 @@
 //! looked at, changes followed up.
 //!
 //! Read in this order: [`apply`] with [`mapped`] and `decide` (from bytes to change sets),
-//! [`remap`] (records tried again), [`poll`], [`jobs`], [`settle`] and [`watch`].
+//! [`remap`] (records tried again), [`poll`], [`track`], [`points`], [`jobs`], [`settle`] and [`watch`].
 //!
 //! What always holds: every loop ends promptly when told to stop and loses nothing by it; a panic
 //! in one loop restarts that loop and no other; each loop may find everything done already.
@@ -18,12 +18,15 @@ mod gather;
 pub mod jobs;
 pub mod mapped;
 mod memory;
+mod overdue;
+pub mod points;
 pub mod poll;
 pub mod pool;
 pub mod reading;
 pub mod remap;
 pub mod settle;
 pub mod stop;
+pub mod track;
 pub mod watch;
 pub mod work;
 pub mod world;
@@ -37,6 +40,7 @@ use crate::store::{Scope, Store};
 use apply::Applier;
 use connectors::Folders;
 use jobs::JobRunner;
+use points::PointLoader;
 use poll::Poller;
 use pool::MappingPool;
 use remap::{Retried, RetryError};
@@ -45,6 +49,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use stop::{Stop, Stopper};
 use tokio::task::JoinHandle;
+use track::Tracker;
 use watch::Watcher;
 use work::Work;
 use world::Worlds;
@@ -74,6 +79,8 @@ pub struct Worker {
     settler: Arc<Settler>,
     watcher: Arc<Watcher>,
     poller: Arc<Poller>,
+    tracker: Arc<Tracker>,
+    loader: Arc<PointLoader>,
     runner: Arc<JobRunner>,
     stop: Stop,
     stopper: Stopper,
@@ -123,6 +130,8 @@ impl Worker {
             settler,
             watcher: Arc::new(watcher),
             poller: Arc::new(Poller::new(work.clone())),
+            tracker: Arc::new(Tracker::new(work.clone())),
+            loader: Arc::new(PointLoader::new(work.clone())),
             runner: Arc::new(JobRunner::new(work)),
             stop,
             stopper,
@@ -137,6 +146,7 @@ impl Worker {
             self.poller.clone(),
             self.runner.clone(),
         );
+        let (tracker, loader) = (self.tracker.clone(), self.loader.clone());
         let loops = vec![
             supervise("apply", self.stop.clone(), move || {
                 let it = applier.clone();
@@ -144,6 +154,14 @@ impl Worker {
             }),
             supervise("poll", self.stop.clone(), move || {
                 let it = poller.clone();
+                async move { it.run().await }
+            }),
+            supervise("track", self.stop.clone(), move || {
+                let it = tracker.clone();
+                async move { it.run().await }
+            }),
+            supervise("points", self.stop.clone(), move || {
+                let it = loader.clone();
                 async move { it.run().await }
             }),
             supervise("jobs", self.stop.clone(), move || {

@@ -19,6 +19,10 @@ pub const ORDERS_PULL: &str = "orders.pull";
 
 /// The operation that asks carriers about parcels.
 pub const TRACKING_PULL: &str = "tracking.pull";
+/// The operation that reads a carrier's pickup points.
+pub const POINTS_LIST: &str = "points.list";
+/// The header under which an answer keeps the numbers that were asked for.
+pub const ASKED: &str = "crossdock-asked";
 /// The operations that are polled, where the manifest says how.
 pub const POLLED: [&str; 2] = [ORDERS_PULL, TRACKING_PULL];
 

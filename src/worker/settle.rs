@@ -111,6 +111,7 @@ impl Settler {
             }
             *cleaned = now;
         }
+        self.overdue_cash().await?;
         self.store.housekeeping(now).await
     }
 

@@ -8,7 +8,7 @@ use crate::canonical::ConnectionId;
 use crate::canonical::connection::{Connection, ConnectionState};
 use crate::clock::Clock;
 use crate::flow::change::ConnectionUpdate;
-use crate::operation::Engine;
+use crate::operation::{Call, Checkpoint, Credentials, Engine};
 use crate::store::Store;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -46,6 +46,31 @@ impl Work {
     /// The connector, if its folder can be used.
     pub fn connector(&self, connection: &Connection) -> Option<Loaded> {
         self.connectors.get(&connection.connector)
+    }
+
+    /// A call of an operation from its start, to be sent within nothing: set `send_until`.
+    pub fn call<'a>(
+        &self,
+        connection: &'a Connection,
+        connector: &'a Loaded,
+        operation: &'a str,
+        credentials: &'a Credentials,
+        input: &'a Value,
+    ) -> Call<'a> {
+        Call {
+            provider: connector.provider.as_ref(),
+            operation,
+            connection: connection.id,
+            settings: &connection.settings,
+            hook_url: None,
+            memory: &connection.memory,
+            credentials,
+            input,
+            checkpoint: Checkpoint::default(),
+            cursor: None,
+            limits: None,
+            send_until: self.clock.now(),
+        }
     }
 
     /// What the circuit says, where it differs from what is stored.

@@ -21,3 +21,4 @@ mod simulated_omniva;
 mod simulated_shop;
 mod simulated_warehouse;
 mod support;
+mod tracking;

@@ -118,8 +118,9 @@ def tax_rate: {GR: 24, LV: 21, BG: 20, DE: 19}[.];
 def random($salt): (.seed % 100003 * 7919 + .state.made * 104729 + $salt * 1299709) as $x | ($x * $x + $x) % 1000003 | if . < 0 then 0 - . else . end;
 def pick($list; $salt): $list[random($salt) % ($list | length)];
 def ways($k): {GR: ["stripe", "cod", "bacs"], LV: ["stripe", "cod", "stripe"], BG: ["cod", "cod", "stripe"], DE: ["stripe", "bacs", "stripe"]}[$k];
-def make: .state.made = .state.made + 1 | fresh | .state.next as $id | gmt as $gmt | site_time as $site | pick(people; 1) as $who | ($who.k | tax_rate) as $rate
-  | pick(ways($who.k); 2) as $pay | (1 + random(3) % 3) as $n | random(4) as $r4 | (random(5) % 4) as $r5 | (.state.made % 2 == 0 and $who.k == "LV") as $locker
+# The first order is paid on delivery, so that whoever watches sees cash come in.
+def make: .state.made = .state.made + 1 | fresh | .state.next as $id | gmt as $gmt | site_time as $site | (if .state.made == 1 then [people[] | select(.k == "BG")][0] else pick(people; 1) end) as $who | ($who.k | tax_rate) as $rate
+  | (if .state.made == 1 then "cod" else pick(ways($who.k); 2) end) as $pay | (1 + random(3) % 3) as $n | random(4) as $r4 | (random(5) % 4) as $r5 | (.state.made % 2 == 0 and $who.k == "LV") as $locker
   | [goods | to_entries[] | select((.key + $r4) % 8 < $n) | .value] as $bought
   | [$bought | to_entries[] | (.key + $r5 + 1) as $q | .key as $i | .value | taxed(.p * $q; $rate) as $sum | {id: ($id * 10 + $i), name: .n, product_id: .id, variation_id: .v, quantity: $q, tax_class: "", subtotal: $sum.net, subtotal_tax: $sum.tax,
       total: $sum.net, total_tax: $sum.tax, taxes: [{id: 1, total: $sum.tax, subtotal: $sum.tax}], meta_data: [.m | to_entries[] | {id: ($id * 100 + .key), key: .value[0], value: .value[1], display_key: .value[0], display_value: .value[1]}],

@@ -7,6 +7,7 @@ use crate::canonical::Timestamp;
 use crate::canonical::connection::Connection;
 use crate::canonical::tracking::TrackingStatus;
 use jiff::SignedDuration;
+use std::time::Duration;
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
@@ -42,13 +43,13 @@ impl Default for Ladder {
 impl Ladder {
     /// As the account is set.
     pub fn of(account: &Connection) -> Self {
-        let every = account
-            .settings
-            .get(EVERY)
-            .and_then(serde_json::Value::as_i64);
-        every
-            .filter(|every| (1..=DAY).contains(every))
-            .map_or_else(Self::default, |base_s| Self { base_s })
+        set(account).map_or_else(Self::default, |base_s| Self { base_s })
+    }
+
+    /// The step while a parcel is under way, where the account sets it: the pause between two reads
+    /// of an account's feed, too.
+    pub fn set(account: &Connection) -> Option<Duration> {
+        set(account).and_then(|every| u64::try_from(every).ok().map(Duration::from_secs))
     }
 
     /// When a parcel is asked for next that has had this status since then (by the carrier's
@@ -73,6 +74,11 @@ impl Ladder {
     fn scaled(self, step: i64) -> i64 {
         (step.saturating_mul(self.base_s) / BASE).max(1)
     }
+}
+
+fn set(account: &Connection) -> Option<i64> {
+    let every = account.settings.get(EVERY)?.as_i64()?;
+    (1..=DAY).contains(&every).then_some(every)
 }
 
 fn seconds(from: Timestamp, to: Timestamp) -> i64 {

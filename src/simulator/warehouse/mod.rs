@@ -50,8 +50,8 @@ impl Default for Options {
         Self {
             gateway: String::new(),
             token: SecretString::from(String::new()),
-            accept_after: Duration::from_secs(2),
-            ship_after: Duration::from_secs(8),
+            accept_after: Duration::from_secs(1),
+            ship_after: Duration::from_secs(3),
             short_every: 0,
             reject_every: 0,
             agrees: true,

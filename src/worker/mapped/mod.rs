@@ -9,7 +9,7 @@ pub mod parcels;
 
 use super::connectors::Loaded;
 use super::memory::Kind;
-use super::reading::{self, Reading};
+use super::reading::{self, ASKED, Reading};
 use crate::canonical::MappedOrder;
 use crate::canonical::connection::Connection;
 use crate::canonical::inbox::WireDelivery;
@@ -279,15 +279,27 @@ fn scope(job: &ToMap, topic: &str) -> Scope {
         Source::Webhook => "webhook",
         _ => "poll",
     };
+    let mut context = vec![
+        ("topic", text(topic)),
+        ("source", text(source)),
+        ("received_at", text(&job.wire.received_at.to_string())),
+    ];
+    context.extend(asked(&job.wire).map(|input| ("input", input)));
     Scope {
         connection: Val::clone(&job.settings),
         headers: object(headers),
-        context: object([
-            ("topic", text(topic)),
-            ("source", text(source)),
-            ("received_at", text(&job.wire.received_at.to_string())),
-        ]),
+        context: object(context),
     }
+}
+
+/// `$context.input` of an answer about parcels: the numbers that were asked for, in that order.
+fn asked(wire: &WireDelivery) -> Option<Val> {
+    if wire.source == Source::Webhook {
+        return None;
+    }
+    let (_, numbers) = wire.headers.iter().find(|(name, _)| name == ASKED)?;
+    let numbers: Vec<&str> = numbers.split(',').collect();
+    from_serde(&json!({ "numbers": numbers })).ok()
 }
 
 /// The subject's id, as the manifest's `key` reads it from a record. Numbers are written as text.

@@ -9,14 +9,16 @@
 mod once;
 pub mod pages;
 
+pub(super) use once::failed;
 pub use once::since;
 
-use super::reading::{ORDERS_PULL, POLLED};
+use super::reading::{ORDERS_PULL, POLLED, TRACKING_PULL};
 use super::work::Work;
 use crate::canonical::connection::{Connection, ConnectionState};
 use crate::canonical::problem::Class;
 use crate::canonical::{ConnectionId, Timestamp};
 use crate::clock::after;
+use crate::flow::tracking::ladder::Ladder;
 use crate::manifest::model::Poll;
 use crate::store::{Scope, StoreError};
 use rand::Rng;
@@ -133,13 +135,12 @@ impl Poller {
             return None;
         }
         let connector = self.work.connector(connection)?;
-        connector
-            .provider
-            .manifest()
-            .operations
-            .get(operation)?
-            .poll
-            .clone()
+        let operations = &connector.provider.manifest().operations;
+        let mut rule = operations.get(operation)?.poll.clone()?;
+        if let Some(every) = Ladder::set(connection).filter(|_| operation == TRACKING_PULL) {
+            rule.interval.0 = every;
+        }
+        Some(rule)
     }
 
     async fn plan(

@@ -11,12 +11,10 @@ use crate::canonical::{AttemptId, ConnectionId, ProblemId, Timestamp};
 use crate::clock::{after, before, between};
 use crate::flow::change::{ChangeSet, ConnectionUpdate, NewProblem, ResolveProblems};
 use crate::manifest::model::Poll;
-use crate::operation::{
-    Call, Checkpoint, Ended, Observer, Page, PageUse, PlannedRequest, Refused, Report, Stopped,
-};
+use crate::operation::{Ended, Observer, Page, PageUse, PlannedRequest, Refused, Report, Stopped};
 use crate::store::{CursorWrite, StoreError};
 use crate::worker::apply::first;
-use crate::worker::reading::{ORDERS_PULL, SWEEP};
+use crate::worker::reading::{ORDERS_PULL, POINTS_LIST, SWEEP};
 use crate::worker::work::{Work, remember, suspends};
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -63,20 +61,16 @@ impl Poller {
         };
         let credentials = work.store.credentials(connection.id).await?;
         let hook_url = work.hook_url(connection.id);
-        let call = Call {
-            provider: connector.provider.as_ref(),
+        let mut call = work.call(
+            connection,
+            &connector,
             operation,
-            connection: connection.id,
-            settings: &connection.settings,
-            hook_url: hook_url.as_deref(),
-            memory: &connection.memory,
-            credentials: &credentials,
-            input: &Value::Null,
-            checkpoint: Checkpoint::default(),
-            cursor: Some(&since),
-            limits: None,
-            send_until: after(started, LONGEST),
-        };
+            &credentials,
+            &Value::Null,
+        );
+        call.hook_url = hook_url.as_deref();
+        call.cursor = Some(&since);
+        call.send_until = after(started, LONGEST);
         let ended = match work.engine.run(&call, &mut observer).await {
             Ok(ended) => ended,
             Err(error) => return Err(StoreError::Unavailable(error.to_string())),
@@ -132,7 +126,7 @@ impl Poller {
             }
             Ended::Stopped(run) => {
                 polled.failed = run.outcome.class;
-                self.failed(connection, operation, &run, &mut change, &mut update);
+                failed(work, connection, operation, &run, &mut change, &mut update);
             }
         }
         work.note_circuit(connection, &mut update);
@@ -157,42 +151,42 @@ impl Poller {
         };
         self.work.store.append_inbox(Vec::new(), Some(cursor)).await
     }
+}
 
-    /// Tells people of a failure that does not pass by itself.
-    fn failed(
-        &self,
-        connection: &Connection,
-        operation: &str,
-        stopped: &Stopped,
-        change: &mut ChangeSet,
-        update: &mut ConnectionUpdate,
-    ) {
-        let outcome = &stopped.outcome;
-        let Some(class) = outcome.class else { return };
-        let failures = self.work.engine.circuits.get(connection.id).failures_in_row;
-        let passes = class.retryable() && (failures < TOLD_AFTER || class == Class::Throttled);
-        if passes {
-            return;
-        }
-        if class == Class::AuthBroken && suspends(connection) {
-            update.suspend = Some(outcome.message.clone());
-        }
-        change.problems.push(NewProblem {
-            id: ProblemId::new(),
-            class,
-            code: outcome.code.clone(),
-            subject: connection.id.to_string(),
-            connection_id: Some(connection.id),
-            message: format!("{} cannot be read: {}", what(operation), outcome.message),
-            detail: json!({
-                "operation": operation,
-                "step": stopped.step,
-                "status": outcome.status,
-                "fields": outcome.fields,
-            }),
-            hint: Some(hint(class).to_owned()),
-        });
+/// Tells people of a failure that does not pass by itself.
+pub(in crate::worker) fn failed(
+    work: &Work,
+    connection: &Connection,
+    operation: &str,
+    stopped: &Stopped,
+    change: &mut ChangeSet,
+    update: &mut ConnectionUpdate,
+) {
+    let outcome = &stopped.outcome;
+    let Some(class) = outcome.class else { return };
+    let failures = work.engine.circuits.get(connection.id).failures_in_row;
+    let passes = class.retryable() && (failures < TOLD_AFTER || class == Class::Throttled);
+    if passes {
+        return;
     }
+    if class == Class::AuthBroken && suspends(connection) {
+        update.suspend = Some(outcome.message.clone());
+    }
+    change.problems.push(NewProblem {
+        id: ProblemId::new(),
+        class,
+        code: outcome.code.clone(),
+        subject: connection.id.to_string(),
+        connection_id: Some(connection.id),
+        message: format!("{} cannot be read: {}", what(operation), outcome.message),
+        detail: json!({
+            "operation": operation,
+            "step": stopped.step,
+            "status": outcome.status,
+            "fields": outcome.fields,
+        }),
+        hint: Some(hint(class).to_owned()),
+    });
 }
 
 /// What a poll was about.
@@ -210,6 +204,7 @@ pub(super) fn sweep_cursor(operation: &str) -> String {
 fn what(operation: &str) -> &'static str {
     match operation {
         ORDERS_PULL => "orders",
+        POINTS_LIST => "pickup points",
         _ => "tracking",
     }
 }

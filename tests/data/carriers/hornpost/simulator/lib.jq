@@ -1,4 +1,4 @@
-# State: {made: [{number, reference, cash}], void: [number], scans: {number: [scan]}, points, garbled: answers to spoil}.
+# State: {secret: [number], made: [{number, reference, cash}], void: [number], scans: {number: [scan]}, points, garbled: answers to spoil}.
 def known($number): any(.state.made[]; .number == $number);
 def made: .state.made | length;
 def make: made as $n | "HP\(100000 + $n)" as $number | .request.body as $b
@@ -12,7 +12,9 @@ def void: .request.params.number as $n
     else {state: (.state + {void: (.state.void + [$n])}), response: {status: 204}} end;
 def file: .request.params.number as $n
   | if known($n) then {response: {headers: {"content-type": "application/pdf"}, body: "%PDF-1.4 label \($n)"}} else {response: {status: 404, body: {}}} end;
-def tell: .state as $s | {response: {body: {asked: .now, parcels: [.request.body.numbers[] as $n | {number: $n, scans: ($s.scans[$n] // [])}]}}};
+# A number that it does not want to be asked for spoils the whole question.
+def tell: .state as $s | if any(.request.body.numbers[]; . as $n | any($s.secret[]; . == $n)) then {response: {status: 422, body: {code: "not_yours", message: "a number is not yours", fields: ["numbers"]}}} else
+  {response: {body: {asked: .now, parcels: [.request.body.numbers[] as $n | {number: $n, scans: ($s.scans[$n] // [])}]}}} end;
 def directory: (.request.query.page | tonumber) as $page | {response: {body: {points: .state.points[($page - 1) * 2 : $page * 2]}}};
 def scan: .request.params.number as $n | .request.body as $b
   | {state: (.state + {scans: (.state.scans + {($n): ((.state.scans[$n] // []) + [{code: $b.code, at: ($b.at // .now), town: "Athens"}])})})};
