@@ -83,10 +83,11 @@ pub(super) fn counts(shipment: &Shipment) -> bool {
         && !shipment.status.ended()
 }
 
-/// True for a label, packed or ahead of packing, that the order's own channel issues: some then
-/// call the order fulfilled though nothing has left.
+/// True for a label, packed or ahead of packing, that the order's own channel issues or issued: some
+/// then call the order fulfilled though nothing has left, also when the label is void since.
 pub(super) fn issued(order: &Order, shipment: &Shipment) -> bool {
-    shipment.connection_id == Some(order.meta.connection_id) && !shipment.status.ended()
+    shipment.connection_id == Some(order.meta.connection_id)
+        && (!shipment.status.ended() || shipment.purchased_at.is_some())
 }
 
 /// True for those of them that have a label, or need none.

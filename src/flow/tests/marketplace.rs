@@ -153,6 +153,16 @@ fn what_the_channel_says_because_it_issued_our_label_closes_nothing() {
     world.run(packed);
     assert_eq!(world.part().status, FulfillmentStatus::Closed);
     assert_eq!(world.shipments(), 1);
+    // A void label was issued all the same: the goods are still to go.
+    let mut world = issuing(json!({}), paid());
+    world.accept();
+    let ahead = world.ahead_of(0, "S1", None);
+    world.run(ahead);
+    world.labels(0, vec![label("AWB1", vec![pdf()])]);
+    world.record(fulfilled(5));
+    world.void(0);
+    world.settle();
+    assert_eq!(world.part().status, FulfillmentStatus::InProgress);
     // Without a label of ours it is fulfilled elsewhere.
     let mut world = issuing(json!({}), paid());
     world.record(fulfilled(5));
