@@ -1,7 +1,8 @@
 //! What must be done at providers, as jobs.
 //!
 //! What always holds: a job's key comes from what it is for, so that the same wish twice is one
-//! job; inputs carry ids, numbers and quantities, no names and addresses.
+//! job; inputs carry ids, numbers and quantities. Names and addresses are in those jobs only that
+//! cannot do without: a label's (see `shipping::request`), and the shipment that a channel is told of.
 
 use super::FlowContext;
 use super::change::OrderState;

@@ -44,6 +44,10 @@ impl Wakeups {
     pub fn setup(&self) -> u64 {
         *self.setup.borrow()
     }
+    /// Rings when that has changed.
+    pub fn setup_changes(&self) -> watch::Receiver<u64> {
+        self.setup.subscribe()
+    }
     pub(super) fn ring(&self, bells: Bells) {
         if bells.deliveries {
             self.deliveries.send_modify(|n| *n = n.wrapping_add(1));

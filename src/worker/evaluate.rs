@@ -8,8 +8,9 @@ use super::around::Known;
 use super::settle::{PAGE, Settler};
 use super::world::AskedPoint;
 use crate::canonical::connection::Connection;
-use crate::canonical::order::OrderStatus;
-use crate::canonical::{ConnectionId, Order, OrderId};
+use crate::canonical::hold::Hold;
+use crate::canonical::order::{Delivery, OrderStatus};
+use crate::canonical::{ConnectionId, MerchantId, Order, OrderId};
 use crate::flow::change::{ChangeSet, Outcome};
 use crate::flow::{self, FlowContext};
 use crate::store::query::{OrderFilter, PageRequest};
@@ -18,35 +19,66 @@ use crate::store::{Scope, StoreError};
 /// A decision is tried so often against others' writes.
 const TRIES: u32 = 4;
 
+/// Orders of which something is still to be decided.
+const UNDECIDED: [OrderStatus; 4] = [
+    OrderStatus::Open,
+    OrderStatus::Scheduled,
+    OrderStatus::OnHold,
+    OrderStatus::PendingPayment,
+];
+
+/// What is read of an order to know whether it is meant.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Head {
+    id: OrderId,
+    pub merchant_id: MerchantId,
+    #[serde(default)]
+    pub holds: Vec<Hold>,
+    #[serde(default)]
+    pub delivery: Option<Delivery>,
+}
+
 impl Settler {
     /// A connection's state or settings changed: its open orders are evaluated anew.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn connection_changed(&self, id: ConnectionId) -> Result<usize, StoreError> {
-        let open = [
-            OrderStatus::Open,
-            OrderStatus::Scheduled,
-            OrderStatus::OnHold,
-            OrderStatus::PendingPayment,
-        ];
+        let filter = OrderFilter {
+            connection_id: Some(id),
+            ..OrderFilter::default()
+        };
+        self.evaluate(&filter, |_| true).await
+    }
+
+    /// Evaluates the undecided orders of the filter that are meant anew; how many changed.
+    ///
+    /// # Errors
+    /// When the store cannot be read. An order that cannot be evaluated keeps no other waiting.
+    pub(super) async fn evaluate(
+        &self,
+        filter: &OrderFilter,
+        meant: impl Fn(&Head) -> bool,
+    ) -> Result<usize, StoreError> {
         let mut orders = Vec::new();
-        for status in open {
+        for status in UNDECIDED {
             let filter = OrderFilter {
-                connection_id: Some(id),
                 status: Some(status),
-                ..OrderFilter::default()
+                ..filter.clone()
             };
-            self.order_ids(filter, &mut orders).await?;
+            self.order_ids(filter, &meant, &mut orders).await?;
         }
         // Oldest first: who ordered first is released first.
-        orders.reverse();
+        orders.sort_unstable();
         let mut changed = 0;
         for order in orders {
             if self.stop.is_set() {
                 break;
             }
-            changed += usize::from(self.settle(order).await?);
+            match self.settle(order).await {
+                Ok(now) => changed += usize::from(now),
+                Err(error) => tracing::warn!(%order, %error, "an order cannot be evaluated anew"),
+            }
         }
         Ok(changed)
     }
@@ -54,12 +86,9 @@ impl Settler {
     async fn order_ids(
         &self,
         filter: OrderFilter,
+        meant: impl Fn(&Head) -> bool,
         ids: &mut Vec<OrderId>,
     ) -> Result<(), StoreError> {
-        #[derive(serde::Deserialize)]
-        struct Head {
-            id: OrderId,
-        }
         let mut page = PageRequest {
             limit: PAGE,
             after: None,
@@ -69,11 +98,8 @@ impl Settler {
                 .store
                 .orders(Scope::All, filter.clone(), page.clone())
                 .await?;
-            ids.extend(found.data.iter().filter_map(|json| {
-                serde_json::from_slice::<Head>(json)
-                    .ok()
-                    .map(|head| head.id)
-            }));
+            let heads = found.data.iter().filter_map(|json| read(json));
+            ids.extend(heads.filter(&meant).map(|head| head.id));
             match found.next {
                 Some(after) => page.after = Some(after),
                 None => return Ok(()),
@@ -165,5 +191,15 @@ impl Settler {
             connection,
             merchant,
         }))
+    }
+}
+
+fn read(json: &[u8]) -> Option<Head> {
+    match serde_json::from_slice(json) {
+        Ok(head) => Some(head),
+        Err(error) => {
+            tracing::error!(%error, "a stored order cannot be read");
+            None
+        }
     }
 }

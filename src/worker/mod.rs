@@ -26,6 +26,7 @@ pub mod reading;
 pub mod remap;
 pub mod settle;
 pub mod stop;
+mod surroundings;
 pub mod track;
 pub mod watch;
 pub mod work;

@@ -5,6 +5,7 @@
 
 use super::apply::{Applier, first};
 use super::settle::Settler;
+use super::surroundings::Surroundings;
 use super::work::Work;
 use crate::canonical::connection::{Connection, ConnectionState};
 use crate::canonical::job::{Job, JobState, Lane, NewJob};
@@ -41,6 +42,7 @@ pub struct Watcher {
     applier: Arc<Applier>,
     settler: Arc<Settler>,
     ingress: Arc<IngressState>,
+    surroundings: Surroundings,
     seen: Mutex<HashMap<ConnectionId, Seen>>,
     started: Mutex<bool>,
 }
@@ -58,6 +60,7 @@ impl Watcher {
             applier,
             settler,
             ingress,
+            surroundings: Surroundings::default(),
             seen: Mutex::default(),
             started: Mutex::new(false),
         }
@@ -67,8 +70,11 @@ impl Watcher {
     pub async fn run(&self) {
         // Rings when this process changed a connection; other processes' changes show by the clock.
         let mut bell = self.ingress.changes();
+        // Rings for merchants and directories, too.
+        let mut setup = self.work.store.wake().setup_changes();
         while !self.work.stop.is_set() {
             bell.mark_unchanged();
+            setup.mark_unchanged();
             if let Err(error) = self.tick().await {
                 tracing::warn!(%error, "changes could not be followed up; tried again");
             }
@@ -76,6 +82,7 @@ impl Watcher {
             tokio::select! {
                 () = self.work.stop.wait() => {}
                 Ok(()) = bell.changed() => {}
+                Ok(()) = setup.changed() => {}
                 () = self.work.clock.sleep_until(next) => {}
             }
         }
@@ -102,6 +109,17 @@ impl Watcher {
             }
             self.connection_seen(connection).await?;
             self.register(connection).await?;
+        }
+        let store = self.work.store.as_ref();
+        let around = self
+            .surroundings
+            .look(store, &self.settler, &connections)
+            .await?;
+        if around > 0 {
+            tracing::info!(
+                settled = around,
+                "orders were evaluated anew: what is around them changed"
+            );
         }
         Ok(())
     }

@@ -87,6 +87,34 @@ async fn a_lost_answer_waits_for_a_person_where_it_cannot() {
     assert_eq!(courier.calls("labels.post").await, 1, "bought once");
 }
 
+#[tokio::test]
+async fn a_number_that_another_shipment_has_waits_for_a_person() {
+    let courier = Courier::start("hornpost").await;
+    let (dock, gateway) = Dock::with(&courier).await;
+    let part = dock.plain_order(&gateway, 1).await;
+    courier.lose_answers("labels.post", 1).await;
+    let shipped = dock.ship(&gateway, &part, 1, 0).await.unwrap();
+    let first = shipped.json["id"].as_str().unwrap();
+    settled(&gateway, first, &["outcome_unknown"]).await;
+    // Typed wrong: it is the number of the courier's next label.
+    let outcome = json!({"outcome": "purchased", "tracking_numbers": ["HP100001"]});
+    gateway
+        .post(&format!("/v1/shipments/{first}/resolve"), outcome)
+        .await;
+    settled(&gateway, first, &["purchased", "printed"]).await;
+    let part = dock.plain_order(&gateway, 2).await;
+    let shipped = dock.ship(&gateway, &part, 1, 0).await.unwrap();
+    let second = shipped.json["id"].as_str().unwrap();
+    let shipment = settled(&gateway, second, &["outcome_unknown"]).await;
+    assert_eq!(shipment["failure"]["code"], "tracking_number_taken");
+    assert_eq!(courier.made().await, ["HP100000", "HP100001"]);
+    let problems = gateway
+        .get(&format!("/v1/problems?status=open&subject={second}"))
+        .await;
+    assert_eq!(problems["data"][0]["code"], "label_outcome_unknown");
+    assert_eq!(courier.calls("labels.post").await, 2, "bought once each");
+}
+
 #[cfg(feature = "failpoints")]
 #[tokio::test]
 async fn killed_at_every_point_of_a_purchase_no_label_is_bought_twice() {

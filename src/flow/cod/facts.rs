@@ -100,7 +100,7 @@ fn collected(
         .position(|item| item.parcel_id == parcel)
         .or_else(|| items.iter().position(|item| item.shipment_id == shipment));
     let Some(item) = place.and_then(|place| items.get_mut(place)) else {
-        without_item(draft, shipment, cash);
+        without_item(draft, shipment, parcel, cash, at);
         return;
     };
     let was = item.status;
@@ -190,27 +190,34 @@ fn report(draft: &mut Draft<'_>, was: CodStatus, item: &CodItem) {
     }
 }
 
-/// Money without an account: a carrier collected on a parcel that carries no cash.
-fn without_item(draft: &mut Draft<'_>, shipment: ShipmentId, cash: &ParcelCod) {
-    if cash.amount.is_none_or(|amount| amount.amount.is_zero()) {
+/// Money that nobody asked for: a carrier collected on a parcel that carries no cash. From now on it
+/// has an account, disputed, so that it is told once and a person can settle it.
+fn without_item(
+    draft: &mut Draft<'_>,
+    shipment: ShipmentId,
+    parcel: ParcelId,
+    cash: &ParcelCod,
+    at: Timestamp,
+) {
+    let Some(collected) = cash.amount.filter(|amount| !amount.amount.is_zero()) else {
         return;
-    }
-    let shipments = &draft.state.shipments;
-    let connection_id = shipments
-        .iter()
-        .find(|other| other.id == shipment)
-        .and_then(|shipment| shipment.connection_id);
+    };
+    let Some(mut item) = super::stray(draft, shipment, parcel, collected.currency) else {
+        return;
+    };
+    item.collected = Some(collected);
+    item.collected_at = Some(at);
     draft.problems.push(NewProblem {
         id: ProblemId::new(),
         class: Class::TotalsMismatch,
         code: "cod_without_item".to_owned(),
-        subject: shipment.to_string(),
-        connection_id,
+        subject: item.id.to_string(),
+        connection_id: Some(item.connection_id),
         message: "the carrier collected cash on a parcel that carries none".to_owned(),
         detail: json!({
-            "order_id": draft.state.order.meta.id, "shipment_id": shipment,
-            "collected": cash.amount,
+            "order_id": item.order_id, "shipment_id": shipment, "collected": collected,
         }),
         hint: Some("ask the carrier for its record of this parcel".to_owned()),
     });
+    draft.state.cod.push(item);
 }

@@ -1,6 +1,7 @@
 //! The cash that carriers collect: one item for the parcel that carries it.
 //!
-//! What always holds: an item is born when the label is purchased, once a shipment; at that moment
+//! What always holds: an item is born when the label is purchased, once a shipment (and when cash
+//! comes that nobody asked for, so that no cent is without an account); at that moment
 //! the live items of the order never take more off it than is left to collect; what a carrier is to
 //! collect (`due`) is what stands on the label; an item ends with a reason.
 
@@ -21,13 +22,15 @@ use crate::canonical::cod::{CodItem, CodPayee, CodStatus};
 use crate::canonical::connection::Owner;
 use crate::canonical::problem::Class;
 use crate::canonical::shipment::{Direction, Shipment, ShipmentStatus};
-use crate::canonical::{Amount, CodItemId, Currency, Money, ProblemId, ShipmentId};
+use crate::canonical::{Amount, CodItemId, Currency, Money, ParcelId, ProblemId, ShipmentId};
 use serde_json::json;
 
 /// The setting of a carrier account: the currency in which it collects.
 const CURRENCY: &str = "cod_currency";
 /// Why an item is not due: its label is to be void, and another one carries the cash.
 const VOID_REQUESTED: &str = "void_requested";
+/// Why an item is disputed: the parcel carries no cash.
+const WITHOUT_CASH: &str = "collected_without_cash";
 /// The problem of cash that should have come.
 const OVERDUE: &str = "cod_overdue";
 
@@ -193,6 +196,49 @@ fn item(draft: &Draft<'_>, shipment_id: ShipmentId) -> Option<(CodItem, bool)> {
         version: 1,
     };
     Some((item, asked.amount > left))
+}
+
+/// An account for cash that came without being due: disputed from its birth. It takes nothing off
+/// what the order owes.
+fn stray(
+    draft: &Draft<'_>,
+    shipment_id: ShipmentId,
+    parcel_id: ParcelId,
+    currency: Currency,
+) -> Option<CodItem> {
+    let state = &draft.state;
+    let shipment = state.shipments.iter().find(|s| s.id == shipment_id)?;
+    let connection_id = shipment.connection_id?;
+    let mut parcels = shipment.parcels.iter();
+    let parcel = parcels.find(|parcel| parcel.id == parcel_id)?;
+    let nothing = |currency: Currency| Money::new(Amount::ZERO, currency);
+    Some(CodItem {
+        id: CodItemId::new(),
+        order_id: shipment.order_id,
+        merchant_id: shipment.merchant_id,
+        shipment_id,
+        parcel_id,
+        connection_id,
+        tracking_number: parcel.tracking_number.clone(),
+        status: CodStatus::Disputed,
+        order_amount: nothing(
+            state
+                .order
+                .facts
+                .currency
+                .value()
+                .copied()
+                .unwrap_or(currency),
+        ),
+        due: nothing(currency),
+        collected: None,
+        payee: payee(draft, draft.ctx.world.carrier(connection_id)),
+        collected_at: None,
+        reason: Some(WITHOUT_CASH.to_owned()),
+        created_at: draft.now(),
+        updated_at: draft.now(),
+        version: 1,
+    })
 }
 
 /// To whom the carrier pays: as agreed; without an agreement to whom the account belongs.

@@ -21,6 +21,8 @@ use crate::flow::wire;
 pub(super) const NO_CANCELLATION: &str = "carrier_has_no_cancellation";
 /// The problem of a label that is valid though nobody wants it.
 const NOT_VOIDED: &str = "label_not_voided";
+/// The problem of a channel that shows a label that is void.
+const TOLD_VOID: &str = "channel_told_of_void_label";
 const NOT_VOIDED_HINT: &str = "cancel it at the carrier by hand, or see that it is not used";
 
 /// The warehouse does not need the label.
@@ -156,12 +158,36 @@ fn end(draft: &mut Draft<'_>, id: ShipmentId, note: Option<String>) -> Result<()
         give_back(draft, id)?;
     }
     mended(draft, id, &[NOT_VOIDED]);
+    told_of(draft, id)?;
     // A replaced label that is scanned is a mistake in the warehouse: it is still looked at.
     if !replaced {
         draft
             .track
             .extend(parcels.into_iter().map(|parcel| (parcel, None)));
     }
+    Ok(())
+}
+
+/// The channel was told of the label already (`fulfillment_push = label`), and no channel takes that
+/// back by itself: a person sees it.
+fn told_of(draft: &mut Draft<'_>, id: ShipmentId) -> Result<(), FlowError> {
+    let shipment = find(&draft.state, id)?;
+    if shipment.told_at.is_none() {
+        return Ok(());
+    }
+    let (message, hint) = if shipment.replaced_by.is_some() {
+        (
+            "the channel was told of a label that another one has replaced since",
+            "see that the channel shows the customer the new tracking number only",
+        )
+    } else {
+        (
+            "the channel was told of a label that is void now",
+            "take the shipment back at the channel, or ship the goods with a new label",
+        )
+    };
+    let failure = failure(Class::Conflict, "channel_told", message);
+    problem(draft, id, TOLD_VOID, &failure, hint);
     Ok(())
 }
 

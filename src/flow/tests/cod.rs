@@ -246,8 +246,24 @@ fn money_never_comes_without_an_account() {
     let account = with_cash(&mut world);
     let outcome = world.told(account, paid_at_the_door(eur("5.00"), "collected"));
     assert_eq!(outcome.problems[0].code, "cod_without_item");
+    assert!(kinds(&outcome).contains(&"cod.disputed".to_owned()));
+    let stray = item(&world);
+    assert_eq!(outcome.problems[0].subject, stray.id.to_string());
+    assert_eq!(stray.status, CodStatus::Disputed);
+    assert_eq!(stray.reason.as_deref(), Some("collected_without_cash"));
+    assert_eq!(stray.collected, Some(money("5.00", "EUR")));
+    assert!(stray.due.amount.is_zero() && stray.order_amount.amount.is_zero());
+    // Every poll tells it again: it is one fact.
+    for amount in ["5.00", "0.00"] {
+        let again = world.told(account, paid_at_the_door(eur(amount), "collected"));
+        assert_eq!(again.disposition, Disposition::Unchanged);
+        assert!(again.problems.is_empty());
+    }
+    assert_eq!(items(&world).len(), 1);
+    let mut world = World::with(paid());
+    let account = with_cash(&mut world);
     let outcome = world.told(account, paid_at_the_door(eur("0.00"), "collected"));
-    assert!(outcome.problems.is_empty());
+    assert!(outcome.problems.is_empty() && items(&world).is_empty());
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn shuffled() -> impl Strategy<Value = (Vec<Value>, Vec<Value>, usize)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_order_of_arrival_does_not_matter((sorted, shuffled, size) in shuffled()) {

@@ -276,3 +276,33 @@ fn a_cancellation_voids_labels_ahead_at_once_and_packed_ones_when_it_is_accepted
     assert_eq!(first.request_state(), Some(RequestState::Refused));
     assert_eq!(first.standing(0), S::Purchased);
 }
+
+#[test]
+fn a_void_label_that_the_channel_knows_is_told_to_people() {
+    for told in [true, false] {
+        let mut world = with_carrier(paid());
+        if told {
+            let settings = &mut world.connection.settings;
+            settings.insert("fulfillment_push".to_owned(), json!("label"));
+        }
+        world.buy("S1", None);
+        let bought = world.labels(0, vec![label("N1", vec![pdf()])]);
+        assert_eq!(jobs(&bought).contains(&"fulfillment.push"), told);
+        world.void(0);
+        let outcome = world.voided(0);
+        assert_eq!(
+            codes(&outcome).contains(&"channel_told_of_void_label"),
+            told
+        );
+    }
+    // Replaced: the new label is told as it comes, and the old one is on record.
+    let mut world = with_carrier(paid());
+    let settings = &mut world.connection.settings;
+    settings.insert("fulfillment_push".to_owned(), json!("label"));
+    world.buy("S1", None);
+    world.labels(0, vec![label("N1", vec![pdf()])]);
+    world.run(world.replace_of(0));
+    let outcome = world.labels(1, vec![label("N2", vec![pdf()])]);
+    assert!(jobs(&outcome).contains(&"fulfillment.push"));
+    assert_eq!(codes(&world.voided(0)), ["channel_told_of_void_label"]);
+}

@@ -233,10 +233,12 @@ pub async fn a_merchant_is_changed(store: Arc<dyn Store>) {
         .insert("fulfillment_push".to_owned(), json!("label"));
     merchant.created_at = at(99);
     let entry = audit(merchant.id);
+    let rung = store.wake().setup();
     store
         .update_merchant(&merchant, entry.clone())
         .await
         .unwrap();
+    assert_ne!(store.wake().setup(), rung, "who keeps a copy reads anew");
     merchant.created_at = created;
     assert_eq!(read().await, merchant);
     let listed = store.merchants(Scope::All, page(50)).await.unwrap().data;

@@ -69,7 +69,9 @@ pub async fn a_reading_marks_what_is_gone(store: Arc<dyn Store>) {
     };
     put(1, &["a", "b"]).await;
     put(1, &["c"]).await;
+    let rung = store.wake().setup();
     let change = store.finish_points(account, 1, at(1)).await.unwrap();
+    assert_ne!(store.wake().setup(), rung, "the directory is there now");
     assert_eq!(change, DirectoryChange { seen: 3, gone: 0 });
     let directory = |points, loaded| Directory {
         network: "parcels".to_owned(),

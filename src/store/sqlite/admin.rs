@@ -74,6 +74,7 @@ impl SqliteStore {
                     to_json_text(&merchant)?,
                     merchant.id.as_bytes()
                 ])?;
+            ctx.local.bells.setup = true;
             put_audit(ctx.conn, &audit)
         })
         .await

@@ -320,6 +320,7 @@ impl SqliteStore {
                         micros(at)
                     ])?;
             }
+            ctx.local.bells.setup = true;
             Ok(())
         })
         .await?;

@@ -37,6 +37,17 @@ impl Fact {
             decided: None,
         }
     }
+
+    /// The numbers that it tells of.
+    pub fn numbers(&self) -> Vec<String> {
+        match &self.fact {
+            CarrierFact::Labels { labels, .. } => {
+                let numbers = labels.iter().filter_map(|l| l.tracking_number.as_deref());
+                numbers.map(|number| number.trim().to_owned()).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// Why nothing was written.

@@ -3,7 +3,7 @@
 //! What always holds: the attempt is durable before its request leaves; its outcome and the place
 //! to go on from are one transaction; an order that was fetched goes the way of all deliveries.
 
-use super::commit::{Patience, commit};
+use super::commit::{Fact, NotWritten, Patience, commit};
 use super::labels::{Barred, Labels};
 use crate::canonical::connection::Connection;
 use crate::canonical::inbox::WireDelivery;
@@ -118,6 +118,39 @@ impl JobObserver {
         labels.bar(name, items)
     }
 
+    /// One of these numbers is another shipment's at this account.
+    async fn taken(&self, numbers: &[String]) -> bool {
+        let Some(labels) = &self.labels else {
+            return false;
+        };
+        let key = |number: &String| (self.connection.id, number.clone());
+        let keys: Vec<_> = numbers.iter().map(key).collect();
+        let found = self.work.store.orders_by_tracking(&keys).await;
+        let orders = found.unwrap_or_default().into_iter().flatten();
+        let mut shipments = orders.flat_map(|state| state.shipments);
+        shipments.any(|shipment| {
+            let ours = shipment.connection_id == Some(self.connection.id);
+            let mut parcels = shipment.parcels.iter();
+            let its = |number: &String| numbers.contains(number);
+            shipment.id != labels.shipment
+                && ours
+                && parcels.any(|parcel| parcel.tracking_number.as_ref().is_some_and(its))
+        })
+    }
+
+    /// The answer names a number that is another shipment's: it cannot be written, and asking again
+    /// would buy again. A person says what it is.
+    async fn number_taken(&self, change: ChangeSet) -> Result<(), Refused> {
+        const WHY: &str = "the carrier's answer names a number that another shipment has";
+        if let Some(labels) = &self.labels {
+            let fact = labels.impossible("tracking_number_taken", WHY, true);
+            commit(&self.work, change, Some(Fact::new(fact)), self.patience())
+                .await
+                .map_err(|error| Refused(error.to_string()))?;
+        }
+        Err(Refused(WHY.to_owned()))
+    }
+
     fn tell(&self, report: &Report<'_>) {
         let outcome = report.outcome;
         let class = outcome.class.map_or("ok", |class| class.as_str());
@@ -190,9 +223,14 @@ impl Observer for JobObserver {
             change.problems.extend(drift);
             read = labels.read.take();
         }
-        commit(&self.work, change, read, self.patience())
-            .await
-            .map_err(|error| Refused(error.to_string()))?;
+        let numbers = read.as_ref().map(Fact::numbers).unwrap_or_default();
+        match commit(&self.work, change.clone(), read, self.patience()).await {
+            Ok(()) => {}
+            Err(NotWritten::Store(StoreError::Conflict(_))) if self.taken(&numbers).await => {
+                return self.number_taken(change).await;
+            }
+            Err(error) => return Err(Refused(error.to_string())),
+        }
         // Only now: what is not written has not happened, for whoever takes the job up.
         if let Some(labels) = &mut self.labels {
             labels.count(report.step);

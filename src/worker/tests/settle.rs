@@ -1,10 +1,13 @@
 //! Clocks and changed connections.
 
-use super::support::{House, house, order};
-use crate::canonical::connection::{Connection, ConnectionState};
+use super::support::{House, audit, house, order, secrets};
+use crate::canonical::connection::{Connection, ConnectionKind, ConnectionState};
 use crate::canonical::event::EventType;
 use crate::canonical::fulfillment::FulfillmentStatus;
+use crate::canonical::hold::HoldReason;
 use crate::canonical::order::OrderStatus;
+use crate::canonical::{ConnectionId, MerchantId};
+use crate::flow::change::ChangeSet;
 use crate::store::Scope;
 use serde_json::json;
 use std::time::Duration;
@@ -124,6 +127,143 @@ async fn changed_settings_evaluate_open_orders_anew() {
     );
     house.set("require_sku", json!(false)).await;
     watcher.tick().await.unwrap();
+    assert_eq!(
+        house.order("1").await.unwrap().order.meta.status,
+        OrderStatus::Open
+    );
+}
+
+impl House {
+    /// A carrier account of this merchant. No folder is behind it: it buys nothing.
+    async fn carrier(&self) -> Connection {
+        let carrier = Connection {
+            id: ConnectionId::new(),
+            connector: "testpost".into(),
+            name: "post".into(),
+            kind: ConnectionKind::Carrier,
+            settings: serde_json::Map::new(),
+            ..self.connection().await
+        };
+        let change = ChangeSet::of(self.merchant.id);
+        self.store
+            .insert_connection(&carrier, &secrets(&[]), change, audit())
+            .await
+            .unwrap();
+        carrier
+    }
+    async fn rules(&self, of: MerchantId, rules: serde_json::Value) {
+        let found = self.store.merchant(Scope::All, of).await.unwrap();
+        let mut merchant = found.unwrap();
+        merchant.settings.insert("carrier_rules".into(), rules);
+        self.store
+            .update_merchant(&merchant, audit())
+            .await
+            .unwrap();
+    }
+    async fn holds(&self, id: &str) -> Vec<HoldReason> {
+        let holds = self.order(id).await.unwrap().order.meta.holds;
+        holds.iter().map(|hold| hold.reason).collect()
+    }
+}
+
+#[tokio::test]
+async fn carrier_rules_that_change_evaluate_what_waited_for_them() {
+    let house = house().await;
+    let carrier = house.carrier().await;
+    let to = |country: &str| json!([{"country": [country], "connection_id": carrier.id}]);
+    house.rules(house.merchant.id, to("GR")).await;
+    let watcher = house.watcher();
+    watcher.tick().await.unwrap();
+    house.hook("order.changed", &order(1, 1, "new")).await;
+    house.apply().await;
+    assert_eq!(house.holds("1").await, [HoldReason::MethodUnmapped]);
+    watcher.tick().await.unwrap();
+    assert_eq!(house.holds("1").await, [HoldReason::MethodUnmapped]);
+    house.rules(house.merchant.id, to("LV")).await;
+    watcher.tick().await.unwrap();
+    let state = house.order("1").await.unwrap();
+    assert_eq!(state.order.meta.status, OrderStatus::Open);
+    let plan = state.fulfillment_orders[0].carrier_plan.as_ref().unwrap();
+    assert_eq!(plan.connection_id, Some(carrier.id));
+    // Changed while nobody ran: what waits for it is made up for at the start.
+    house.rules(house.merchant.id, to("GR")).await;
+    house.hook("order.changed", &order(2, 1, "new")).await;
+    house.apply().await;
+    assert_eq!(house.holds("2").await, [HoldReason::MethodUnmapped]);
+    house.rules(house.merchant.id, json!([])).await;
+    house.rules(MerchantId::OPERATOR, to("LV")).await;
+    house.watcher().tick().await.unwrap();
+    assert!(house.holds("2").await.is_empty());
+}
+
+#[tokio::test]
+async fn the_operators_rules_and_accounts_are_everybodys() {
+    let house = house().await;
+    let carrier = house.carrier().await;
+    house
+        .rules(
+            MerchantId::OPERATOR,
+            json!([{"country": ["GR"], "connection_id": carrier.id}]),
+        )
+        .await;
+    let watcher = house.watcher();
+    watcher.tick().await.unwrap();
+    house.hook("order.changed", &order(1, 1, "new")).await;
+    house.apply().await;
+    assert_eq!(house.holds("1").await, [HoldReason::MethodUnmapped]);
+    house
+        .rules(
+            MerchantId::OPERATOR,
+            json!([{"country": ["LV"], "connection_id": carrier.id}]),
+        )
+        .await;
+    watcher.tick().await.unwrap();
+    assert!(house.holds("1").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_directory_that_is_read_evaluates_what_waited_for_its_points() {
+    let house = house().await;
+    let carrier = house.carrier().await;
+    let delivery =
+        r#"delivery: {mode: "pickup_point", pickup_point: {network: "net", id: .point}},"#;
+    let mapping =
+        super::support::ORDER.replace("charges: [],", &format!("charges: [], {delivery}"));
+    house.folder(super::support::MANIFEST, &mapping);
+    assert!(house.registry.reload_if_changed());
+    let read = async |reading: u64, ids: &[&str]| {
+        let point = |id: &&str| {
+            serde_json::from_value(json!({
+                "network": "net", "point_id": id, "kind": "locker", "name": id,
+                "address": { "line1": "Street 1", "city": "Riga", "country": "LV" },
+            }))
+            .unwrap()
+        };
+        let points = ids.iter().map(point).collect();
+        house
+            .store
+            .put_points(carrier.id, reading, points)
+            .await
+            .unwrap();
+        let at = crate::clock::Clock::now(house.clock.as_ref());
+        house
+            .store
+            .finish_points(carrier.id, reading, at)
+            .await
+            .unwrap();
+        house.clock.advance(Duration::from_secs(60));
+    };
+    read(1, &["1"]).await;
+    let watcher = house.watcher();
+    watcher.tick().await.unwrap();
+    let mut body = order(1, 1, "new");
+    body["point"] = json!("7");
+    house.hook("order.changed", &body).await;
+    house.apply().await;
+    assert_eq!(house.holds("1").await, [HoldReason::PickupPointInvalid]);
+    read(2, &["1", "7"]).await;
+    watcher.tick().await.unwrap();
+    assert!(house.holds("1").await.is_empty());
     assert_eq!(
         house.order("1").await.unwrap().order.meta.status,
         OrderStatus::Open

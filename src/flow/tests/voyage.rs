@@ -1,1 +1,0 @@
-//! Random voyages of labels.
