@@ -3,10 +3,12 @@
 use clap::Parser;
 use crossdock::canonical::Timestamp;
 use crossdock::cli::args::{
-    Cli, Command, ConnectorCommand, ConnectorsArgs, MapArgs, RenderArgs, ReplayArgs, TokenCommand,
+    Cli, Command, ConnectorCommand, ConnectorsArgs, MapArgs, RehearseArgs, RenderArgs, ReplayArgs,
+    TokenCommand,
 };
 use crossdock::cli::{
-    self, Streams, check, connectors, doctor, ledger, map, new, render, replay, serve, token,
+    self, Streams, check, connectors, doctor, ledger, map, new, render, replay, serve, stored,
+    token,
 };
 use crossdock::connector::Registry;
 use crossdock::settings::Settings;
@@ -68,6 +70,23 @@ fn main() -> ExitCode {
             };
             with(settings(Vec::new()), &mut streams, |settings, streams| {
                 token::run(settings, &command, streams)
+            })
+        }
+        Command::Rehearse(args) => {
+            let RehearseArgs {
+                connection,
+                since,
+                with: dir,
+                json,
+            } = args;
+            let command = stored::RehearseCommand {
+                connection,
+                since,
+                with: dir,
+                json,
+            };
+            with(settings(Vec::new()), &mut streams, |settings, streams| {
+                stored::run(settings, &registry(), &command, streams)
             })
         }
         Command::Replay(args) => {

@@ -2,12 +2,13 @@
 
 use super::connection_write::{Change, WANTED, first_jobs};
 use super::connections::{WantedState, contracts};
-use super::connectors::{credentials, named, settings};
+use super::connectors::{credentials, of_version, settings};
 use super::gate::Call;
 use super::problem::Problem;
 use super::text::{name, object_size};
 use crate::canonical::connection::{Connection, ConnectionState, Contract};
 use crate::canonical::{Field, MerchantId, Timestamp};
+use crate::connector::NotKept;
 use crate::manifest::model::Manifest;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -41,6 +42,11 @@ pub struct ConnectionPatch {
     #[serde(default)]
     #[schema(value_type = Object)]
     contracts: BTreeMap<String, Option<Contract>>,
+    /// The folder's version to keep to: the one in use or one that was kept before; null follows
+    /// whichever is installed.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    connector_version: Field<String>,
     /// `observing`, `active` or `paused`.
     #[serde(default)]
     #[schema(value_type = Option<WantedState>)]
@@ -61,9 +67,10 @@ pub fn patched(
     patch: &ConnectionPatch,
 ) -> Result<Option<Change>, Problem> {
     unchangeable(&before, patch)?;
-    let connector = named(call, &before.connector)?;
-    let manifest = connector.manifest();
     let mut connection = before.clone();
+    connection.connector_version = kept_version(call, &before, &patch.connector_version)?;
+    let connector = of_version(call, &connection)?;
+    let manifest = connector.manifest();
     if let Some(text) = &patch.name {
         connection.name = name("name", text)?;
     }
@@ -104,10 +111,35 @@ pub fn patched(
         "settings": patch.settings.keys().collect::<Vec<_>>(),
         "credentials": patch.credentials.keys().collect::<Vec<_>>(),
         "contracts": patch.contracts.keys().collect::<Vec<_>>(),
+        "connector_version": change.connection.as_ref().map(|after| &after.connector_version),
         "state": patch.state,
     });
     change.credentials = secrets;
     Ok(Some(change))
+}
+
+/// The version that the connection keeps to from now on; its folder is put by first.
+fn kept_version(
+    call: &Call,
+    before: &Connection,
+    wanted: &Field<String>,
+) -> Result<Option<String>, Problem> {
+    let version = match wanted {
+        Field::Absent => return Ok(before.connector_version.clone()),
+        Field::Null => return Ok(None),
+        Field::Value(version) => version,
+    };
+    let kept = call.state.connectors.keep(&before.connector, version);
+    match kept {
+        Ok(()) => Ok(Some(version.clone())),
+        Err(error @ NotKept::Unknown { .. }) => {
+            Err(Problem::body("connector_version", error.to_string()))
+        }
+        Err(NotKept::Io(error)) => {
+            tracing::error!(%error, "a connector's folder cannot be kept");
+            Err(Problem::internal("the connector's folder cannot be kept"))
+        }
+    }
 }
 
 fn release_from(

@@ -139,6 +139,7 @@ fn built(call: &Call, manifest: &Manifest, new: &NewConnection) -> Result<Connec
         id: ConnectionId::new(),
         merchant_id: new.merchant_id,
         connector: manifest.id.clone(),
+        connector_version: None,
         name: name("name", &new.name)?,
         kind: manifest.kind,
         owner: if new.merchant_id == MerchantId::OPERATOR {

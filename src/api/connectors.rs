@@ -4,6 +4,7 @@ use super::gate::Call;
 use super::problem::{Code, FieldError, Problem};
 use super::reply::{self, Answer};
 use super::rules;
+use crate::canonical::connection::Connection;
 use crate::connector::Connector;
 use crate::manifest::model::{Manifest, Verify};
 use crate::manifest::{schema, submitted};
@@ -59,6 +60,26 @@ fn summary(connector: &Connector) -> Map<String, Value> {
     match view {
         Value::Object(view) => view,
         _ => Map::new(),
+    }
+}
+
+/// The connector of a connection, in the version that it keeps to.
+///
+/// # Errors
+/// `unknown_connector`; `invalid_body` where the kept version is gone.
+pub fn of_version(call: &Call, connection: &Connection) -> Result<Arc<Connector>, Problem> {
+    let version = connection.connector_version.as_deref();
+    let found = call
+        .state
+        .connectors
+        .get_version(&connection.connector, version);
+    match (found, version) {
+        (Some(connector), _) => Ok(connector),
+        (None, None) => named(call, &connection.connector),
+        (None, Some(version)) => Err(Problem::body(
+            "connector_version",
+            format!("the kept version {version} is gone or broken: name another, or null"),
+        )),
     }
 }
 

@@ -9,6 +9,11 @@ use crate::store::query::{InboxFilter, LedgerFilter, PageRequest};
 use actix_web::HttpResponse;
 use actix_web::http::header;
 
+/// Before the names of a delivery's own headers, where they are told with its payload.
+pub const KEPT: &str = "delivery-header-";
+/// The topic that a delivery came under, told with its payload.
+pub const TOPIC: &str = "delivery-topic";
+
 /// `GET /v1/inbox`.
 pub async fn list(call: Call) -> Answer {
     let filter = InboxFilter {
@@ -72,10 +77,18 @@ pub async fn payload(call: Call) -> Answer {
     let declared = wire.headers.iter().find(|(name, _)| name == "content-type");
     let kind = declared.map_or_else(|| guess(&wire.body), |(_, value)| value.as_str());
     let name = format!("attachment; filename=\"{}\"", record.raw_id);
-    Ok(HttpResponse::Ok()
+    let mut answer = HttpResponse::Ok();
+    answer
         .insert_header((header::CONTENT_TYPE, kind))
-        .insert_header((header::CONTENT_DISPOSITION, name))
-        .body(wire.body))
+        .insert_header((header::CONTENT_DISPOSITION, name));
+    let kept = wire.headers.iter();
+    let kept = kept.map(|(name, value)| (format!("{KEPT}{name}"), value));
+    for (name, value) in kept.chain([(TOPIC.to_owned(), &wire.topic)]) {
+        if let Ok(value) = header::HeaderValue::from_bytes(value.as_bytes()) {
+            answer.insert_header((name, value));
+        }
+    }
+    Ok(answer.body(wire.body))
 }
 
 /// Content types are kept only where a connector asks for that header.

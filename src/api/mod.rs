@@ -22,6 +22,7 @@ mod health;
 mod hooks;
 mod idempotency;
 mod inbox;
+pub use inbox::{KEPT, TOPIC};
 mod label;
 mod merchants;
 pub mod openapi;

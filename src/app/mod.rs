@@ -78,7 +78,8 @@ impl App {
         let store = open_store(settings)?;
         ensure_operator(&store, clock.now()).await?;
         let made_admin_token = ensure_admin(&store, settings, clock.now()).await?;
-        let registry = Arc::new(Registry::load(settings.connectors_dir.clone()));
+        let registry = Registry::load(settings.connectors_dir.clone());
+        let registry = Arc::new(registry.keeping(settings.data_dir.join("connectors")));
         let refused_connectors = report_refused(&registry);
         let client = http_client(settings)?;
         let ingress = Arc::new(IngressState::over(

@@ -64,6 +64,9 @@ pub struct Connection {
     pub merchant_id: MerchantId,
     /// The connector folder's id.
     pub connector: String,
+    /// The folder's version that it keeps to; null: whichever is installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connector_version: Option<String>,
     pub name: String,
     pub kind: ConnectionKind,
     pub owner: Owner,

@@ -49,6 +49,8 @@ pub enum Command {
     Token(TokenCommand),
     /// Deliver events of a span of time once more to a subscription.
     Replay(ReplayArgs),
+    /// What was received, mapped by another version of a folder: what would be different.
+    Rehearse(RehearseArgs),
     /// Print the OpenAPI document.
     Openapi,
     /// Run a connector's simulator: a protocol-true fake of its provider.
@@ -116,6 +118,22 @@ pub struct ReplayArgs {
     /// Only say how many.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RehearseArgs {
+    /// The connection (con_…).
+    #[arg(long)]
+    pub connection: String,
+    /// How far back: 7d, 12h.
+    #[arg(long, default_value = "7d")]
+    pub since: String,
+    /// The folder of the other version.
+    #[arg(long, value_name = "DIR")]
+    pub with: String,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@
 pub mod args;
 pub mod check;
 pub mod connectors;
+mod difference;
 pub mod doctor;
 pub mod ledger;
 pub mod map;
@@ -16,6 +17,7 @@ pub mod remote;
 pub mod render;
 pub mod replay;
 pub mod serve;
+pub mod stored;
 pub mod token;
 
 use crate::connector::{Connector, Registry};

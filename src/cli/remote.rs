@@ -8,6 +8,9 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use std::time::Duration;
 
+/// Headers, names in lower case, and bytes.
+pub type Download = (Vec<(String, String)>, bytes::Bytes);
+
 /// A running gateway and a token for it.
 pub struct Remote {
     base: String,
@@ -49,25 +52,55 @@ impl Remote {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, String> {
-        let mut request = self
-            .http
-            .request(method, format!("{}{path}", self.base))
-            .bearer_auth(&self.token);
+        let mut request = self.request(method, path);
         if let Some(body) = body {
             request = request
                 .header("content-type", "application/json")
                 .body(body.to_string());
         }
-        let answer = request
-            .send()
-            .await
-            .map_err(|_| format!("no answer from {}", self.base))?;
+        let answer = self.send(request).await?;
         let status = answer.status();
         let text = answer.text().await.map_err(|error| error.to_string())?;
         let json: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
         if status.is_success() {
             return Ok(json);
         }
+        Err(self.refusal(status, &json))
+    }
+
+    /// What stands at a path, with its headers; `None` when it is not there.
+    ///
+    /// # Errors
+    /// As [`Remote::call`].
+    pub async fn bytes(&self, path: &str) -> Result<Option<Download>, String> {
+        let answer = self.send(self.request(reqwest::Method::GET, path)).await?;
+        let status = answer.status();
+        let headers = answer.headers().iter();
+        let headers = headers
+            .filter_map(|(name, value)| {
+                let value = std::str::from_utf8(value.as_bytes()).ok()?;
+                Some((name.as_str().to_owned(), value.to_owned()))
+            })
+            .collect();
+        let body = answer.bytes().await.map_err(|error| error.to_string())?;
+        match status {
+            reqwest::StatusCode::NOT_FOUND => Ok(None),
+            _ if status.is_success() => Ok(Some((headers, body))),
+            _ => Err(self.refusal(status, &serde_json::from_slice(&body).unwrap_or_default())),
+        }
+    }
+
+    fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        let url = format!("{}{path}", self.base);
+        self.http.request(method, url).bearer_auth(&self.token)
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, String> {
+        let sent = request.send().await;
+        sent.map_err(|_| format!("no answer from {}", self.base))
+    }
+
+    fn refusal(&self, status: reqwest::StatusCode, json: &Value) -> String {
         let code = json
             .get("code")
             .and_then(Value::as_str)
@@ -76,7 +109,7 @@ impl Remote {
             .get("detail")
             .and_then(Value::as_str)
             .unwrap_or("no detail");
-        Err(format!("{} answered {status}: {code}: {detail}", self.base))
+        format!("{} answered {status}: {code}: {detail}", self.base)
     }
 }
 

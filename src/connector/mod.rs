@@ -6,6 +6,7 @@
 
 mod build;
 pub mod catalogue;
+mod kept;
 pub mod map;
 pub mod output;
 pub mod records;
@@ -13,6 +14,7 @@ pub mod registry;
 
 pub use build::Connector;
 pub use catalogue::{Catalogue, Refusal};
+pub use kept::NotKept;
 pub use map::{Detail, Failure, MapInput, Mapped, Warning};
 pub use registry::Registry;
 

@@ -6,6 +6,7 @@
 
 use super::build::Connector;
 use super::catalogue::{Catalogue, Refusal};
+use super::kept::{Kept, NotKept};
 use crate::manifest::{Finding, Source};
 use arc_swap::ArcSwap;
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ pub struct Registry {
     built_in: Catalogue,
     current: ArcSwap<Catalogue>,
     stamps: Mutex<Option<BTreeMap<String, Stamp>>>,
+    kept: Option<Kept>,
 }
 
 impl Registry {
@@ -37,6 +39,7 @@ impl Registry {
             built_in,
             current: ArcSwap::default(),
             stamps: Mutex::new(None),
+            kept: None,
         };
         registry.current.store(Arc::new(registry.assemble(&[])));
         registry.reload_if_changed();
@@ -51,6 +54,48 @@ impl Registry {
     /// A connector of the catalogue in use.
     pub fn get(&self, id: &str) -> Option<Arc<Connector>> {
         self.current.load().get(id)
+    }
+
+    /// The same, with a directory in which versions are kept.
+    #[must_use]
+    pub fn keeping(mut self, dir: PathBuf) -> Self {
+        self.kept = Some(Kept::new(dir));
+        self
+    }
+
+    /// A connector in this version; the one in use where none is asked for.
+    pub fn get_version(&self, id: &str, version: Option<&str>) -> Option<Arc<Connector>> {
+        let current = self.get(id);
+        let Some(version) = version else {
+            return current;
+        };
+        match current {
+            Some(connector) if connector.version() == version => Some(connector),
+            _ => self.kept.as_ref()?.get(id, version),
+        }
+    }
+
+    /// Puts this version of a folder by, so that it can be used whatever is installed later.
+    ///
+    /// # Errors
+    /// [`NotKept`]: it is neither in use nor kept, or cannot be written.
+    pub fn keep(&self, id: &str, version: &str) -> Result<(), NotKept> {
+        let current = self.get(id);
+        let in_use = current
+            .as_ref()
+            .map(|connector| connector.version().to_owned());
+        let unknown = || NotKept::Unknown {
+            version: version.to_owned(),
+            in_use: in_use.clone().unwrap_or_else(|| "none".to_owned()),
+        };
+        let kept = self.kept.as_ref().ok_or_else(unknown)?;
+        if kept.get(id, version).is_some() {
+            return Ok(());
+        }
+        match current {
+            Some(connector) if connector.version() == version => kept.put(&connector),
+            _ => Err(unknown()),
+        }
     }
 
     /// Where the folder of this name is, refused or not: the directory's goes before the built-in.

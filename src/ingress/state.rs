@@ -6,6 +6,7 @@
 
 use super::endpoint::Endpoint;
 use super::refused::RefusedCounters;
+use crate::canonical::connection::Connection;
 use crate::canonical::{ConnectionId, Timestamp};
 use crate::clock::Clock;
 use crate::connector::Registry;
@@ -39,8 +40,8 @@ pub enum Webhooked {
     Broken,
 }
 
-/// Looks a connector up by id.
-pub type ConnectorLookup = Box<dyn Fn(&str) -> Webhooked + Send + Sync>;
+/// Looks the connector of a connection up.
+pub type ConnectorLookup = Box<dyn Fn(&Connection) -> Webhooked + Send + Sync>;
 /// The current moment.
 pub type Now = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
@@ -83,7 +84,11 @@ impl IngressState {
 
     /// A state over the connector folders and the clock.
     pub fn over(store: Arc<dyn Store>, registry: Arc<Registry>, clock: Arc<dyn Clock>) -> Self {
-        let lookup = move |id: &str| match registry.get(id) {
+        let find = move |connection: &Connection| {
+            let version = connection.connector_version.as_deref();
+            registry.get_version(&connection.connector, version)
+        };
+        let lookup = move |connection: &Connection| match find(connection) {
             None => Webhooked::Broken,
             Some(connector) => match &connector.manifest().webhooks {
                 Some(webhooks) => Webhooked::Yes(Arc::new(webhooks.clone())),
@@ -154,7 +159,7 @@ impl IngressState {
         let Some(connection) = self.store.connection(Scope::All, id).await? else {
             return Ok(Endpoint::Unknown);
         };
-        let webhooks = match (self.lookup)(&connection.connector) {
+        let webhooks = match (self.lookup)(&connection) {
             Webhooked::Yes(webhooks) => webhooks,
             Webhooked::No => return Ok(Endpoint::Unknown),
             Webhooked::Broken => return Ok(Endpoint::Broken),
@@ -220,7 +225,7 @@ impl IngressState {
         let connections = self.store.connections(Scope::All).await?;
         let mut map = HashMap::with_capacity(connections.len());
         for connection in &connections {
-            if let Webhooked::Yes(webhooks) = (self.lookup)(&connection.connector) {
+            if let Webhooked::Yes(webhooks) = (self.lookup)(connection) {
                 let credentials = self.store.credentials(connection.id).await?;
                 let endpoint = Endpoint::prepare(connection, &webhooks, &credentials);
                 map.insert(connection.id, Arc::new(endpoint));

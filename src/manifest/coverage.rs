@@ -28,7 +28,7 @@ pub const HEADINGS: [&str; 10] = [
     "stock",
     "labels",
     "tracking",
-    "COD",
+    "COD payouts",
     "pickup points",
     "returns",
 ];

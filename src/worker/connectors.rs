@@ -1,6 +1,7 @@
 //! What the worker needs of the loaded connector folders.
 
-use crate::connector::Registry;
+use crate::canonical::connection::Connection;
+use crate::connector::{Connector, Registry};
 use crate::operation::Provider;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +19,8 @@ pub struct Loaded {
 pub trait Connectors: Send + Sync {
     /// A connector; `None` when its folder is missing or refused at the moment.
     fn get(&self, id: &str) -> Option<Loaded>;
+    /// The connector of a connection, in the version that it keeps to.
+    fn of(&self, connection: &Connection) -> Option<Loaded>;
     /// Loads folders anew that were changed on disk; the ids of those that are usable and have
     /// another version than at the last call.
     fn reload_if_changed(&self) -> Vec<String>;
@@ -37,6 +40,14 @@ impl Folders {
     }
 }
 
+fn loaded(connector: Arc<Connector>) -> Loaded {
+    let version = connector.version().into();
+    Loaded {
+        provider: connector,
+        version,
+    }
+}
+
 fn versions(registry: &Registry) -> BTreeMap<String, String> {
     let catalogue = registry.catalogue();
     catalogue
@@ -47,12 +58,13 @@ fn versions(registry: &Registry) -> BTreeMap<String, String> {
 
 impl Connectors for Folders {
     fn get(&self, id: &str) -> Option<Loaded> {
-        let connector = self.registry.get(id)?;
-        let version = connector.version().into();
-        Some(Loaded {
-            provider: connector,
-            version,
-        })
+        self.registry.get(id).map(loaded)
+    }
+
+    fn of(&self, connection: &Connection) -> Option<Loaded> {
+        let version = connection.connector_version.as_deref();
+        let found = self.registry.get_version(&connection.connector, version);
+        found.map(loaded)
     }
 
     fn reload_if_changed(&self) -> Vec<String> {

@@ -36,7 +36,7 @@ impl Applier {
                     tracing::error!(connection = %id, delivery = %wire.id, "a delivery of a connection that is not stored stays pending");
                     continue;
                 };
-                let connector = self.connectors.get(&found.connection.connector);
+                let connector = self.connectors.of(&found.connection);
                 let settings = Arc::new(mapped::settings(&found.connection, connector.as_ref()));
                 shared.insert(id, (settings, connector));
                 vacant.insert(found);

@@ -170,6 +170,8 @@ impl Watcher {
         ) {
             return Ok(());
         }
+        // It may keep to another version of its folder now.
+        self.folder_changed(connection).await?;
         let freed = self.unpark(connection.id).await?;
         if freed > 0 {
             tracing::info!(connection = %connection.id, freed, "parked work goes on");

@@ -45,7 +45,7 @@ impl Work {
 
     /// The connector, if its folder can be used.
     pub fn connector(&self, connection: &Connection) -> Option<Loaded> {
-        self.connectors.get(&connection.connector)
+        self.connectors.of(connection)
     }
 
     /// A call of an operation from its start, to be sent within nothing: set `send_until`.

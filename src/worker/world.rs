@@ -203,7 +203,7 @@ impl Worlds {
     /// A carrier, or a channel that issues the labels of its orders.
     fn makes_labels(&self, connection: &Connection) -> bool {
         let issues = || {
-            let connector = self.connectors.get(&connection.connector);
+            let connector = self.connectors.of(connection);
             let manifest = connector.as_ref().map(|c| c.provider.manifest());
             manifest.is_some_and(|m| m.operations.contains_key(CREATE))
         };
@@ -211,7 +211,7 @@ impl Worlds {
     }
 
     fn account(&self, connection: Connection, loaded: &BTreeSet<ConnectionId>) -> CarrierAccount {
-        let connector = self.connectors.get(&connection.connector);
+        let connector = self.connectors.of(&connection);
         let manifest = connector.as_ref().map(|c| c.provider.manifest());
         let operation = |name: &str| manifest.and_then(|manifest| manifest.operations.get(name));
         CarrierAccount {

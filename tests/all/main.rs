@@ -15,6 +15,7 @@ mod fulfilment;
 mod index_rows;
 mod labels;
 mod listen;
+mod rehearse;
 mod simulated_courier;
 mod simulated_emag;
 mod simulated_omniva;

@@ -4,6 +4,7 @@ use crate::api::problem::{Code, Problem};
 use crate::api::problems::{Retried, Retrier};
 use crate::api::{ApiSettings, AppState, configure};
 use crate::canonical::ProblemId;
+use crate::canonical::connection::Connection;
 use crate::clock::{Clock, TestClock};
 use crate::connector::Registry;
 use crate::ingress::{IngressState, Webhooked};
@@ -88,9 +89,10 @@ pub fn house() -> House {
         env!("CARGO_MANIFEST_DIR"),
         "/tests/data/connectors"
     ));
-    let registry = Arc::new(Registry::load(Some(folders)));
+    let registry = Registry::load(Some(folders));
+    let registry = Arc::new(registry.keeping(dir.path().join("kept")));
     let (known, now) = (registry.clone(), clock.clone());
-    let lookup = move |id: &str| match known.get(id) {
+    let lookup = move |connection: &Connection| match known.get(&connection.connector) {
         Some(connector) => match connector.manifest().webhooks.clone() {
             Some(webhooks) => Webhooked::Yes(Arc::new(webhooks)),
             None => Webhooked::No,

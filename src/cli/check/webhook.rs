@@ -144,6 +144,7 @@ const fn word(outcome: Outcome) -> &'static str {
 fn connection(connector: &Connector, case: &Case) -> Connection {
     Connection {
         contracts: std::collections::BTreeMap::new(),
+        connector_version: None,
         id: ConnectionId::new(),
         merchant_id: MerchantId::new(),
         connector: connector.id().to_owned(),

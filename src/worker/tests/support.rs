@@ -322,6 +322,7 @@ fn new_connection(
     settings.insert("base_url".into(), json!(base_url));
     Connection {
         contracts: std::collections::BTreeMap::new(),
+        connector_version: None,
         id: ConnectionId::new(),
         merchant_id: merchant,
         connector: "testshop".into(),
