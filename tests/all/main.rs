@@ -10,6 +10,7 @@
 
 mod architecture;
 mod conformance;
+mod contract;
 mod durability;
 mod fulfilment;
 mod index_rows;

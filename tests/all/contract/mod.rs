@@ -1,0 +1,28 @@
+//! The contract that every connector passes, made from the manifests and fixtures of whichever
+//! folders there are: no connector is named here.
+//!
+//! Lint, README, forms and fixtures are `connector check` (see `conformance`). Here: what happens to
+//! payloads that are not as documented, to webhooks that nobody signed or that were cut off, and to
+//! answers that say no.
+
+mod answers;
+mod hooks;
+mod mutate;
+mod payloads;
+mod prose;
+
+use crossdock::connector::{Connector, Registry};
+use crossdock::manifest::fixture::{self, Case, Kind};
+use std::sync::Arc;
+
+/// Every built-in connector.
+fn connectors() -> Vec<Arc<Connector>> {
+    Registry::load(None).catalogue().all().cloned().collect()
+}
+
+/// The fixtures of a kind.
+fn cases(connector: &Connector, kind: Kind) -> Vec<Case> {
+    let all = fixture::all(&connector.folder().source);
+    let all = all.into_iter().map(|case| case.unwrap());
+    all.filter(|case| case.kind == kind).collect()
+}
