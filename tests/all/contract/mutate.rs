@@ -38,7 +38,7 @@ fn change(value: &mut Value, left: &mut isize, how: u8) -> bool {
     match value {
         Value::Array(items) => items.iter_mut().any(|item| change(item, left, how)),
         Value::Object(fields) => {
-            let removes = how % 10 == 0 && (0..fields.len() as isize).contains(left);
+            let removes = how.is_multiple_of(10) && (0..fields.len() as isize).contains(left);
             if removes
                 && fields
                     .values()
