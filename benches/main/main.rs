@@ -11,6 +11,7 @@
     missing_docs
 )]
 
+mod connectors;
 mod gateway;
 mod load;
 mod orders;
@@ -47,6 +48,9 @@ fn main() {
         }
         if on("mapping") {
             mapping();
+        }
+        if on("connectors") {
+            connectors::run();
         }
         if on("points") {
             points::points().await;
