@@ -5,8 +5,8 @@
 
 use super::SqliteStore;
 use super::codec::{Columns, Filter, Result, blob, corrupt, int, word};
+use super::orders_lists::newest_first;
 use super::reader::Reader;
-use super::shipments::newest_first;
 use crate::canonical::cod::{CodItem, CodStatus};
 use crate::canonical::event::SnapshotKind;
 use crate::canonical::money::{Amount, Currency};
@@ -65,13 +65,7 @@ pub(super) fn write(conn: &Connection, item: &CodItem) -> Result<()> {
 }
 
 fn conditions(scope: Scope, filter: CodFilter) -> Filter {
-    let mut conditions = Filter::default();
-    if let Scope::Merchant(merchant) = scope {
-        conditions.and("merchant_id = ?", blob(merchant.uuid()));
-    }
-    if let Some(merchant) = filter.merchant_id {
-        conditions.and("merchant_id = ?", blob(merchant.uuid()));
-    }
+    let mut conditions = Filter::seen_by(scope, filter.merchant_id);
     if let Some(connection) = filter.connection_id {
         conditions.and("connection_id = ?", blob(connection.uuid()));
     }

@@ -3,8 +3,8 @@
 //! What always holds: what was written reads back equal (times to the microsecond); a stored value
 //! that cannot be read is `Corrupt`, never a guess.
 
-use crate::canonical::Timestamp;
-use crate::store::StoreError;
+use crate::canonical::{MerchantId, Timestamp};
+use crate::store::{Scope, StoreError};
 use rusqlite::Row;
 use rusqlite::types::Value;
 use serde::de::value::StrDeserializer;
@@ -259,6 +259,18 @@ pub(super) struct Filter {
 }
 
 impl Filter {
+    /// What the scope sees; of one merchant where that is asked for.
+    pub fn seen_by(scope: Scope, merchant: Option<MerchantId>) -> Self {
+        let mut conditions = Self::default();
+        let own = match scope {
+            Scope::Merchant(own) => Some(own),
+            Scope::All => None,
+        };
+        for merchant in own.into_iter().chain(merchant) {
+            conditions.and("merchant_id = ?", blob(merchant.uuid()));
+        }
+        conditions
+    }
     /// Adds a condition with one `?`.
     pub fn and(&mut self, condition: &str, value: impl Into<Value>) {
         self.raw(condition);

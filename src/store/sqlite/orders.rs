@@ -13,8 +13,9 @@ use crate::canonical::{ConnectionId, FulfillmentOrderId, MerchantId, Order, Orde
 use crate::flow::change::OrderState;
 use crate::store::Scope;
 use bytes::Bytes;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Params, params};
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
 /// An object's JSON of one version; `None` when it was never stored or its merchant was erased.
 pub(super) fn snapshot(reader: &Reader<'_>, key: SnapshotKey) -> Result<Option<Bytes>> {
@@ -124,6 +125,42 @@ pub(super) fn load(reader: &Reader<'_>, scope: Scope, id: OrderId) -> Result<Opt
     }))
 }
 
+/// The order whose id a query yields, as far as the scope sees it.
+pub(super) fn found(
+    reader: &Reader<'_>,
+    scope: Scope,
+    sql: &str,
+    params: impl Params,
+) -> Result<Option<OrderState>> {
+    let id: Option<[u8; 16]> = reader
+        .conn
+        .prepare_cached(sql)?
+        .query_row(params, |row| row.get(0))
+        .optional()?;
+    match id {
+        Some(id) => load(reader, scope, OrderId::from_uuid(Uuid::from_bytes(id))),
+        None => Ok(None),
+    }
+}
+
+/// The orders whose ids a query of a text and a connection yields, in the order asked.
+pub(super) fn of_connections(
+    reader: &Reader<'_>,
+    sql: &str,
+    keys: &[(ConnectionId, String)],
+) -> Result<Vec<Option<OrderState>>> {
+    let each = keys.iter();
+    each.map(|(connection, text)| {
+        found(
+            reader,
+            Scope::All,
+            sql,
+            params![text, connection.as_bytes()],
+        )
+    })
+    .collect()
+}
+
 impl SqliteStore {
     pub(super) async fn orders_by_external(
         &self,
@@ -131,25 +168,8 @@ impl SqliteStore {
     ) -> Result<Vec<Option<OrderState>>> {
         let keys = keys.to_vec();
         self.read(move |reader| {
-            let mut query = reader.conn.prepare_cached(
-                "SELECT id FROM orders WHERE external_id = ? AND connection_id = ?",
-            )?;
-            let mut found = Vec::with_capacity(keys.len());
-            for (connection, external_id) in keys {
-                let id: Option<[u8; 16]> = query
-                    .query_row(params![external_id, connection.as_bytes()], |row| {
-                        row.get(0)
-                    })
-                    .optional()?;
-                found.push(match id {
-                    Some(id) => {
-                        let id = OrderId::from_uuid(uuid::Uuid::from_bytes(id));
-                        load(reader, Scope::All, id)?
-                    }
-                    None => None,
-                });
-            }
-            Ok(found)
+            let sql = "SELECT id FROM orders WHERE external_id = ? AND connection_id = ?";
+            of_connections(reader, sql, &keys)
         })
         .await
     }
@@ -164,18 +184,8 @@ impl SqliteStore {
         id: FulfillmentOrderId,
     ) -> Result<Option<OrderState>> {
         self.read(move |reader| {
-            let order: Option<[u8; 16]> = reader
-                .conn
-                .prepare_cached("SELECT order_id FROM fulfillment_orders WHERE id = ?")?
-                .query_row(params![id.as_bytes()], |row| row.get(0))
-                .optional()?;
-            match order {
-                Some(order) => {
-                    let order = OrderId::from_uuid(uuid::Uuid::from_bytes(order));
-                    load(reader, scope, order)
-                }
-                None => Ok(None),
-            }
+            let sql = "SELECT order_id FROM fulfillment_orders WHERE id = ?";
+            found(reader, scope, sql, params![id.as_bytes()])
         })
         .await
     }

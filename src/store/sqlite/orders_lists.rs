@@ -27,30 +27,8 @@ impl SqliteStore {
         page: PageRequest,
     ) -> Result<Page<Bytes>> {
         self.read(move |reader| {
-            let mut conditions = order_conditions(reader, scope, filter);
-            if let Some(after) = cursor_id(page.after.as_deref())? {
-                conditions.and("id < ?", blob(after));
-            }
-            let limit = limit_of(page.limit);
-            conditions.args.push(Value::Integer(int(limit as u64)));
-            let sql = format!(
-                "SELECT id, version FROM orders{} ORDER BY id DESC LIMIT ?",
-                conditions.sql()
-            );
-            let mut query = reader.conn.prepare_cached(&sql)?;
-            let mut rows = query.query(params_from_iter(conditions.args))?;
-            let mut data = Vec::new();
-            let (mut last, mut seen) = (None, 0usize);
-            while let Some(row) = rows.next()? {
-                let id = row.uuid(0)?;
-                seen += 1;
-                last = Some(cursor_of(id));
-                // What was erased is not shown.
-                let key = SnapshotKey::new(SnapshotKind::Order, id, row.number(1)?);
-                data.extend(snapshot(reader, key)?);
-            }
-            let next = last.filter(|_| seen == limit);
-            Ok(Page { data, next })
+            let conditions = order_conditions(reader, scope, filter);
+            newest_first(reader, "orders", SnapshotKind::Order, conditions, &page)
         })
         .await
     }
@@ -99,14 +77,43 @@ impl SqliteStore {
     }
 }
 
+/// A page of objects by falling id, as the stored JSON of each; `conditions` has all but the page.
+pub(super) fn newest_first(
+    reader: &Reader<'_>,
+    table: &str,
+    kind: SnapshotKind,
+    mut conditions: Filter,
+    page: &PageRequest,
+) -> Result<Page<Bytes>> {
+    if let Some(after) = cursor_id(page.after.as_deref())? {
+        conditions.and("id < ?", blob(after));
+    }
+    let limit = limit_of(page.limit);
+    conditions.args.push(Value::Integer(int(limit as u64)));
+    let sql = format!(
+        "SELECT id, version FROM {table}{} ORDER BY id DESC LIMIT ?",
+        conditions.sql()
+    );
+    let mut query = reader.conn.prepare_cached(&sql)?;
+    let mut rows = query.query(params_from_iter(conditions.args))?;
+    let mut data = Vec::new();
+    let (mut last, mut seen) = (None, 0usize);
+    while let Some(row) = rows.next()? {
+        let id = row.uuid(0)?;
+        seen += 1;
+        last = Some(cursor_of(id));
+        // What was erased is not shown.
+        data.extend(snapshot(
+            reader,
+            SnapshotKey::new(kind, id, row.number(1)?),
+        )?);
+    }
+    let next = last.filter(|_| seen == limit);
+    Ok(Page { data, next })
+}
+
 fn order_conditions(reader: &Reader<'_>, scope: Scope, filter: OrderFilter) -> Filter {
-    let mut conditions = Filter::default();
-    if let Scope::Merchant(merchant) = scope {
-        conditions.and("merchant_id = ?", blob(merchant.uuid()));
-    }
-    if let Some(merchant) = filter.merchant_id {
-        conditions.and("merchant_id = ?", blob(merchant.uuid()));
-    }
+    let mut conditions = Filter::seen_by(scope, filter.merchant_id);
     if let Some(connection) = filter.connection_id {
         conditions.and("connection_id = ?", blob(connection.uuid()));
     }
@@ -137,13 +144,7 @@ fn order_conditions(reader: &Reader<'_>, scope: Scope, filter: OrderFilter) -> F
 }
 
 fn work_conditions(scope: Scope, filter: FulfillmentFilter) -> Filter {
-    let mut conditions = Filter::default();
-    if let Scope::Merchant(merchant) = scope {
-        conditions.and("merchant_id = ?", blob(merchant.uuid()));
-    }
-    if let Some(merchant) = filter.merchant_id {
-        conditions.and("merchant_id = ?", blob(merchant.uuid()));
-    }
+    let mut conditions = Filter::seen_by(scope, filter.merchant_id);
     if let Some(order) = filter.order_id {
         conditions.and("order_id = ?", blob(order.uuid()));
     }

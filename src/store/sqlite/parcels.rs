@@ -5,18 +5,17 @@
 
 use super::SqliteStore;
 use super::codec::{Columns, Result, int, micros, word};
-use super::orders::{load, snapshot};
+use super::orders::{of_connections, snapshot};
 use super::reader::Reader;
 use super::writer::WriteCtx;
 use super::{Shared, cache::SnapshotKey, codec::from_json};
 use crate::canonical::event::SnapshotKind;
 use crate::canonical::shipment::{Parcel, Shipment};
-use crate::canonical::{ConnectionId, MerchantId, OrderId, ParcelId, Timestamp};
+use crate::canonical::{ConnectionId, MerchantId, ParcelId, Timestamp};
 use crate::flow::change::OrderState;
 use crate::store::query::DueParcel;
 use crate::store::{Scope, StoreError};
-use rusqlite::{Connection, OptionalExtension, params};
-use uuid::Uuid;
+use rusqlite::{Connection, params};
 
 /// In `meta` while shipments of a schema without parcels wait for [`read_old`].
 const UNREAD: &str = "parcels_unread";
@@ -154,21 +153,9 @@ impl SqliteStore {
     ) -> Result<Vec<Option<OrderState>>> {
         let keys = keys.to_vec();
         self.read(move |reader| {
-            let mut query = reader.conn.prepare_cached(
-                "SELECT order_id FROM parcels WHERE tracking_number = ? AND connection_id = ? LIMIT 1",
-            )?;
-            let mut found = Vec::with_capacity(keys.len());
-            for (connection, number) in keys {
-                let id: Option<[u8; 16]> = query
-                    .query_row(params![number, connection.as_bytes()], |row| row.get(0))
-                    .optional()?;
-                let order = id.map(|id| OrderId::from_uuid(Uuid::from_bytes(id)));
-                found.push(match order {
-                    Some(id) => load(reader, Scope::All, id)?,
-                    None => None,
-                });
-            }
-            Ok(found)
+            let sql = "SELECT order_id FROM parcels
+                       WHERE tracking_number = ? AND connection_id = ? LIMIT 1";
+            of_connections(reader, sql, &keys)
         })
         .await
     }

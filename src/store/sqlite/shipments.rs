@@ -1,25 +1,22 @@
 //! Shipments: their rows, and the lists of them.
 //!
-//! What always holds: a list is filtered and paged on index columns; only what is shown is opened.
+//! What always holds: a shipment's parcels are written with it; lists are as in
+//! [`orders_lists`](super::orders_lists).
 
 use super::SqliteStore;
-use super::cache::SnapshotKey;
-use super::codec::{
-    Columns, Filter, Result, blob, cursor_id, cursor_of, int, limit_of, micros, word,
-};
-use super::orders::{load, snapshot};
+use super::codec::{Filter, Result, blob, int, micros, word};
+use super::orders::found;
+use super::orders_lists::newest_first;
 use super::parcels;
-use super::reader::Reader;
+use crate::canonical::ShipmentId;
 use crate::canonical::event::SnapshotKind;
 use crate::canonical::shipment::Shipment;
-use crate::canonical::{OrderId, ShipmentId};
 use crate::flow::change::OrderState;
 use crate::store::Scope;
 use crate::store::query::{Page, PageRequest, ShipmentFilter};
 use bytes::Bytes;
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
-use uuid::Uuid;
+use rusqlite::{Connection, params};
 
 /// Writes a shipment's row and its parcels'.
 pub(super) fn write(conn: &Connection, shipment: &Shipment) -> Result<()> {
@@ -44,49 +41,8 @@ pub(super) fn write(conn: &Connection, shipment: &Shipment) -> Result<()> {
     parcels::write(conn, shipment)
 }
 
-/// A page of objects by falling id, as the stored JSON of each; `conditions` has all but the page.
-pub(super) fn newest_first(
-    reader: &Reader<'_>,
-    table: &str,
-    kind: SnapshotKind,
-    mut conditions: Filter,
-    page: &PageRequest,
-) -> Result<Page<Bytes>> {
-    if let Some(after) = cursor_id(page.after.as_deref())? {
-        conditions.and("id < ?", blob(after));
-    }
-    let limit = limit_of(page.limit);
-    conditions.args.push(Value::Integer(int(limit as u64)));
-    let sql = format!(
-        "SELECT id, version FROM {table}{} ORDER BY id DESC LIMIT ?",
-        conditions.sql()
-    );
-    let mut query = reader.conn.prepare_cached(&sql)?;
-    let mut rows = query.query(params_from_iter(conditions.args))?;
-    let mut data = Vec::new();
-    let (mut last, mut seen) = (None, 0usize);
-    while let Some(row) = rows.next()? {
-        let id = row.uuid(0)?;
-        seen += 1;
-        last = Some(cursor_of(id));
-        // What was erased is not shown.
-        data.extend(snapshot(
-            reader,
-            SnapshotKey::new(kind, id, row.number(1)?),
-        )?);
-    }
-    let next = last.filter(|_| seen == limit);
-    Ok(Page { data, next })
-}
-
 fn conditions(scope: Scope, filter: ShipmentFilter) -> Filter {
-    let mut conditions = Filter::default();
-    if let Scope::Merchant(merchant) = scope {
-        conditions.and("merchant_id = ?", blob(merchant.uuid()));
-    }
-    if let Some(merchant) = filter.merchant_id {
-        conditions.and("merchant_id = ?", blob(merchant.uuid()));
-    }
+    let mut conditions = Filter::seen_by(scope, filter.merchant_id);
     if let Some(order) = filter.order_id {
         conditions.and("order_id = ?", blob(order.uuid()));
     }
@@ -140,15 +96,8 @@ impl SqliteStore {
         id: ShipmentId,
     ) -> Result<Option<OrderState>> {
         self.read(move |reader| {
-            let order: Option<[u8; 16]> = reader
-                .conn
-                .prepare_cached("SELECT order_id FROM shipments WHERE id = ?")?
-                .query_row(params![id.as_bytes()], |row| row.get(0))
-                .optional()?;
-            match order {
-                Some(order) => load(reader, scope, OrderId::from_uuid(Uuid::from_bytes(order))),
-                None => Ok(None),
-            }
+            let sql = "SELECT order_id FROM shipments WHERE id = ?";
+            found(reader, scope, sql, params![id.as_bytes()])
         })
         .await
     }

@@ -17,135 +17,148 @@ use crate::canonical::{
 use crate::flow::Similar;
 use crate::flow::change::{AuditEntry, ChangeSet, IdempotentAnswer, OrderState};
 use crate::store::query::*;
-use crate::store::{Applied, CursorWrite, Scope, Store, StoreError, Wakeups};
+use crate::store::{Applied, CursorWrite, Scope, ShippingStore, Store, StoreError, Wakeups};
 use async_trait::async_trait;
 use bytes::Bytes;
 use secrecy::SecretString;
 use std::collections::BTreeMap;
 
-/// Writes out the calls, one line each below.
+/// Writes out the calls of a trait, one line each below, and what is not a mere call.
 macro_rules! calls {
-    ($(fn $name:ident($($arg:ident: $of:ty),*) -> $answer:ty;)*) => {
+    (
+        $of:ident {
+            $(fn $name:ident($($arg:ident: $type:ty),*) -> $answer:ty;)*
+        }
+        $($more:tt)*
+    ) => {
         #[async_trait]
-        impl Store for SqliteStore {
-            $(async fn $name(&self, $($arg: $of),*) -> Result<$answer, StoreError> {
+        impl $of for SqliteStore {
+            $(async fn $name(&self, $($arg: $type),*) -> Result<$answer, StoreError> {
                 SqliteStore::$name(self, $($arg),*).await
             })*
-            fn content_hash(&self, bytes: &[u8]) -> [u8; 32] {
-                self.shared.vault.hash(bytes)
-            }
-            async fn close(&self) {
-                SqliteStore::close(self).await
-            }
-            fn wake(&self) -> &Wakeups {
-                &self.shared.wake
-            }
+            $($more)*
         }
     };
 }
 
 calls! {
-    fn append_inbox(deliveries: Vec<WireDelivery>, cursor: Option<CursorWrite>) -> ();
-    fn note_unchanged(
-        connection: &Connection, kind: &str, external_ids: Vec<String>, at: Timestamp,
-        cursor: Option<CursorWrite>
-    ) -> ();
-    fn content_hashes(
-        connection_id: ConnectionId, kind: &str, external_ids: &[String]
-    ) -> Vec<Option<[u8; 32]>>;
-    fn pending_deliveries(after: u64, limit: usize) -> Vec<PendingDelivery>;
-    fn delivery(id: RawId) -> Option<WireDelivery>;
-    fn dedupe_hit(
-        connection_id: ConnectionId, topic: &str, key: &str, now: Timestamp
-    ) -> Option<InboxId>;
-    fn cursor(connection_id: ConnectionId, name: &str) -> Option<String>;
-    fn count_refused(connection_id: ConnectionId, day: Timestamp, reason: &str, n: u64) -> ();
-    fn orders_by_external(keys: &[(ConnectionId, String)]) -> Vec<Option<OrderState>>;
-    fn order(scope: Scope, id: OrderId) -> Option<OrderState>;
-    fn order_of_fulfillment(scope: Scope, id: FulfillmentOrderId) -> Option<OrderState>;
-    fn similar_orders(to: &[Similar]) -> Vec<Vec<Order>>;
-    fn outlived_duplicates(limit: usize) -> Vec<OrderId>;
-    fn apply(changes: Vec<ChangeSet>) -> Vec<Result<Applied, StoreError>>;
-    fn orders(scope: Scope, filter: OrderFilter, page: PageRequest) -> Page<Bytes>;
-    fn fulfillment_orders(
-        scope: Scope, filter: FulfillmentFilter, page: PageRequest
-    ) -> Page<Bytes>;
-    fn events(scope: Scope, after: u64, limit: usize, types: &[EventType]) -> EventPage;
-    fn last_sequence() -> u64;
-    fn inbox(scope: Scope, filter: InboxFilter, page: PageRequest) -> Page<InboxRecord>;
-    fn inbox_record(scope: Scope, id: InboxId) -> Option<InboxRecord>;
-    fn ledger(scope: Scope, filter: LedgerFilter) -> Vec<LedgerLine>;
-    fn recount_ledger() -> Vec<LedgerLine>;
-    fn problems(scope: Scope, filter: ProblemFilter, page: PageRequest) -> Page<Problem>;
-    fn problem(scope: Scope, id: ProblemId) -> Option<Problem>;
-    fn records_of_problem(id: ProblemId) -> Vec<InboxRecord>;
-    fn timeline(scope: Scope, id: OrderId) -> Vec<TimelineEntry>;
-    fn insert_merchant(
-        merchant: &Merchant, audit: AuditEntry, answer: Option<IdempotentAnswer>
-    ) -> ();
-    fn merchants(scope: Scope, page: PageRequest) -> Page<Merchant>;
-    fn update_merchant(merchant: &Merchant, audit: AuditEntry) -> ();
-    fn merchant(scope: Scope, id: MerchantId) -> Option<Merchant>;
-    fn insert_connection(
-        connection: &Connection, credentials: &BTreeMap<String, SecretString>, change: ChangeSet,
-        audit: AuditEntry
-    ) -> ();
-    fn update_connection(
-        connection: &Connection, credentials: Option<&BTreeMap<String, SecretString>>,
-        change: ChangeSet, audit: AuditEntry
-    ) -> ();
-    fn connections(scope: Scope) -> Vec<Connection>;
-    fn connection(scope: Scope, id: ConnectionId) -> Option<Connection>;
-    fn credentials(id: ConnectionId) -> BTreeMap<String, SecretString>;
-    fn insert_token(token: &TokenRow, audit: AuditEntry, answer: Option<IdempotentAnswer>) -> ();
-    fn token_by_hash(hash: &[u8; 32]) -> Option<TokenRow>;
-    fn tokens() -> Vec<TokenRow>;
-    fn revoke_token(id: TokenId, audit: AuditEntry) -> ();
-    fn claim_idempotency(
-        scope: &str, key: &str, body_hash: [u8; 32], now: Timestamp
-    ) -> IdempotencyClaim;
-    fn finish_idempotency(scope: &str, key: &str, answer: Option<(u16, Vec<u8>)>) -> ();
-    fn audit(subject: Option<&str>, page: PageRequest) -> Page<AuditRow>;
-    fn lease_jobs(
-        owner: &str, now: Timestamp, until: Timestamp, limit: usize, skip: &[ConnectionId]
-    ) -> Vec<Job>;
-    fn start_attempt(attempt: &Attempt) -> ();
-    fn attempts(job_id: JobId) -> Vec<Attempt>;
-    fn checkpoint(job_id: JobId, epoch: u64, step: u32, checkpoint: &serde_json::Value) -> ();
-    fn next_job_at() -> Option<Timestamp>;
-    fn jobs(filter: JobFilter, page: PageRequest) -> Page<Job>;
-    fn unpark_jobs(connection_id: ConnectionId, job: Option<JobId>, now: Timestamp) -> u64;
-    fn queue_depths() -> Vec<(Lane, u64, Option<Timestamp>)>;
-    fn insert_subscription(
-        subscription: &Subscription, secret: &SecretString, audit: AuditEntry,
-        answer: Option<IdempotentAnswer>
-    ) -> ();
-    fn subscriptions(scope: Scope) -> Vec<Subscription>;
-    fn subscription_secret(id: SubscriptionId) -> SecretString;
-    fn set_subscription_state(
-        id: SubscriptionId, state: SubscriptionState, reason: Option<String>,
-        audit: Option<AuditEntry>
-    ) -> ();
-    fn egress_progress(progress: EgressProgress) -> ();
-    fn open_deliveries(subscription: SubscriptionId) -> Vec<DeliveryRow>;
-    fn deliveries(scope: Scope, filter: DeliveryFilter, page: PageRequest) -> Page<DeliveryRow>;
-    fn event(scope: Scope, id: EventId) -> Option<RenderedEvent>;
-    fn insert_deliveries(rows: Vec<DeliveryRow>, answer: Option<IdempotentAnswer>) -> ();
-    fn delivery_row(scope: Scope, id: DeliveryId) -> Option<DeliveryRow>;
-    fn order_of_shipment(scope: Scope, id: ShipmentId) -> Option<OrderState>;
-    fn orders_by_tracking(keys: &[(ConnectionId, String)]) -> Vec<Option<OrderState>>;
-    fn shipments(scope: Scope, filter: ShipmentFilter, page: PageRequest) -> Page<Bytes>;
-    fn document(scope: Scope, id: DocumentId) -> Option<StoredDocument>;
-    fn due_parcels(connection_id: ConnectionId, now: Timestamp, limit: usize) -> Vec<DueParcel>;
-    fn next_parcel_at() -> Option<Timestamp>;
-    fn parcels_asked(next: Vec<(ParcelId, Option<Timestamp>)>) -> ();
-    fn cod_items(scope: Scope, filter: CodFilter, page: PageRequest) -> Page<Bytes>;
-    fn cod_statement(scope: Scope, filter: CodFilter) -> Vec<CodSum>;
-    fn put_points(connection_id: ConnectionId, reading: u64, points: Vec<PickupPoint>) -> ();
-    fn finish_points(connection_id: ConnectionId, reading: u64, at: Timestamp) -> DirectoryChange;
-    fn points(filter: PointFilter) -> Vec<FoundPoint>;
-    fn points_by_id(keys: &[(String, String)]) -> Vec<Option<StoredPoint>>;
-    fn directories() -> Vec<Directory>;
-    fn health() -> StoreHealth;
-    fn housekeeping(now: Timestamp) -> ();
+    Store {
+        fn append_inbox(deliveries: Vec<WireDelivery>, cursor: Option<CursorWrite>) -> ();
+        fn note_unchanged(
+            connection: &Connection, kind: &str, external_ids: Vec<String>, at: Timestamp,
+            cursor: Option<CursorWrite>
+        ) -> ();
+        fn content_hashes(
+            connection_id: ConnectionId, kind: &str, external_ids: &[String]
+        ) -> Vec<Option<[u8; 32]>>;
+        fn pending_deliveries(after: u64, limit: usize) -> Vec<PendingDelivery>;
+        fn delivery(id: RawId) -> Option<WireDelivery>;
+        fn dedupe_hit(
+            connection_id: ConnectionId, topic: &str, key: &str, now: Timestamp
+        ) -> Option<InboxId>;
+        fn cursor(connection_id: ConnectionId, name: &str) -> Option<String>;
+        fn count_refused(connection_id: ConnectionId, day: Timestamp, reason: &str, n: u64) -> ();
+        fn orders_by_external(keys: &[(ConnectionId, String)]) -> Vec<Option<OrderState>>;
+        fn order(scope: Scope, id: OrderId) -> Option<OrderState>;
+        fn order_of_fulfillment(scope: Scope, id: FulfillmentOrderId) -> Option<OrderState>;
+        fn similar_orders(to: &[Similar]) -> Vec<Vec<Order>>;
+        fn outlived_duplicates(limit: usize) -> Vec<OrderId>;
+        fn apply(changes: Vec<ChangeSet>) -> Vec<Result<Applied, StoreError>>;
+        fn orders(scope: Scope, filter: OrderFilter, page: PageRequest) -> Page<Bytes>;
+        fn fulfillment_orders(
+            scope: Scope, filter: FulfillmentFilter, page: PageRequest
+        ) -> Page<Bytes>;
+        fn events(scope: Scope, after: u64, limit: usize, types: &[EventType]) -> EventPage;
+        fn last_sequence() -> u64;
+        fn inbox(scope: Scope, filter: InboxFilter, page: PageRequest) -> Page<InboxRecord>;
+        fn inbox_record(scope: Scope, id: InboxId) -> Option<InboxRecord>;
+        fn ledger(scope: Scope, filter: LedgerFilter) -> Vec<LedgerLine>;
+        fn recount_ledger() -> Vec<LedgerLine>;
+        fn problems(scope: Scope, filter: ProblemFilter, page: PageRequest) -> Page<Problem>;
+        fn problem(scope: Scope, id: ProblemId) -> Option<Problem>;
+        fn records_of_problem(id: ProblemId) -> Vec<InboxRecord>;
+        fn timeline(scope: Scope, id: OrderId) -> Vec<TimelineEntry>;
+        fn insert_merchant(
+            merchant: &Merchant, audit: AuditEntry, answer: Option<IdempotentAnswer>
+        ) -> ();
+        fn merchants(scope: Scope, page: PageRequest) -> Page<Merchant>;
+        fn update_merchant(merchant: &Merchant, audit: AuditEntry) -> ();
+        fn merchant(scope: Scope, id: MerchantId) -> Option<Merchant>;
+        fn insert_connection(
+            connection: &Connection, credentials: &BTreeMap<String, SecretString>, change: ChangeSet,
+            audit: AuditEntry
+        ) -> ();
+        fn update_connection(
+            connection: &Connection, credentials: Option<&BTreeMap<String, SecretString>>,
+            change: ChangeSet, audit: AuditEntry
+        ) -> ();
+        fn connections(scope: Scope) -> Vec<Connection>;
+        fn connection(scope: Scope, id: ConnectionId) -> Option<Connection>;
+        fn credentials(id: ConnectionId) -> BTreeMap<String, SecretString>;
+        fn insert_token(token: &TokenRow, audit: AuditEntry, answer: Option<IdempotentAnswer>) -> ();
+        fn token_by_hash(hash: &[u8; 32]) -> Option<TokenRow>;
+        fn tokens() -> Vec<TokenRow>;
+        fn revoke_token(id: TokenId, audit: AuditEntry) -> ();
+        fn claim_idempotency(
+            scope: &str, key: &str, body_hash: [u8; 32], now: Timestamp
+        ) -> IdempotencyClaim;
+        fn finish_idempotency(scope: &str, key: &str, answer: Option<(u16, Vec<u8>)>) -> ();
+        fn audit(subject: Option<&str>, page: PageRequest) -> Page<AuditRow>;
+        fn lease_jobs(
+            owner: &str, now: Timestamp, until: Timestamp, limit: usize, skip: &[ConnectionId]
+        ) -> Vec<Job>;
+        fn start_attempt(attempt: &Attempt) -> ();
+        fn attempts(job_id: JobId) -> Vec<Attempt>;
+        fn checkpoint(job_id: JobId, epoch: u64, step: u32, checkpoint: &serde_json::Value) -> ();
+        fn next_job_at() -> Option<Timestamp>;
+        fn jobs(filter: JobFilter, page: PageRequest) -> Page<Job>;
+        fn unpark_jobs(connection_id: ConnectionId, job: Option<JobId>, now: Timestamp) -> u64;
+        fn queue_depths() -> Vec<(Lane, u64, Option<Timestamp>)>;
+        fn insert_subscription(
+            subscription: &Subscription, secret: &SecretString, audit: AuditEntry,
+            answer: Option<IdempotentAnswer>
+        ) -> ();
+        fn subscriptions(scope: Scope) -> Vec<Subscription>;
+        fn subscription_secret(id: SubscriptionId) -> SecretString;
+        fn set_subscription_state(
+            id: SubscriptionId, state: SubscriptionState, reason: Option<String>,
+            audit: Option<AuditEntry>
+        ) -> ();
+        fn egress_progress(progress: EgressProgress) -> ();
+        fn open_deliveries(subscription: SubscriptionId) -> Vec<DeliveryRow>;
+        fn deliveries(scope: Scope, filter: DeliveryFilter, page: PageRequest) -> Page<DeliveryRow>;
+        fn event(scope: Scope, id: EventId) -> Option<RenderedEvent>;
+        fn insert_deliveries(rows: Vec<DeliveryRow>, answer: Option<IdempotentAnswer>) -> ();
+        fn delivery_row(scope: Scope, id: DeliveryId) -> Option<DeliveryRow>;
+        fn health() -> StoreHealth;
+        fn housekeeping(now: Timestamp) -> ();
+    }
+    fn content_hash(&self, bytes: &[u8]) -> [u8; 32] {
+        self.shared.vault.hash(bytes)
+    }
+    async fn close(&self) {
+        SqliteStore::close(self).await
+    }
+    fn wake(&self) -> &Wakeups {
+        &self.shared.wake
+    }
+}
+
+calls! {
+    ShippingStore {
+        fn order_of_shipment(scope: Scope, id: ShipmentId) -> Option<OrderState>;
+        fn orders_by_tracking(keys: &[(ConnectionId, String)]) -> Vec<Option<OrderState>>;
+        fn shipments(scope: Scope, filter: ShipmentFilter, page: PageRequest) -> Page<Bytes>;
+        fn document(scope: Scope, id: DocumentId) -> Option<StoredDocument>;
+        fn due_parcels(connection_id: ConnectionId, now: Timestamp, limit: usize) -> Vec<DueParcel>;
+        fn next_parcel_at() -> Option<Timestamp>;
+        fn parcels_asked(next: Vec<(ParcelId, Option<Timestamp>)>) -> ();
+        fn cod_items(scope: Scope, filter: CodFilter, page: PageRequest) -> Page<Bytes>;
+        fn cod_statement(scope: Scope, filter: CodFilter) -> Vec<CodSum>;
+        fn put_points(connection_id: ConnectionId, reading: u64, points: Vec<PickupPoint>) -> ();
+        fn finish_points(connection_id: ConnectionId, reading: u64, at: Timestamp) -> DirectoryChange;
+        fn points(filter: PointFilter) -> Vec<FoundPoint>;
+        fn points_by_id(keys: &[(String, String)]) -> Vec<Option<StoredPoint>>;
+        fn directories() -> Vec<Directory>;
+    }
 }

@@ -9,6 +9,7 @@
 mod apply;
 mod duplicates;
 mod jobs;
+mod jobs_answers;
 mod jobs_connection;
 mod poll;
 mod remap;
