@@ -21,7 +21,8 @@ pub trait ShippingStore {
         scope: Scope,
         id: ShipmentId,
     ) -> Result<Option<OrderState>, StoreError>;
-    /// The orders whose parcels have these numbers at these carrier accounts, in the order asked.
+    /// The orders whose parcels have these numbers at these carrier accounts (or had them by a
+    /// former request), in the order asked.
     async fn orders_by_tracking(
         &self,
         keys: &[(ConnectionId, String)],

@@ -1,8 +1,10 @@
 //! Numbers and papers of labels: whose they are, and that each is kept once.
 use super::carrier::*;
+use super::tracking::{answer, scan};
 use super::*;
 use crate::canonical::problem::Class;
 use crate::canonical::shipment::ShipmentStatus as S;
+use crate::canonical::tracking::TrackingStatus;
 
 #[test]
 fn papers_may_come_later_and_are_stored_once() {
@@ -144,4 +146,21 @@ fn of_labels_bought_in_part_the_rest_is_void() {
     let numbers = ["T5", "T6"].map(|number| label(number, vec![]));
     world.labels(0, numbers.to_vec());
     assert_eq!(world.part().status, FulfillmentStatus::Closed);
+    // The parcel travels with the void one: that is on record, and moves nothing.
+    let account = world.carrier();
+    let told = answer(
+        "T1",
+        vec![scan("pre_transit", "10:20"), scan("in_transit", "10:30")],
+    );
+    let outcome = world.told(account, told.clone());
+    assert_eq!(codes(&outcome), ["scan_on_void_label"]);
+    assert_eq!(kinds(&outcome), ["tracking.updated"]);
+    let stored = &world.state.as_ref().unwrap().tracking;
+    assert_eq!(stored[0].status, TrackingStatus::Info);
+    assert_eq!(stored[0].carrier_code.as_deref(), Some("in_transit"));
+    assert_eq!(world.tracked(0).first_scan_at, None);
+    assert_eq!(
+        world.told(account, told).disposition,
+        Disposition::Unchanged
+    );
 }

@@ -66,7 +66,7 @@ pub(super) fn follow(
     Ok(())
 }
 
-fn scan_on_void_label(draft: &mut Draft<'_>, place: Place) {
+pub(super) fn scan_on_void_label(draft: &mut Draft<'_>, place: Place) {
     let connection_id = shipment(&draft.state, place.shipment).and_then(|s| s.connection_id);
     draft.problems.push(NewProblem {
         id: ProblemId::new(),

@@ -49,6 +49,10 @@ pub(super) fn take_in(
         return Ok(Some("the answer names no parcel"));
     };
     let Some(place) = find(&draft.state, told.connection_id, number) else {
+        if let Some(place) = formerly(&draft.state, number) {
+            of_former(draft, told, place, answer);
+            return Ok(None);
+        }
         let why = "no parcel of this order has this number at this carrier account";
         return Ok(Some(why));
     };
@@ -64,6 +68,25 @@ pub(super) fn take_in(
     }
     ask_again(draft, place);
     Ok(None)
+}
+
+/// What is told of a label that a former request bought, and that is void: the goods travel with
+/// another one, so it moves nothing. That the carrier scans it all the same is on record, and people
+/// are told; cash that came with it has its account.
+fn of_former(draft: &mut Draft<'_>, told: &Told, place: Place, answer: &TrackingAnswer) {
+    let scans = answer.events.iter().filter(|event| event.status.scanned());
+    let notes: Vec<MappedEvent> = scans
+        .map(|event| MappedEvent {
+            status: TrackingStatus::Info,
+            ..event.clone()
+        })
+        .collect();
+    if !store(draft, told, place, &notes).is_empty() {
+        effects::scan_on_void_label(draft, place);
+    }
+    if let Some(cash) = &answer.cod {
+        cod::told(draft, place.shipment, place.parcel, cash, told.received_at);
+    }
 }
 
 /// Puts down where the parcel is; several parcels of a shipment under one number are at one place.
@@ -116,6 +139,21 @@ fn find(state: &OrderState, account: ConnectionId, number: &str) -> Option<Place
         .filter(|shipment| !shipment.status.ended())
         .find_map(with_number)
         .or_else(|| of_account().find_map(with_number))
+}
+
+/// The shipment that had this number by a former request.
+fn formerly(state: &OrderState, number: &str) -> Option<Place> {
+    let had = |shipment: &&Shipment| {
+        shipment
+            .former_numbers
+            .iter()
+            .any(|former| former == number)
+    };
+    let shipment = state.shipments.iter().find(had)?;
+    Some(Place {
+        shipment: shipment.id,
+        parcel: shipment.parcels.first()?.id,
+    })
 }
 
 fn shipment(state: &OrderState, id: ShipmentId) -> Option<&Shipment> {

@@ -78,6 +78,7 @@ macro_rules! suite {
             parcels: orders_are_found_by_shipment_and_number,
             parcels: a_number_is_one_shipments_at_an_account,
             parcels: parcels_follow_their_shipment,
+            parcels: a_former_number_still_finds_its_order,
             parcels: parcels_come_due_and_are_asked_for,
             parcels: shipments_are_listed_newest_first,
             tracking: tracking_is_only_added_to,

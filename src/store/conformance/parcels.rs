@@ -119,6 +119,36 @@ async fn track(bench: &Bench, track: Vec<(ParcelId, Option<crate::canonical::Tim
     bench.apply(set).await.unwrap();
 }
 
+pub async fn a_former_number_still_finds_its_order(store: Arc<dyn Store>) {
+    let bench = Bench::new(&store).await;
+    let mut state = bench.put(bench.shipped("1", "N1")).await;
+    let account = state.shipments[0].connection_id.unwrap();
+    // Another request, from another account: the number is the first one's.
+    let shipment = &mut state.shipments[0];
+    shipment.former_numbers = vec!["N1".to_owned()];
+    shipment.parcels[0].tracking_number = None;
+    shipment.connection_id = Some(ConnectionId::new());
+    shipment.version += 1;
+    let state = bench.put(state).await;
+    let key = |account, number: &str| (account, number.to_owned());
+    let other = state.shipments[0].connection_id.unwrap();
+    let keys = [key(account, "N1"), key(other, "N1"), key(account, "N2")];
+    let found = store.orders_by_tracking(&keys).await.unwrap();
+    let ids: Vec<_> = found
+        .iter()
+        .map(|f| f.as_ref().map(|s| s.order.meta.id))
+        .collect();
+    assert_eq!(ids, [Some(state.order.meta.id), None, None]);
+    // A label in use goes before a former one.
+    let second = bench.put(bench.shipped("2", "N1")).await;
+    assert_eq!(second.shipments[0].connection_id, Some(account));
+    let found = store.orders_by_tracking(&keys[..1]).await.unwrap();
+    assert_eq!(
+        found[0].as_ref().unwrap().order.meta.id,
+        second.order.meta.id
+    );
+}
+
 pub async fn parcels_come_due_and_are_asked_for(store: Arc<dyn Store>) {
     let (bench, other) = (Bench::new(&store).await, Bench::new(&store).await);
     let mut jobs = store.wake().jobs();

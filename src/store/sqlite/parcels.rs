@@ -14,7 +14,7 @@ use crate::canonical::shipment::{Parcel, Shipment};
 use crate::canonical::{ConnectionId, MerchantId, ParcelId, Timestamp};
 use crate::flow::change::OrderState;
 use crate::store::query::DueParcel;
-use crate::store::{Scope, StoreError};
+use crate::store::StoreError;
 use rusqlite::{Connection, params};
 
 /// In `meta` while shipments of a schema without parcels wait for [`read_old`].
@@ -22,13 +22,21 @@ const UNREAD: &str = "parcels_unread";
 
 /// Writes the parcels of a shipment; those that it no longer has go.
 pub(super) fn write(conn: &Connection, shipment: &Shipment) -> Result<()> {
+    type Known = ([u8; 16], Option<String>, Option<[u8; 16]>);
     let known = conn
-        .prepare_cached("SELECT id FROM parcels WHERE shipment_id = ?")?
+        .prepare_cached(
+            "SELECT id, tracking_number, connection_id FROM parcels WHERE shipment_id = ?",
+        )?
         .query_map(params![shipment.id.as_bytes()], |row| {
-            row.get::<_, [u8; 16]>(0)
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
-    for id in known {
+        .collect::<rusqlite::Result<Vec<Known>>>()?;
+    for (id, number, account) in known {
+        if let (Some(number), Some(account)) = (number, account)
+            && shipment.former_numbers.contains(&number)
+        {
+            former(conn, shipment, &number, account)?;
+        }
         if !shipment.parcels.iter().any(|p| *p.id.as_bytes() == id) {
             conn.prepare_cached("DELETE FROM parcels WHERE id = ?")?
                 .execute(params![id])?;
@@ -37,6 +45,21 @@ pub(super) fn write(conn: &Connection, shipment: &Shipment) -> Result<()> {
     for parcel in &shipment.parcels {
         put(conn, shipment, parcel)?;
     }
+    Ok(())
+}
+
+/// A number that the shipment had at this account and has no more: it is still found by it.
+fn former(conn: &Connection, shipment: &Shipment, number: &str, account: [u8; 16]) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO former_numbers (tracking_number, connection_id, order_id, merchant_id)
+         VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+    )?
+    .execute(params![
+        number,
+        account,
+        shipment.order_id.as_bytes(),
+        shipment.merchant_id.as_bytes()
+    ])?;
     Ok(())
 }
 
@@ -111,6 +134,10 @@ pub(super) fn erase(conn: &Connection, merchant: MerchantId) -> Result<()> {
         "UPDATE parcels SET track_at = NULL, tracking_number = NULL WHERE merchant_id = ?",
         params![merchant.as_bytes()],
     )?;
+    conn.execute(
+        "DELETE FROM former_numbers WHERE merchant_id = ?",
+        params![merchant.as_bytes()],
+    )?;
     Ok(())
 }
 
@@ -153,8 +180,12 @@ impl SqliteStore {
     ) -> Result<Vec<Option<OrderState>>> {
         let keys = keys.to_vec();
         self.read(move |reader| {
-            let sql = "SELECT order_id FROM parcels
-                       WHERE tracking_number = ? AND connection_id = ? LIMIT 1";
+            let sql = "SELECT id FROM (SELECT coalesce(
+                         (SELECT order_id FROM parcels
+                          WHERE tracking_number = ?1 AND connection_id = ?2 LIMIT 1),
+                         (SELECT order_id FROM former_numbers
+                          WHERE tracking_number = ?1 AND connection_id = ?2)) AS id)
+                       WHERE id IS NOT NULL";
             of_connections(reader, sql, &keys)
         })
         .await
