@@ -26,6 +26,7 @@ pub mod point;
 pub mod problem;
 pub mod quantity;
 pub mod shipment;
+pub mod stock;
 pub mod tracking;
 
 pub use address::Address;

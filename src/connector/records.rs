@@ -100,9 +100,10 @@ pub fn of_mapping<'v>(
     payload: &'v Val,
 ) -> Result<Vec<&'v Val>, SelectError> {
     let mut paths = walk::records_of(manifest, mapping);
-    paths.sort_by_key(|path| std::cmp::Reverse(path.len()));
+    paths.retain(|(_, beside)| beside.is_none_or(|key| has(payload, key)));
+    paths.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
     let mut first_error = None;
-    for path in &paths {
+    for (path, _) in &paths {
         match by_path(path, payload) {
             Ok(records) => return Ok(records),
             Err(error) => first_error = first_error.or(Some(error)),
@@ -112,6 +113,11 @@ pub fn of_mapping<'v>(
         Some(error) => Err(error),
         None => by_path(".", payload),
     }
+}
+
+/// An object with this key.
+fn has(payload: &Val, key: &str) -> bool {
+    by_path(&format!(".{key}"), payload).is_ok()
 }
 
 /// The records of a payload by a path.

@@ -81,6 +81,7 @@ fn the_manual_names_every_word_of_the_vocabulary() {
         kinds::<AuthKind>(),
         kinds::<Pagination>(),
         kinds::<Verify>(),
+        words::<OauthPlace>(),
         words::<Format>(),
         words::<RuleClass>(),
         words::<Repeat>(),

@@ -99,9 +99,17 @@ fn auth<'m>(walk: &mut Walk<'m>, manifest: &'m Manifest) {
             AuthKind::Oauth1 {
                 consumer_key,
                 consumer_secret,
+                token,
+                token_secret,
+                place: _,
             } => {
                 secret("consumer_key", consumer_key);
                 secret("consumer_secret", consumer_secret);
+                for (key, text) in [("token", token), ("token_secret", token_secret)] {
+                    if let Some(text) = text {
+                        secret(key, text);
+                    }
+                }
             }
             AuthKind::Sign { secret: key, .. } => secret("secret", key),
         }
@@ -170,18 +178,21 @@ fn webhooks<'m>(walk: &mut Walk<'m>, manifest: &'m Manifest) {
 }
 
 /// The paths by which the records of a mapping are cut out of a payload, as its users say: the
-/// operations' steps first, then the topics; each once.
-pub fn records_of<'m>(manifest: &'m Manifest, mapping: &str) -> Vec<&'m str> {
+/// operations' steps first, then the topics; each once. With the key that must stand beside them.
+pub fn records_of<'m>(manifest: &'m Manifest, mapping: &str) -> Vec<(&'m str, Option<&'m str>)> {
     let steps = manifest
         .operations
         .values()
         .flat_map(|operation| &operation.steps);
-    let from_steps = steps.map(|step| (step.mapping.as_deref(), step.records.as_str()));
+    let from_steps = steps.map(|step| {
+        let path = (step.records.as_str(), step.records_beside.as_deref());
+        (step.mapping.as_deref(), path)
+    });
     let topics = manifest
         .webhooks
         .iter()
         .flat_map(|webhooks| webhooks.topics.values());
-    let from_topics = topics.map(|rule| (rule.mapping.as_deref(), rule.records.as_str()));
+    let from_topics = topics.map(|rule| (rule.mapping.as_deref(), (rule.records.as_str(), None)));
     let mut paths = Vec::new();
     for (name, records) in from_steps.chain(from_topics) {
         if name == Some(mapping) && !paths.contains(&records) {

@@ -115,13 +115,18 @@ impl Callers {
             AuthKind::Oauth1 {
                 consumer_key,
                 consumer_secret,
-            } => oauth1(
-                call,
-                &self.fill(consumer_key),
-                &self.fill(consumer_secret),
-                now_s(),
-            )
-            .is_some(),
+                token,
+                token_secret,
+                ..
+            } => {
+                let known = Consumer {
+                    key: self.fill(consumer_key),
+                    secret: self.fill(consumer_secret),
+                    token: token.as_ref().map(|token| self.fill(token)),
+                    token_secret: self.fill(token_secret.as_deref().unwrap_or_default()),
+                };
+                oauth1(call, &known, now_s()).is_some()
+            }
             AuthKind::Sign { secret, .. } => signed(call, kind, &self.fill(secret), now_s()),
         }
     }
@@ -185,8 +190,16 @@ fn signed(call: &Call, kind: &AuthKind, secret: &str, now_s: u64) -> bool {
     near && same(given(header), &format!("{prefix}{wanted}"))
 }
 
-/// Proves an OAuth 1.0a one-legged call (RFC 5849, HMAC-SHA256), its parameters in the query or the header.
-fn oauth1(call: &Call, consumer_key: &str, consumer_secret: &str, now_s: u64) -> Option<()> {
+/// Who may sign by OAuth 1.0a.
+struct Consumer {
+    key: String,
+    secret: String,
+    token: Option<String>,
+    token_secret: String,
+}
+
+/// Proves an OAuth 1.0a call (RFC 5849, HMAC-SHA256), its parameters in the query or the header.
+fn oauth1(call: &Call, known: &Consumer, now_s: u64) -> Option<()> {
     let mut params = call.query.clone();
     if let Some(list) = call
         .headers
@@ -207,13 +220,15 @@ fn oauth1(call: &Call, consumer_key: &str, consumer_secret: &str, now_s: u64) ->
     };
     let at: u64 = param("oauth_timestamp")?.parse().ok()?;
     let signed = param("oauth_signature")?.to_owned();
-    let fits = same(param("oauth_consumer_key")?, consumer_key)
+    let token = known.token.as_deref();
+    let fits = same(param("oauth_consumer_key")?, &known.key)
+        && token.is_none_or(|token| param("oauth_token").is_some_and(|given| same(given, token)))
         && param("oauth_signature_method")? == "HMAC-SHA256"
         && param("oauth_nonce").is_some_and(|nonce| !nonce.is_empty())
         && at.abs_diff(now_s) <= OAUTH_WINDOW_S;
     let base = base_string(&call.method, &call.url, &params);
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(format!("{}&", encode(consumer_secret)).as_bytes()).ok()?;
+    let key = format!("{}&{}", encode(&known.secret), encode(&known.token_secret));
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).ok()?;
     mac.update(base.as_bytes());
     let wanted = base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes());
     (fits && same(&signed, &wanted)).then_some(())
@@ -311,12 +326,21 @@ mod tests {
         let signature =
             base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes());
         call.query.push(("oauth_signature".into(), signature));
-        assert_eq!(oauth1(&call, "ck", "cs", 1_100), Some(()));
-        assert_eq!(oauth1(&call, "ck", "other", 1_100), None, "another secret");
-        assert_eq!(oauth1(&call, "ck", "cs", 5_000), None, "too old");
+        let known = |secret: &str, token: Option<&str>| Consumer {
+            key: "ck".into(),
+            secret: secret.into(),
+            token: token.map(str::to_owned),
+            token_secret: String::new(),
+        };
+        assert_eq!(oauth1(&call, &known("cs", None), 1_100), Some(()));
+        let other = oauth1(&call, &known("other", None), 1_100);
+        assert_eq!(other, None, "another secret");
+        assert_eq!(oauth1(&call, &known("cs", None), 5_000), None, "too old");
+        let tokened = oauth1(&call, &known("cs", Some("at")), 1_100);
+        assert_eq!(tokened, None, "no token");
         call.query.push(("page".into(), "2".into()));
         assert_eq!(
-            oauth1(&call, "ck", "cs", 1_100),
+            oauth1(&call, &known("cs", None), 1_100),
             None,
             "a parameter added after signing"
         );

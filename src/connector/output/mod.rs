@@ -8,9 +8,11 @@ mod error_answer;
 mod order;
 mod parcel;
 mod points;
+mod stock;
 
 pub use crate::canonical::document::LabelAnswer;
 pub use crate::canonical::point::PickupPoint;
+pub use crate::canonical::stock::StockAnswer;
 pub use crate::canonical::tracking::TrackingAnswer;
 pub use error_answer::ErrorAnswer;
 pub use order::order;
@@ -71,6 +73,8 @@ pub enum Output {
     Label(Box<LabelAnswer>),
     /// Of `points`.
     Point(Box<PickupPoint>),
+    /// Of `stock`.
+    Stock(Box<StockAnswer>),
     /// Of `error`.
     Error(ErrorAnswer),
     /// Of a mapping that makes a request's body: whatever the provider wants.
@@ -101,6 +105,7 @@ impl Output {
             "tracking" => Output::Tracking(Box::new(parcel::tracking(value)?)),
             "label" => Output::Label(Box::new(parcel::label(value)?)),
             "points" => Output::Point(Box::new(points::point(value)?)),
+            "stock" => Output::Stock(Box::new(stock::stock(value)?)),
             "error" => Output::Error(shape(value)?),
             _ => Output::Body(shape(value)?),
         })
@@ -117,6 +122,7 @@ impl Output {
             Output::Tracking(answer) => value(answer),
             Output::Label(answer) => value(answer),
             Output::Point(point) => value(point),
+            Output::Stock(stock) => value(stock),
             Output::Error(answer) => value(answer),
             Output::Body(body) => body.clone(),
         }

@@ -36,10 +36,10 @@ pub const OPERATIONS: &[&str] = &[
 ];
 
 /// The mappings that read a provider's payload into the canonical model.
-pub const READ_MAPPINGS: &[&str] = &["order", "tracking", "label", "points", "error"];
+pub const READ_MAPPINGS: &[&str] = &["order", "tracking", "label", "points", "stock", "error"];
 
 /// Read mappings of the vocabulary that no folder uses yet.
-const READ_MAPPINGS_LATER: &[&str] = &["cod", "return", "stock"];
+const READ_MAPPINGS_LATER: &[&str] = &["cod", "return"];
 
 pub(super) fn check(lint: &mut Lint<'_>) {
     let manifest = &lint.folder.manifest;

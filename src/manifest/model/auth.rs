@@ -48,10 +48,17 @@ pub enum AuthKind {
     Query {
         params: BTreeMap<String, SecretTemplate>,
     },
-    /// OAuth 1.0a one-legged: consumer key and secret, no token; HMAC-SHA256, parameters in the query.
+    /// OAuth 1.0a, HMAC-SHA256: consumer key and secret, and the token with its secret where the
+    /// provider gave one.
     Oauth1 {
         consumer_key: SecretTemplate,
         consumer_secret: SecretTemplate,
+        #[serde(default)]
+        token: Option<SecretTemplate>,
+        #[serde(default)]
+        token_secret: Option<SecretTemplate>,
+        #[serde(default)]
+        place: OauthPlace,
     },
     /// HMAC over parts of the finished request; the signature goes into a header.
     Sign {
@@ -88,4 +95,15 @@ pub enum SignedPart {
     Timestamp,
     /// The body, byte for byte; nothing when there is none.
     Body,
+}
+
+/// Where the protocol parameters of OAuth 1.0a go (RFC 5849 §3.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OauthPlace {
+    /// Into the query.
+    #[default]
+    Query,
+    /// Into the header `Authorization`.
+    Header,
 }

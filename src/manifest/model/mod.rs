@@ -16,7 +16,7 @@ mod operation;
 mod transport;
 mod webhooks;
 
-pub use auth::{Auth, AuthKind, SignedPart};
+pub use auth::{Auth, AuthKind, OauthPlace, SignedPart};
 pub use errors::{ErrorRule, RuleClass, StatusMatch};
 pub use limits::{LimitHeaders, Limits, ResetAs, Retry};
 pub use operation::{Method, Operation, Pagination, Poll, Repeat, Step};

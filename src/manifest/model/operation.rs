@@ -91,6 +91,10 @@ pub struct Step {
     /// an array is its items, anything else one record.
     #[serde(default = "super::dot")]
     pub records: String,
+    /// A key that stands beside the records of a list: a payload without it is one record. For
+    /// providers whose single objects have a key of the list's name.
+    #[serde(default)]
+    pub records_beside: Option<String>,
     /// The mapping that reads the answer's records (`order`, `error`, …).
     #[serde(default)]
     pub mapping: Option<String>,

@@ -61,10 +61,7 @@ pub fn apply(
         AuthKind::Bearer { token } => bearer::apply(token, credentials, request),
         AuthKind::Header { headers } => header::apply(headers, credentials, request),
         AuthKind::Query { params } => query::apply(params, credentials, request),
-        AuthKind::Oauth1 {
-            consumer_key,
-            consumer_secret,
-        } => oauth1::apply(consumer_key, consumer_secret, credentials, signing, request),
+        AuthKind::Oauth1 { .. } => oauth1::apply(kind, credentials, signing, request),
         AuthKind::Sign { .. } => sign::apply(kind, credentials, signing, request),
     }
 }

@@ -1,5 +1,6 @@
 #![allow(clippy::indexing_slicing, clippy::unwrap_used)]
 use super::*;
+use crate::manifest::model::OauthPlace;
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -140,6 +141,9 @@ fn oauth1_signs_query_and_form() {
     let kind = AuthKind::Oauth1 {
         consumer_key: "{key}".into(),
         consumer_secret: "{secret}".into(),
+        token: None,
+        token_secret: None,
+        place: OauthPlace::Query,
     };
     let sent = applied(&kind, "http://a.example/o?status=a&status=b%2Bc").unwrap();
     assert_eq!(
@@ -206,4 +210,40 @@ fn a_signature_covers_the_parts_that_are_named() {
         sent.headers["x-signature"],
         signed("[2]").headers["x-signature"]
     );
+}
+
+#[test]
+fn oauth1_signs_with_a_token_in_the_header() {
+    let kind = AuthKind::Oauth1 {
+        consumer_key: "{key}".into(),
+        consumer_secret: "{secret}".into(),
+        token: Some("{user}".into()),
+        token_secret: Some("t&s".into()),
+        place: OauthPlace::Header,
+    };
+    let url = "https://a.example/V1/orders?filter%5B0%5D=2026-01-01%2010%3A00";
+    let sent = applied(&kind, url).unwrap();
+    assert_eq!(sent.url.as_str(), url, "nothing is added to the query");
+    let mut params: Vec<(String, String)> = sent.url.query_pairs().into_owned().collect();
+    for (name, value) in [
+        ("oauth_consumer_key", "ck_1 é"),
+        ("oauth_nonce", "abc"),
+        ("oauth_signature_method", "HMAC-SHA256"),
+        ("oauth_timestamp", "1700000000"),
+        ("oauth_token", "us:er"),
+        ("oauth_version", "1.0"),
+    ] {
+        params.push((name.into(), value.into()));
+    }
+    let base = oauth1::base_string("GET", &sent.url, &params);
+    let signature = crate::operation::join::encode(&oauth1::sign(&base, "cs_2", "t&s"));
+    assert_eq!(
+        sent.headers["authorization"].to_str().unwrap(),
+        format!(
+            "OAuth oauth_consumer_key=\"ck_1%20%C3%A9\", oauth_nonce=\"abc\", \
+             oauth_signature_method=\"HMAC-SHA256\", oauth_timestamp=\"1700000000\", \
+             oauth_token=\"us%3Aer\", oauth_version=\"1.0\", oauth_signature=\"{signature}\""
+        )
+    );
+    assert_eq!(sent.masked()["headers"]["authorization"], "***");
 }
