@@ -19,6 +19,7 @@ mod listen;
 mod rehearse;
 mod simulated_courier;
 mod simulated_emag;
+mod simulated_magento;
 mod simulated_omniva;
 mod simulated_shop;
 mod simulated_warehouse;
