@@ -136,12 +136,29 @@ fn describe(path: &str, error: &serde_json::Error) -> Problem {
             let message = text
                 .rsplit_once(" at line ")
                 .map_or(text.as_str(), |(message, _)| message)
-                .to_owned();
+                .replace("expected u64", "expected a whole number");
+            let path = place(path, &message);
             Problem {
                 detail: format!("{path}: {text}"),
                 ..Problem::fields(vec![FieldError::new(path, message)])
             }
         }
+    }
+}
+
+/// A dotted path, as every other check names places; a field that is missing or unknown is named
+/// itself.
+fn place(path: &str, message: &str) -> String {
+    let mut place = path.replace('[', ".").replace(']', "");
+    let named = ["missing field `", "unknown field `"]
+        .iter()
+        .find_map(|start| message.strip_prefix(start)?.split('`').next());
+    if let Some(name) = named.filter(|name| place.rsplit('.').next() != Some(name)) {
+        place = format!("{place}.{name}");
+    }
+    match place.trim_start_matches('.') {
+        "" => ".".to_owned(),
+        inner => inner.to_owned(),
     }
 }
 
@@ -176,8 +193,8 @@ mod tests {
         assert_eq!(
             wrong.fields,
             [FieldError::new(
-                "parcels[1].weight_g",
-                "invalid type: string \"x\", expected u64"
+                "parcels.1.weight_g",
+                "invalid type: string \"x\", expected a whole number"
             )]
         );
         let unknown = problem(br#"{"parcels":[{"weight":1}]}"#);
@@ -187,6 +204,10 @@ mod tests {
                 .detail
                 .contains("unknown field `weight`, expected `weight_g`")
         );
+        assert_eq!(unknown.fields[0].path, "parcels.0.weight");
+        assert_eq!(problem(b"{}").fields[0].path, "parcels");
+        assert_eq!(problem(b"7").fields[0].path, ".");
+        assert_eq!(problem(b"[]").fields[0].path, ".");
         assert_eq!(problem(b"{\"parcels\":[").code, Code::TruncatedJson);
         assert_eq!(problem(b"").code, Code::TruncatedJson);
         assert_eq!(problem(b"{\"parcels\":[]} x").code, Code::MalformedJson);

@@ -9,6 +9,7 @@ use super::gate::Call;
 use super::label;
 use super::openapi::requests;
 use super::orders::visible;
+use super::parcels::{checked_parcels, named_text};
 use super::problem::Problem;
 use super::reply::{self, Answer};
 use super::text::{name, note};
@@ -21,9 +22,6 @@ use crate::store::query::{Awaiting, FulfillmentFilter};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
-
-/// So many parcels one shipment may have.
-const MAX_PARCELS: usize = 500;
 
 /// `GET /v1/fulfillment-orders`.
 pub async fn list(call: Call) -> Answer {
@@ -283,28 +281,8 @@ pub async fn ship(call: Call, body: Body<ShipPart>) -> Answer {
 
 fn checked(mut ship: ShipPart) -> Result<ShipPart, Problem> {
     ship.shipment_ref = name("shipment_ref", &ship.shipment_ref)?;
-    check_parcels(&ship.parcels)?;
+    ship.parcels = checked_parcels(ship.parcels)?;
     ship.carrier = named_text("carrier", ship.carrier)?;
     ship.service = named_text("service", ship.service)?;
     Ok(ship)
-}
-
-/// An optional name.
-///
-/// # Errors
-/// `invalid_body` at the path.
-pub fn named_text(path: &str, given: Option<String>) -> Result<Option<String>, Problem> {
-    given.map(|text| name(path, &text)).transpose()
-}
-
-/// Not too many of them.
-///
-/// # Errors
-/// `invalid_body` at `parcels`.
-pub fn check_parcels(parcels: &[NewParcel]) -> Result<(), Problem> {
-    if parcels.len() > MAX_PARCELS {
-        let why = format!("more than {MAX_PARCELS} parcels");
-        return Err(Problem::body("parcels", why));
-    }
-    Ok(())
 }

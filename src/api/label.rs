@@ -11,7 +11,7 @@ use super::problem::{Code, FieldError, Problem};
 use super::reply::{Answer, Reply};
 use super::view;
 use crate::canonical::document::{DocumentKind, DocumentRef};
-use crate::canonical::shipment::{Shipment, ShipmentStatus};
+use crate::canonical::shipment::{LabelFormat, Shipment, ShipmentStatus};
 use crate::canonical::{ParcelId, ShipmentId};
 use crate::flow::CommandAnswer;
 use crate::flow::change::OrderState;
@@ -69,11 +69,13 @@ async fn tell(call: &Call, shipment: &Shipment, changed: bool) -> Answer {
         return Err(refused(shipment));
     }
     let ours = shipment.connection_id.is_some();
-    let label =
-        match label_of(shipment, None).filter(|_| ours && call.params.text("wait").is_some()) {
-            Some(about) => inline(call, about).await?,
-            None => None,
-        };
+    // A void label is not for printing, whoever asks for it once more.
+    let printable = ours && !shipment.voiding && shipment.status.bought();
+    let waited = call.params.text("wait").is_some();
+    let label = match label_of(shipment, None).filter(|_| printable && waited) {
+        Some(about) => inline(call, about).await?,
+        None => None,
+    };
     let under_way = shipment.status.under_way()
         || (shipment.status == ShipmentStatus::Purchased && label_of(shipment, None).is_none());
     let status = match (under_way && ours, changed) {
@@ -109,7 +111,10 @@ fn refused(shipment: &Shipment) -> Problem {
         Code::LabelRefused,
         format!("{}: {}", failure.code, failure.message),
     )
-    .hint("correct what the carrier names, then send `ship` with the same shipment_ref again");
+    .hint(match shipment.replaces {
+        Some(_) => "the label that was to be replaced stays valid; correct what the carrier names, then replace it again",
+        None => "correct what the carrier names, then send the same request with the same shipment_ref again",
+    });
     problem.fields = failure
         .fields
         .iter()
@@ -121,20 +126,28 @@ fn refused(shipment: &Shipment) -> Problem {
     }
 }
 
-/// The label of a parcel, or of the shipment.
-fn label_of(shipment: &Shipment, parcel: Option<ParcelId>) -> Option<&DocumentRef> {
-    let labels = || {
-        let documents = shipment.documents.iter();
-        documents.filter(|d| matches!(d.kind, DocumentKind::Label | DocumentKind::ReturnLabel))
+/// The labels of a parcel, or of the shipment, the one to print first: its own before the whole
+/// shipment's (the whole shipment's first where no parcel is asked for), and of those the format
+/// that the warehouse prints.
+fn labels_of(shipment: &Shipment, parcel: Option<ParcelId>) -> Vec<&DocumentRef> {
+    let printed = match shipment.label_format {
+        LabelFormat::Pdf => "pdf",
+        LabelFormat::Zpl => "zpl",
     };
-    match parcel {
-        Some(id) => labels()
-            .find(|d| d.parcel_id == Some(id))
-            .or_else(|| labels().find(|d| d.parcel_id.is_none())),
-        None => labels()
-            .find(|d| d.parcel_id.is_none())
-            .or_else(|| labels().next()),
-    }
+    let whose = |one: &DocumentRef| parcel.is_none() || [None, parcel].contains(&one.parcel_id);
+    let mut labels: Vec<&DocumentRef> = shipment
+        .documents
+        .iter()
+        .filter(|one| matches!(one.kind, DocumentKind::Label | DocumentKind::ReturnLabel))
+        .filter(|one| whose(one))
+        .collect();
+    labels.sort_by_key(|one| (one.parcel_id != parcel, one.format != printed));
+    labels
+}
+
+/// The label to print.
+fn label_of(shipment: &Shipment, parcel: Option<ParcelId>) -> Option<&DocumentRef> {
+    labels_of(shipment, parcel).first().copied()
 }
 
 /// The document that the query asks for.
@@ -148,20 +161,23 @@ pub fn wanted<'s>(call: &Call, shipment: &'s Shipment) -> Result<&'s DocumentRef
     {
         return Err(Problem::not_found("parcel"));
     }
-    let format = call.params.text("format");
-    let about = label_of(shipment, parcel);
-    match (about, format) {
-        (Some(about), Some(format)) if about.format != format => {
-            let hint = format!("the carrier gave it as {}", about.format);
-            Err(Problem::not_found("label in this format").hint(hint))
-        }
-        (Some(about), _) => Ok(about),
-        (None, _) => {
-            let status = serde_json::to_value(shipment.status).unwrap_or_default();
-            let hint = format!("the shipment is {}", status.as_str().unwrap_or_default());
-            Err(Problem::not_found("label yet").hint(hint))
-        }
-    }
+    let labels = labels_of(shipment, parcel);
+    let Some(first) = labels.first() else {
+        let status = serde_json::to_value(shipment.status).unwrap_or_default();
+        let hint = format!("the shipment is {}", status.as_str().unwrap_or_default());
+        return Err(Problem::not_found("label yet").hint(hint));
+    };
+    let Some(format) = call.params.text("format") else {
+        return Ok(first);
+    };
+    labels
+        .iter()
+        .find(|one| one.format == format)
+        .copied()
+        .ok_or_else(|| {
+            let hint = format!("the carrier gave it as {}", first.format);
+            Problem::not_found("label in this format").hint(hint)
+        })
 }
 
 /// The media type of a label's format.

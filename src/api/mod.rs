@@ -28,6 +28,7 @@ mod merchants;
 pub mod openapi;
 mod orders;
 pub mod params;
+mod parcels;
 mod points;
 pub mod problem;
 pub mod problems;
@@ -42,6 +43,7 @@ mod text;
 mod tokens;
 mod tracking;
 mod view;
+mod words;
 
 pub use server::server;
 

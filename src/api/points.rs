@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 /// `GET /v1/pickup-points`.
 pub async fn search(call: Call) -> Answer {
     let limit = call.params.parse::<usize>("limit")?.unwrap_or(20);
-    let country = call.params.text("country").map(str::to_ascii_uppercase);
+    let country = country(&call)?;
     let filter = PointFilter {
         network: call.params.text("network").map(str::to_owned),
         country,
@@ -32,6 +32,19 @@ pub async fn search(call: Call) -> Answer {
         Ok(point)
     });
     reply::whole_list(shown.collect::<Result<Vec<_>, Problem>>()?)
+}
+
+/// `BG`, in either case.
+fn country(call: &Call) -> Result<Option<String>, Problem> {
+    let Some(text) = call.params.text("country") else {
+        return Ok(None);
+    };
+    if text.len() == 2 && text.bytes().all(|b| b.is_ascii_alphabetic()) {
+        return Ok(Some(text.to_ascii_uppercase()));
+    }
+    let what = "an ISO 3166-1 alpha-2 code is wanted, such as BG";
+    let problem = Problem::new(Code::InvalidParameter, format!("`country`: {what}"));
+    Err(problem.field("country", what))
 }
 
 /// `42.69,23.32`.

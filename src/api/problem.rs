@@ -60,7 +60,7 @@ codes! {
     UnknownConnector = 422 "unknown_connector" "There is no such connector" "`GET /v1/connectors` lists those that can be plugged in.";
     IdempotencyMismatch = 422 "idempotency_mismatch" "The key was used with another body" "An `Idempotency-Key` belongs to one body for 48 hours. Take a new key for a new request.";
     ReplayTooLarge = 422 "replay_too_large" "The replay covers too many events" "At most 100,000 events a replay: take a shorter span.";
-    LabelRefused = 422 "label_refused" "The carrier made no label" "`detail` and `fields` are the carrier's reason, `current` the shipment. Correct it and send `ship` with the same `shipment_ref` again.";
+    LabelRefused = 422 "label_refused" "The carrier made no label" "`detail` and `fields` are the carrier's reason, `current` the shipment. Correct it and send the same request with the same `shipment_ref` again; a label that was to be replaced stays valid.";
     Rejected = 422 "rejected" "The command is refused" "`detail` says why it makes no sense for this object.";
     Internal = 500 "internal" "The gateway failed" "A fault of the gateway. The log has the details under the incident id in `detail`; nothing that was acknowledged is lost.";
     StoreUnavailable = 503 "store_unavailable" "The store cannot take it now" "Nothing was written. Send again after `Retry-After` seconds.";

@@ -1,11 +1,14 @@
 //! The one table of routes: the application, the permissions and the OpenAPI document are made
 //! from it. Order matters: earlier paths are matched first, so the hot ones lead.
 
-use super::openapi::{COD_STATUS, SHIPMENT_STATUS};
 use super::problem::Code;
 use super::route::Access::{Admin, Any, Merchant, Public, Staff, Warehouse};
 use super::route::Shape::{Empty, List, One, Raw};
 use super::route::{Param, ParamKind, RouteSpec, delete, get, patch, post};
+use super::words::{
+    CLASS, COD_STATUS, CONNECTION_STATE, DELIVERY_STATE, DISPOSITION, JOB_STATE, ORDER_STATUS,
+    PART_STATUS, POINT_KIND, SHIPMENT_STATUS,
+};
 use super::{
     cash, connections, connectors, deliveries, events, fulfillment, health, hooks, inbox,
     merchants, orders, points, problems, shipments, subscriptions, tokens, tracking,
@@ -39,54 +42,6 @@ const AFTER: Param = param(
     ParamKind::Int(0, u64::MAX),
     "The `next` of the page before; 0 is the beginning.",
 );
-
-const ORDER_STATUS: &[&str] = &[
-    "pending_payment",
-    "on_hold",
-    "scheduled",
-    "open",
-    "in_progress",
-    "partially_fulfilled",
-    "fulfilled",
-    "closed",
-    "cancelled",
-];
-const PART_STATUS: &[&str] = &[
-    "scheduled",
-    "open",
-    "on_hold",
-    "submitted",
-    "in_progress",
-    "incomplete",
-    "closed",
-    "cancelled",
-];
-const CONNECTION_STATE: &[&str] = &["observing", "active", "paused", "suspended"];
-const DISPOSITION: &[&str] = &[
-    "pending",
-    "applied",
-    "unchanged",
-    "stale",
-    "duplicate",
-    "ignored",
-    "problem",
-];
-const CLASS: &[&str] = &[
-    "throttled",
-    "transient",
-    "ambiguous",
-    "auth_expired",
-    "auth_broken",
-    "invalid",
-    "rejected",
-    "conflict",
-    "gone",
-    "broken_contract",
-    "drift",
-    "totals_mismatch",
-];
-const JOB_STATE: &[&str] = &["ready", "leased", "parked", "done", "dead"];
-const DELIVERY_STATE: &[&str] = &["waiting", "dead", "skipped", "delivered"];
 
 const WAIT: Param = param(
     "wait",
@@ -185,7 +140,7 @@ pub const ROUTES: &[RouteSpec] = &[
     get("/v1/shipments/{id}", Any, || web::get().to(shipments::get)).doc("A shipment").gives(&[(200, One("Shipment"))]).codes(FOUND),
     get("/v1/shipments/{id}/label", Any, || web::get().to(shipments::label))
         .doc("A label's bytes")
-        .about("As the carrier gave them. Each time is recorded as printed; a reprint is no new label.")
+        .about("As the carrier gave them. To the depot's tokens each time is recorded as printed (a reprint is no new label), and a void label is refused.")
         .query(&[
             param("format", ParamKind::OneOf(&["pdf", "zpl", "png"]), "Only in this format."),
             param("parcel_id", ParamKind::Id("par"), "Of this parcel; of the shipment, or its first parcel, when left out."),
@@ -226,7 +181,7 @@ pub const ROUTES: &[RouteSpec] = &[
             param("country", ParamKind::Text, "ISO 3166-1 alpha-2."),
             param("q", ParamKind::Text, "Words of name, street, city, postal code or id; the last may be a beginning."),
             param("near", ParamKind::Text, "Latitude and longitude in degrees, such as 42.69,23.32."),
-            param("kind", ParamKind::OneOf(&["locker", "parcel_shop", "post_office", "carrier_depot"]), "Only of this kind."),
+            param("kind", ParamKind::OneOf(POINT_KIND), "Only of this kind."),
             param("cod", ParamKind::Bool, "Only those that take cash on delivery, or do not say."),
             param("limit", ParamKind::Int(1, 100), "Entries; 20 when left out."),
         ])

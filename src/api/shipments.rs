@@ -7,22 +7,26 @@
 
 use super::body::Body;
 use super::command::{Done, Target, carry_out, load};
-use super::fulfillment::{check_parcels, named_text};
 use super::gate::Call;
 use super::label;
 use super::openapi::requests;
-use super::problem::Problem;
+use super::parcels::{checked_parcels, named_text};
+use super::problem::{Code, Problem};
 use super::reply::{self, Answer, Reply};
 use super::text::{name, note};
 use super::view;
+use crate::canonical::connection::Owner;
 use crate::canonical::shipment::{LabelFormat, ShipmentStatus, ShippedLine};
 use crate::canonical::{ConnectionId, FulfillmentOrderId, ShipmentId};
+use crate::flow::change::OrderState;
 use crate::flow::{Command, CommandAnswer, NewParcel, Resolution};
+use crate::store::Scope;
 use crate::store::query::{PageRequest, ShipmentFilter};
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use utoipa::ToSchema;
 
 /// `GET /v1/shipments`.
@@ -93,14 +97,14 @@ pub struct NewShipment {
 /// `POST /v1/shipments`.
 pub async fn create(call: Call, body: Body<NewShipment>) -> Answer {
     let new = body.value;
-    check_parcels(&new.parcels)?;
-    let log = json!({"shipment_ref": new.shipment_ref, "parcels": new.parcels.len(), "override": new.override_request});
+    let parcels = checked_parcels(new.parcels)?;
+    let log = json!({"shipment_ref": new.shipment_ref, "parcels": parcels.len(), "override": new.override_request});
     let what = Command::CreateShipment {
         id: new.fulfillment_order_id,
         revision: new.revision,
         shipment_ref: name("shipment_ref", &new.shipment_ref)?,
         lines: new.lines,
-        parcels: new.parcels,
+        parcels,
         service: named_text("service", new.service)?,
         carrier_connection_id: new.carrier_connection_id,
         label_format: new.label_format,
@@ -171,12 +175,12 @@ pub struct ReplaceShipment {
 /// `POST /v1/shipments/{id}/replace`.
 pub async fn replace(call: Call, body: Body<ReplaceShipment>) -> Answer {
     let new = body.value;
-    check_parcels(new.parcels.as_deref().unwrap_or_default())?;
-    let log = json!({"parcels": new.parcels.as_ref().map(Vec::len), "carrier_connection_id": new.carrier_connection_id, "override": new.override_request});
+    let parcels = new.parcels.map(checked_parcels).transpose()?;
+    let log = json!({"parcels": parcels.as_ref().map(Vec::len), "carrier_connection_id": new.carrier_connection_id, "override": new.override_request});
     let what = Command::ReplaceShipment {
         id: shipment_id(&call)?,
         shipment_ref: named_text("shipment_ref", new.shipment_ref)?,
-        parcels: new.parcels,
+        parcels,
         service: named_text("service", new.service)?,
         carrier_connection_id: new.carrier_connection_id,
         override_request: new.override_request,
@@ -245,7 +249,8 @@ pub async fn resolve(call: Call, body: Body<ResolveShipment>) -> Answer {
     shown(&run(&call, what, "shipment.resolve", log).await?)
 }
 
-/// `GET /v1/shipments/{id}/label`: the bytes, as the carrier gave them. Recorded as printed.
+/// `GET /v1/shipments/{id}/label`: the bytes, as the carrier gave them. To those who print it is
+/// recorded as printed, and a void label is refused.
 pub async fn label(call: Call) -> Answer {
     let id = shipment_id(&call)?;
     let state = super::change::until_settled(|| load(&call, Target::Shipment(id))).await?;
@@ -257,7 +262,7 @@ pub async fn label(call: Call) -> Answer {
         .document(call.principal.scope(), about.id)
         .await?;
     let document = found.ok_or_else(|| Problem::not_found("label: it is past its retention"))?;
-    if call.principal.prints() && !shipment.status.ended() {
+    if call.principal.prints() {
         let what = Command::PrintShipment { id };
         run(&call, what, "shipment.print", json!({})).await?;
     }
@@ -290,6 +295,7 @@ const MAX_MANIFEST: usize = 2_000;
 /// `POST /v1/manifests`.
 pub async fn manifest(call: Call, body: Body<NewManifest>) -> Answer {
     let new = body.value;
+    visible_account(&call, new.carrier_connection_id).await?;
     let ids = match new.shipment_ids {
         Some(ids) => ids,
         None => packed(&call, new.carrier_connection_id).await?,
@@ -300,20 +306,11 @@ pub async fn manifest(call: Call, body: Body<NewManifest>) -> Answer {
             format!("more than {MAX_MANIFEST} shipments: make several lists"),
         ));
     }
+    let mut seen = HashSet::new();
     let (mut listed, mut refused) = (Vec::new(), Vec::new());
-    for id in ids {
-        let what = Command::ManifestShipment {
-            id,
-            handed_over: new.handed_over,
-        };
-        let log = json!({"handed_over": new.handed_over});
-        match carry_out(&call, Target::Shipment(id), &what, "shipment.manifest", log).await {
-            Ok(done) => match view::shipment(&done.state, id) {
-                Some(shipment) if shipment.connection_id == Some(new.carrier_connection_id) => {
-                    listed.push(json!({"shipment_id": id, "status": shipment.status}));
-                }
-                _ => refused.push(json!({"shipment_id": id, "code": "other_carrier", "detail": "it goes with another carrier account"})),
-            },
+    for id in ids.into_iter().filter(|id| seen.insert(*id)) {
+        match list_one(&call, id, new.carrier_connection_id, new.handed_over).await {
+            Ok(status) => listed.push(json!({"shipment_id": id, "status": status})),
             Err(problem) if problem.code.status() < 500 => refused.push(
                 json!({"shipment_id": id, "code": problem.code.as_str(), "detail": problem.detail}),
             ),
@@ -322,6 +319,40 @@ pub async fn manifest(call: Call, body: Body<NewManifest>) -> Answer {
     }
     let answer = json!({"carrier_connection_id": new.carrier_connection_id, "shipments": listed, "refused": refused});
     Ok(Reply::json(201, &answer)?.send())
+}
+
+/// The account is there, and the caller's or the operator's.
+async fn visible_account(call: &Call, id: ConnectionId) -> Result<(), Problem> {
+    let found = call.state.store.connection(Scope::All, id).await?;
+    let own = call.principal.merchant();
+    let seen = found.is_some_and(|account| {
+        account.owner == Owner::Operator || own.is_none_or(|id| id == account.merchant_id)
+    });
+    let what = "there is no such carrier account";
+    seen.then_some(())
+        .ok_or_else(|| Problem::body("carrier_connection_id", what))
+}
+
+/// Puts one on the list, if this carrier takes it.
+async fn list_one(
+    call: &Call,
+    id: ShipmentId,
+    account: ConnectionId,
+    handed_over: bool,
+) -> Result<ShipmentStatus, Problem> {
+    let of = |state: &OrderState| view::shipment(state, id).cloned();
+    let state = super::change::until_settled(|| load(call, Target::Shipment(id))).await?;
+    let shipment = of(&state).ok_or_else(|| Problem::not_found("shipment"))?;
+    // A shipment keeps its account once it has a label: what was looked at still holds below.
+    if shipment.connection_id != Some(account) {
+        let detail = "it goes with another carrier account";
+        return Err(Problem::new(Code::InvalidState, detail));
+    }
+    let what = Command::ManifestShipment { id, handed_over };
+    let log = json!({"handed_over": handed_over});
+    let done = carry_out(call, Target::Shipment(id), &what, "shipment.manifest", log).await?;
+    let listed = of(&done.state).ok_or_else(|| Problem::internal("a command lost its shipment"))?;
+    Ok(listed.status)
 }
 
 /// What is packed and waits for this carrier.

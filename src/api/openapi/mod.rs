@@ -7,7 +7,6 @@ mod model;
 pub(super) mod requests;
 mod shipping;
 
-pub use shipping::{COD_STATUS, SHIPMENT_STATUS};
 mod wire;
 
 use super::params::PAGING;

@@ -2,6 +2,7 @@
 //! the types keep absent and null apart; tests hold real answers against them.
 
 use super::wire::{money, nullable, object, text, time, words};
+use crate::api::words::{INBOX_SOURCE, ORDER_STATUS, PART_STATUS};
 use serde_json::{Map, Value, json};
 
 /// All of them, by name.
@@ -212,12 +213,9 @@ fn facts() -> Value {
 fn order(with_parts: bool) -> Value {
     let meta = json!({
         "id": text(), "merchant_id": text(), "connection_id": text(),
-        "source": words(&["webhook", "poll", "file", "api", "phone"]),
+        "source": words(INBOX_SOURCE),
         "received_at": time(), "updated_at": time(),
-        "status": words(&[
-            "pending_payment", "on_hold", "scheduled", "open", "in_progress",
-            "partially_fulfilled", "fulfilled", "closed", "cancelled",
-        ]),
+        "status": words(ORDER_STATUS),
         "overrides": {"type": "array", "items": object(json!({
             "path": text(), "value": {}, "base_value": {}, "by": text(), "at": time(), "reason": text(),
         }))},
@@ -266,9 +264,7 @@ fn fulfillment_order() -> Value {
     let at = nullable(time());
     object(json!({
         "id": text(), "order_id": text(), "merchant_id": text(), "location": text(),
-        "status": words(&[
-            "scheduled", "open", "on_hold", "submitted", "in_progress", "incomplete", "closed", "cancelled",
-        ]),
+        "status": words(PART_STATUS),
         "revision": integer(), "version": integer(),
         "holds": {"type": "array", "items": r("Hold")},
         "request": nullable(request),

@@ -15,6 +15,7 @@ use crate::api::shipments::{
 };
 use crate::api::subscriptions::{NewSubscription, PatchState, SubscriptionPatch};
 use crate::api::tokens::NewToken;
+use crate::api::words::LABEL_FORMAT;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use utoipa::openapi::{Ref, RefOr, Schema};
@@ -54,7 +55,7 @@ pub fn schemas() -> Map<String, Value> {
     add::<Empty>(&mut all);
     all.insert("LineQuantity".into(), line_quantity());
     all.insert("NewParcel".into(), new_parcel());
-    all.insert("LabelFormat".into(), words(&["pdf", "zpl"]));
+    all.insert("LabelFormat".into(), words(LABEL_FORMAT));
     all.insert(
         "LabelOutcome".into(),
         words(&["purchased", "not_purchased"]),

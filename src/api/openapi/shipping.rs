@@ -2,52 +2,10 @@
 
 use super::model::{integer, r, strict};
 use super::wire::{money, nullable, object, text, time, words};
+use crate::api::words::{
+    CLASS, COD_STATUS, LABEL_FORMAT, POINT_KIND, SHIPMENT_STATUS, TRACKING_STATUS,
+};
 use serde_json::{Map, Value, json};
-
-/// Every class of problem.
-const CLASS: &[&str] = &[
-    "throttled",
-    "transient",
-    "ambiguous",
-    "auth_expired",
-    "auth_broken",
-    "invalid",
-    "rejected",
-    "conflict",
-    "gone",
-    "broken_contract",
-    "drift",
-    "totals_mismatch",
-];
-/// Every status of a parcel.
-pub const TRACKING_STATUS: &[&str] = &[
-    "unknown",
-    "pre_transit",
-    "in_transit",
-    "out_for_delivery",
-    "failed_attempt",
-    "available_for_pickup",
-    "return_in_transit",
-    "delivered",
-    "returned",
-    "cancelled",
-    "exception",
-    "info",
-];
-/// Every status of a shipment.
-pub const SHIPMENT_STATUS: &[&str] = &[
-    "draft",
-    "requested",
-    "outcome_unknown",
-    "purchased",
-    "printed",
-    "manifested",
-    "handed_over",
-    "failed",
-    "void_requested",
-    "voided",
-    "void_refused",
-];
 
 fn related() -> Value {
     let kind = words(&["return", "redirect", "replacement", "original", "other"]);
@@ -99,7 +57,7 @@ pub fn shipment() -> Value {
         "cod": nullable(money()), "cod_due": nullable(money()),
         "packed": {"type": "boolean"},
         "ship_to": nullable(r("Address")), "pickup_point": nullable(point),
-        "insured": nullable(money()), "label_format": words(&["pdf", "zpl"]),
+        "insured": nullable(money()), "label_format": words(LABEL_FORMAT),
         "documents": {"type": "array", "items": document},
         "charges": {"type": "array", "items": r("Charge")},
         "printed": {"type": "array", "items": object(json!({"at": time(), "by": text()}))},
@@ -177,21 +135,6 @@ fn history() -> Value {
     }))
 }
 
-/// Every state of a COD item.
-pub const COD_STATUS: &[&str] = &[
-    "expected",
-    "collected",
-    "remitted",
-    "settled",
-    "paid_out",
-    "not_due",
-    "overdue",
-    "short_paid",
-    "over_paid",
-    "disputed",
-    "written_off",
-];
-
 fn cod_item() -> Value {
     object(json!({
         "id": text(), "order_id": text(), "merchant_id": text(), "shipment_id": text(),
@@ -216,7 +159,7 @@ fn pickup_point() -> Value {
     );
     object(json!({
         "network": text(), "point_id": text(),
-        "kind": words(&["locker", "parcel_shop", "post_office", "carrier_depot"]),
+        "kind": words(POINT_KIND),
         "name": nullable(text()), "address": r("Address"),
         "geo": nullable(object(json!({"lat": {"type": "number"}, "lon": {"type": "number"}}))),
         "opening": {"type": "array", "items": opening},

@@ -1,6 +1,7 @@
 //! Schemas of everything beside the canonical model: connections, events, the ledger, errors; and
 //! the words that schemas are made of.
 
+use crate::api::words::{CLASS, DELIVERY_STATE, DISPOSITION, INBOX_SOURCE, JOB_STATE};
 use serde_json::{Map, Value, json};
 
 /// A text.
@@ -182,31 +183,19 @@ fn delivery() -> Value {
     object(json!({
         "id": text(), "subscription_id": text(), "merchant_id": text(), "event_id": text(),
         "sequence": count(), "ordering_key": text(),
-        "state": words(&["waiting", "dead", "skipped", "delivered"]),
+        "state": words(DELIVERY_STATE),
         "attempts": count(), "first_at": time(), "next_at": nullable(time()),
         "last_status": nullable(count()), "last_error": nullable(text()), "replay_of": nullable(text()),
     }))
-}
-
-fn disposition() -> Value {
-    words(&[
-        "pending",
-        "applied",
-        "unchanged",
-        "stale",
-        "duplicate",
-        "ignored",
-        "problem",
-    ])
 }
 
 fn inbox_record() -> Value {
     let t = nullable(text());
     object(json!({
         "id": text(), "merchant_id": text(), "connection_id": text(), "raw_id": text(),
-        "index": count(), "source": words(&["webhook", "poll", "file", "api", "phone"]),
+        "index": count(), "source": words(INBOX_SOURCE),
         "topic": text(), "received_at": time(), "kind": t, "external_id": t,
-        "disposition": disposition(), "reason": t, "subject": t, "duplicate_of": t,
+        "disposition": words(DISPOSITION), "reason": t, "subject": t, "duplicate_of": t,
         "problem_id": t, "mapping_version": t, "decided_at": nullable(time()),
     }))
 }
@@ -219,26 +208,9 @@ fn ledger_line() -> Value {
     }))
 }
 
-fn class() -> Value {
-    words(&[
-        "throttled",
-        "transient",
-        "ambiguous",
-        "auth_expired",
-        "auth_broken",
-        "invalid",
-        "rejected",
-        "conflict",
-        "gone",
-        "broken_contract",
-        "drift",
-        "totals_mismatch",
-    ])
-}
-
 fn trouble() -> Value {
     object(json!({
-        "id": text(), "merchant_id": text(), "class": class(), "subject": text(),
+        "id": text(), "merchant_id": text(), "class": words(CLASS), "subject": text(),
         "connection_id": nullable(text()), "first_seen_at": time(), "last_seen_at": time(),
         "count": count(), "retryable": {"type": "boolean"}, "code": text(), "message": text(),
         "detail": {}, "hint": nullable(text()), "status": words(&["open", "resolved"]),
@@ -254,7 +226,7 @@ fn job() -> Value {
         "key": text(), "ordering_key": text(), "run_at": time(), "attempts": count(),
         "lease_owner": nullable(text()), "lease_until": nullable(time()), "epoch": count(),
         "step": count(), "checkpoint": {}, "input": {},
-        "state": words(&["ready", "leased", "parked", "done", "dead"]),
+        "state": words(JOB_STATE),
         "problem_id": nullable(text()), "created_at": time(), "done_at": nullable(time()),
     }))
 }

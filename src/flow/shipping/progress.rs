@@ -13,7 +13,8 @@ use crate::flow::error::FlowError;
 use crate::flow::settings::FulfillmentPush;
 use crate::flow::{jobs, wire};
 
-/// The label was given out for printing; a reprint is on record and is no new label.
+/// The label was given out for printing; a reprint is on record and is no new label. A void label
+/// is not given out: a parcel would travel with it.
 pub(super) fn print(
     draft: &mut Draft<'_>,
     id: ShipmentId,
@@ -21,6 +22,14 @@ pub(super) fn print(
 ) -> Result<CommandAnswer, FlowError> {
     use ShipmentStatus as S;
     let now = draft.now();
+    let shipment = find(&draft.state, id)?;
+    if void_label(&draft.state, shipment) {
+        let instead = shipment.replaced_by.map_or_else(
+            || "nothing may travel with it".to_owned(),
+            |new| format!("{new} took its place"),
+        );
+        return Err(FlowError::illegal(format!("its label is void: {instead}")));
+    }
     let shipment = find_mut(draft, id)?;
     match shipment.status {
         S::Purchased if whole(shipment) && !shipment.voiding => shipment.status = S::Printed,

@@ -10,7 +10,7 @@ use super::events::{self, Happened};
 use super::reader::Reader;
 use super::{egress, inbox_lists, jobs, orders, problems, tracking};
 use crate::canonical::cod::CodItem;
-use crate::canonical::event::SnapshotKind;
+use crate::canonical::event::{EventType, SnapshotKind};
 use crate::canonical::tracking::TrackingEvent;
 use crate::canonical::{JobId, OrderId};
 use crate::flow::change::OrderState;
@@ -94,6 +94,9 @@ fn happened(
             detail.insert("parcel_id".to_owned(), json!(told.parcel_id));
             detail.insert("status".to_owned(), json!(told.status));
         }
+        if let (Some(plan), Value::Object(detail)) = (plan_of(reader, &event)?, &mut detail) {
+            detail.insert("carrier_plan".to_owned(), plan);
+        }
         all.push(entry(event.at, "event", event.kind.as_str(), detail));
     }
     for problem in problems::of_subject(reader, &id.to_string())? {
@@ -120,6 +123,25 @@ fn happened(
         all.push(entry(delivery.first_at, "delivery", text, detail));
     }
     Ok(all)
+}
+
+/// By which carrier a part was to go when it went to the warehouse, and why.
+fn plan_of(reader: &Reader<'_>, event: &Happened) -> Result<Option<Value>> {
+    if event.kind != EventType::FulfillmentSubmitted {
+        return Ok(None);
+    }
+    for key in &event.about {
+        let part = SnapshotKey::new(SnapshotKind::FulfillmentOrder, key.id, key.version);
+        let Some(json) = orders::snapshot(reader, part)? else {
+            continue;
+        };
+        let part: Value = from_json(&json)?;
+        return Ok(part
+            .get("carrier_plan")
+            .filter(|plan| !plan.is_null())
+            .cloned());
+    }
+    Ok(None)
 }
 
 /// What carriers told and what became of the cash, as far as no event of the log tells it: news that

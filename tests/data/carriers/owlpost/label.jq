@@ -1,2 +1,3 @@
-# One parcel of a shipment: {number, pdf}.
-{tracking_number: (.number | require("number")), tracking_url: null, documents: [{kind: "label", format: "pdf", content_base64: (.pdf | require("pdf"))}], charges: []}
+# One parcel of a shipment: {number, pdf} or, when it was asked for, {number, zpl}.
+{tracking_number: (.number | require("number")), tracking_url: null, charges: [],
+ documents: [if .zpl != null then {kind: "label", format: "zpl", content_base64: .zpl} else {kind: "label", format: "pdf", content_base64: (.pdf | require("pdf"))} end]}
