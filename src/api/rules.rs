@@ -49,6 +49,13 @@ const ACCEPT: &[&str] = &["auto", "when_in_stock", "manual"];
 const ON_SHORT: &[&str] = &["ship_rest", "wait", "cancel_rest", "ask"];
 const PUSH: &[&str] = &["label", "handover", "first_scan"];
 const LABELS: &[&str] = &["channel", "carrier"];
+const NEWS: &[&str] = &[
+    "out_for_delivery",
+    "failed_attempt",
+    "available_for_pickup",
+    "delivered",
+    "returned",
+];
 const UNKNOWN_STATE: &[&str] = &["hold", "release"];
 const BUNDLES: &[&str] = &["parts", "parent"];
 
@@ -144,6 +151,20 @@ const RULES: &[Rule] = &[
         schema: || words(LABELS),
         fits: |v| one_of(v, LABELS),
         wanted: "channel or carrier",
+    },
+    Rule {
+        name: "delivery_push",
+        schema: || {
+            json!({
+                "type": "array", "items": words(NEWS),
+                "description": "What of a parcel's way the channel is told; all but failed_attempt when not set.",
+            })
+        },
+        fits: |v| {
+            v.as_array()
+                .is_some_and(|news| news.iter().all(|one| one_of(one, NEWS)))
+        },
+        wanted: "a list of out_for_delivery, failed_attempt, available_for_pickup, delivered and returned",
     },
     Rule {
         name: "cut_off",
@@ -272,7 +293,7 @@ mod tests {
             "cod_currencies": ["EUR", "BGN"], "require_sku": true, "cut_off": "16:30",
             "priority": -1, "timezone": "Europe/Riga", "currency": "EUR", "on_short": "ask",
             "cod_overdue_days": 0, "cod_currency": "BGN", "tracking_every_s": 2,
-            "exchange_rates": {"USD/EUR": "0.92"},
+            "exchange_rates": {"USD/EUR": "0.92"}, "delivery_push": ["delivered"],
         });
         assert_eq!(check("settings", good.as_object().unwrap()), []);
         let bad = json!({
@@ -280,9 +301,9 @@ mod tests {
             "cod_currencies": ["eur"], "require_sku": "true", "cut_off": "25:00",
             "priority": 1.5, "timezone": "Mars/Base", "currency": "euro", "on_short": null,
             "cod_overdue_days": -1, "cod_currency": "lev", "tracking_every_s": 0,
-            "exchange_rates": {"USD/EUR": 0.92},
+            "exchange_rates": {"USD/EUR": 0.92}, "delivery_push": ["in_transit"],
         });
-        assert_eq!(check("settings", bad.as_object().unwrap()).len(), 16);
+        assert_eq!(check("settings", bad.as_object().unwrap()).len(), 17);
     }
 
     #[test]

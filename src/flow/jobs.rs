@@ -76,7 +76,7 @@ pub fn fulfillment_push(
         run_at: ctx.now,
         input: json!({
             "order": brief(order),
-            "shipment": serde_json::to_value(shipment).unwrap_or(Value::Null),
+            "shipment": without_address(shipment),
             "lines": lines(order, &shipment.lines),
             "complete": complete,
             "tracking": tracking,
@@ -84,9 +84,10 @@ pub fn fulfillment_push(
     }
 }
 
-/// What became of a shipment at the door.
-pub(super) struct Delivered {
-    /// `delivered` or `returned`.
+/// News of a shipment's way.
+pub(super) struct News {
+    /// What happened: `out_for_delivery`, `failed_attempt` or `available_for_pickup` of one parcel,
+    /// `delivered` or `returned` of the whole.
     pub status: TrackingStatus,
     /// When, by the carrier's clock.
     pub occurred_at: Timestamp,
@@ -94,13 +95,13 @@ pub(super) struct Delivered {
     pub complete: bool,
 }
 
-/// Tells the channel what became of a shipment: `{order, shipment, tracking: [{tracking_number,
+/// Tells the channel of a shipment's way: `{order, shipment, tracking: [{tracking_number,
 /// tracking_url, carrier, status}], status, occurred_at, complete}`.
 pub(super) fn delivery_push(
     ctx: &FlowContext<'_>,
     state: &OrderState,
     shipment: &Shipment,
-    told: &Delivered,
+    told: &News,
 ) -> NewJob {
     let order = &state.order;
     let status = wire(&told.status);

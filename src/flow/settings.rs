@@ -15,6 +15,7 @@
 //! | `on_short` | `ship_rest`, `wait`, `cancel_rest`, `ask` | `ship_rest` | what becomes of a shortage |
 //! | `fulfillment_push` | `label`, `handover`, `first_scan` | `handover` | when the channel is told |
 //! | `labels` | `channel`, `carrier` | `channel` | who makes the labels of a channel that issues its own; `carrier`: as for any other channel |
+//! | `delivery_push` | list of `out_for_delivery`, `failed_attempt`, `available_for_pickup`, `delivered`, `returned` | all but `failed_attempt` | what of a parcel's way the channel is told |
 //! | `cut_off` | `HH:MM` in the merchant's time zone | none | the day's last pick-up, for orders without `deadlines.ship_by` |
 //! | `cod_overdue_days` | whole number | 7 | so long after delivery cash that the carrier does not tell of is overdue |
 //! | `priority` | whole number | 0 | higher goes first |
@@ -23,6 +24,7 @@
 //! read counts as not set.
 
 use super::FlowContext;
+use crate::canonical::tracking::TrackingStatus;
 use crate::canonical::{Amount, Currency, Timestamp};
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
@@ -81,11 +83,19 @@ pub struct FlowSettings {
     pub on_short: OnShort,
     pub fulfillment_push: FulfillmentPush,
     pub labels: Labels,
+    pub delivery_push: Vec<TrackingStatus>,
     pub cut_off: Option<Time>,
     pub timezone: TimeZone,
     pub priority: i32,
 }
 
+/// What the channel is told of a parcel's way when nothing is set.
+const DELIVERY_PUSH: [TrackingStatus; 4] = [
+    TrackingStatus::OutForDelivery,
+    TrackingStatus::AvailableForPickup,
+    TrackingStatus::Delivered,
+    TrackingStatus::Returned,
+];
 /// The longest window: a month. Keeps time arithmetic in range.
 const MAX_MINUTES: i64 = 31 * 24 * 60;
 
@@ -110,6 +120,7 @@ impl FlowSettings {
             on_short: typed(ctx, "on_short").unwrap_or_default(),
             fulfillment_push: typed(ctx, "fulfillment_push").unwrap_or_default(),
             labels: typed(ctx, "labels").unwrap_or_default(),
+            delivery_push: typed(ctx, "delivery_push").unwrap_or_else(|| DELIVERY_PUSH.to_vec()),
             cut_off,
             timezone: match cut_off {
                 Some(_) => TimeZone::get(&ctx.merchant.timezone).unwrap_or(TimeZone::UTC),

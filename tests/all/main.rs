@@ -17,6 +17,7 @@ mod index_rows;
 mod labels;
 mod listen;
 mod rehearse;
+mod news;
 mod shipping_api;
 mod simulated_courier;
 mod simulated_emag;

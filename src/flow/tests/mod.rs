@@ -19,6 +19,7 @@ mod intake;
 mod labels;
 mod machine;
 mod marketplace;
+mod news;
 mod overrides;
 mod papers;
 mod plan;

@@ -5,10 +5,10 @@
 
 use super::project::Reading;
 use super::{Place, parcel, shipment};
-use crate::canonical::ProblemId;
 use crate::canonical::problem::Class;
 use crate::canonical::shipment::{Direction, Parcel, Shipment};
 use crate::canonical::tracking::{ParcelState, TrackingStatus};
+use crate::canonical::{ParcelId, ProblemId};
 use crate::flow::change::{NewProblem, OrderState};
 use crate::flow::draft::Draft;
 use crate::flow::error::FlowError;
@@ -62,7 +62,7 @@ pub(super) fn follow(
         let id = json!(place.shipment);
         draft.notes.updated.insert("shipment_id".to_owned(), id);
     }
-    tell_the_shop(draft, place, before, now);
+    tell_the_shop(draft, place, before, now, fresh);
     Ok(())
 }
 
@@ -106,14 +106,48 @@ fn outcome(shipment: &Shipment) -> Option<TrackingStatus> {
     }
 }
 
-fn tell_the_shop(draft: &mut Draft<'_>, place: Place, before: &Before, now: &ParcelState) {
+/// What is new for the customer: how the shipment ended, or a step of this parcel that none of the
+/// shipment's took before.
+fn news(
+    state: &OrderState,
+    shipment: &Shipment,
+    before: &Before,
+    now: &ParcelState,
+    fresh: &[TrackingStatus],
+) -> Option<TrackingStatus> {
+    use TrackingStatus as S;
+    if let Some(after) = outcome(shipment) {
+        return Some(after).filter(|after| before.outcome != Some(*after));
+    }
+    let step = matches!(
+        now.status,
+        S::OutForDelivery | S::FailedAttempt | S::AvailableForPickup
+    );
+    if !step || now.status == before.parcel.status {
+        return None;
+    }
+    let of_it = |status: &&TrackingStatus| **status == now.status;
+    let ours = |id: ParcelId| shipment.parcels.iter().any(|parcel| parcel.id == id);
+    let scans = state.tracking.iter();
+    let scans = scans.filter(|scan| scan.status == now.status && ours(scan.parcel_id));
+    (scans.count() <= fresh.iter().filter(of_it).count()).then_some(now.status)
+}
+
+fn tell_the_shop(
+    draft: &mut Draft<'_>,
+    place: Place,
+    before: &Before,
+    now: &ParcelState,
+    fresh: &[TrackingStatus],
+) {
     let Some(shipment) = shipment(&draft.state, place.shipment) else {
         return;
     };
-    let Some(status) = outcome(shipment).filter(|after| before.outcome != Some(*after)) else {
+    let news = news(&draft.state, shipment, before, now, fresh);
+    let Some(status) = news.filter(|news| draft.settings.delivery_push.contains(news)) else {
         return;
     };
-    let told = jobs::Delivered {
+    let told = jobs::News {
         status,
         occurred_at: now.since.unwrap_or(draft.ctx.now),
         complete: complete(&draft.state),
