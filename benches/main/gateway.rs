@@ -19,6 +19,11 @@ pub struct Gateway {
 
 impl Gateway {
     pub async fn start(data: &Path, role: &str) -> Self {
+        Self::start_with(data, role, &[]).await
+    }
+
+    /// The same with settings of its own.
+    pub async fn start_with(data: &Path, role: &str, env: &[(&str, &str)]) -> Self {
         let addr = free_addr();
         let started = Instant::now();
         // Another build's binary can be measured beside this one's.
@@ -32,6 +37,7 @@ impl Gateway {
             .env("CROSSDOCK_ROLE", role)
             .env("CROSSDOCK_ALLOW_PRIVATE_TARGETS", "true")
             .env("CROSSDOCK_LOG", "warn")
+            .envs(env.iter().copied())
             .current_dir(data)
             .stdout(Stdio::null())
             .spawn()

@@ -17,6 +17,7 @@ mod load;
 mod orders;
 mod points;
 mod receiver;
+mod ship;
 
 use gateway::{Gateway, SECRET};
 use serde_json::json;
@@ -63,6 +64,9 @@ fn main() {
         }
         if on("latency") {
             latency().await;
+        }
+        if on("ship") {
+            ship::ship().await;
         }
     });
 }
