@@ -117,7 +117,9 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 
 fn describe(path: &str, error: &serde_json::Error) -> Problem {
     use serde_json::error::Category;
-    let text = error.to_string();
+    let text = error
+        .to_string()
+        .replace("expected u64", "expected a whole number");
     if text.starts_with("recursion limit exceeded") {
         return Problem::new(
             Code::TooDeep,
@@ -136,7 +138,7 @@ fn describe(path: &str, error: &serde_json::Error) -> Problem {
             let message = text
                 .rsplit_once(" at line ")
                 .map_or(text.as_str(), |(message, _)| message)
-                .replace("expected u64", "expected a whole number");
+                .to_owned();
             let path = place(path, &message);
             Problem {
                 detail: format!("{path}: {text}"),
