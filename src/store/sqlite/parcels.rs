@@ -13,8 +13,8 @@ use crate::canonical::event::SnapshotKind;
 use crate::canonical::shipment::{Parcel, Shipment};
 use crate::canonical::{ConnectionId, MerchantId, ParcelId, Timestamp};
 use crate::flow::change::OrderState;
-use crate::store::query::DueParcel;
 use crate::store::StoreError;
+use crate::store::query::DueParcel;
 use rusqlite::{Connection, params};
 
 /// In `meta` while shipments of a schema without parcels wait for [`read_old`].
