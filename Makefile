@@ -22,6 +22,7 @@ run: deps ## Build, start the gateway on 127.0.0.1:8080 with a simulated shop, c
 	./target/release/crossdock serve --demo
 
 test: deps-test check ## Everything CI runs: format, lints, tests, durability, documents.
+	./integrations/opencart/test.sh
 	$(if $(NEXTEST),$(CARGO) nextest run --locked --features failpoints,$(CARGO) test --locked --features failpoints)
 
 check: ## Format and lints.
@@ -49,7 +50,9 @@ deps:
 	@missing="$(strip $(call need,cc,gcc) $(call need,mold,mold))"; \
 	if [ -n "$$missing" ]; then $(APT) update -qq && $(APT) install -y -qq $$missing; fi
 
+# PHP for the extension in integrations/opencart.
 deps-test: deps
+	@command -v php >/dev/null || { $(APT) update -qq && $(APT) install -y -qq php-cli; }
 
 clean-data: ## Forget the demo's data.
 	rm -rf data
