@@ -24,6 +24,7 @@ mod simulated_emag;
 mod simulated_magento;
 mod simulated_omniva;
 mod simulated_opencart;
+mod simulated_pochta;
 mod simulated_shop;
 mod simulated_warehouse;
 mod support;
