@@ -119,4 +119,6 @@ def order: (.entity_id | id | require("entity_id")) as $id | (.order_currency_co
          replaces: (.relation_parent_real_id | text), replaced_by: (.relation_child_real_id | text)} | with_entries(select(.value != null)))};
 
 if type != "object" then error("not an order: expected an object")
+# A list without what stands beside it (`fields=items[…]`).
+elif .entity_id == null and (.items | type) == "array" and any(.items[]; type == "object" and has("increment_id")) then .items[] | order
 else order end
