@@ -38,7 +38,7 @@ def address($row; $kind; $contact): def field($name): $row["\($kind)_\($name)"] 
     + if $contact then {phone: ($phone | phone($country)), phone_raw: $phone, email: ($row.email | text)} else {} end end;
 
 def line($currency; $digits; $rate; $void): (.quantity | amount("products.quantity")) as $quantity
-  | (.price | amount("products.price")) as $net | (.tax | if . == null or . == "" then null else dec end) as $tax
+  | (.price | amount("products.price")) as $net | (.tax | amount("products.tax")) as $tax
   | money_mul(gross($net; $tax); $rate) as $each | (money_mul($each; $quantity) | money_round(.; $digits)) as $total
   | ($each | money_round(.; $digits)) as $short
   | {external_id: (.order_product_id | id), sku: ((.sku | text) // (.model | text)), gtin: ((.ean | text) // (.upc | text)), name: (.name | text),
@@ -46,7 +46,7 @@ def line($currency; $digits; $rate; $void): (.quantity | amount("products.quanti
      cancelled_quantity: (if $void then $quantity else "0" end | to_number_exact),
      unit_price: money(if money_cmp(money_mul($short; $quantity); $total) == 0 then $short else $each | money_round(.; 6) end; $currency), discount: money("0.00"; $currency),
      total: money(if $void then "0.00" else $total end; $currency),
-     tax: money(if $void then "0.00" elif $tax == null then null else money_mul(money_mul($tax; $quantity); $rate) | money_round(.; $digits) end; $currency),
+     tax: money(if $void then "0.00" else money_mul(money_mul($tax; $quantity); $rate) | money_round(.; $digits) end; $currency),
      weight_g: (.weight_g | text | if . == null or . == "0" then null else to_number_exact end),
      attributes: ({product_id: (.product_id | id), master_id: (.master_id | id)} + ([.options[]? | {key: (.name | text // "option"), value: (.value | text)}] | from_entries) | with_entries(select(.value != null)))};
 
@@ -60,7 +60,7 @@ def charge_kind: .code as $code | "\(.code | lower) \(.title | lower)" as $words
     elif $words | cod_words then "cod_fee" elif .net | startswith("-") then "discount" else "other" end;
 # All rows of order_total but sums and taxes are charges. The tax rows tell the tax of everything; what is not the lines' is shared among
 # the charges that bear tax, in proportion: exact where one rate holds, and what a coupon takes back of the lines' tax goes with the coupon.
-def charges($lines_tax; $currency; $digits; $rate): [.totals[]? | objects | {code: (.code | text), title: (.title | text), net: (.value | amount("totals.value"))}] as $rows
+def charges($lines_tax; $currency; $digits; $rate): [.totals | values | .[] | {code: (.code | text), title: (.title | text), net: (.value | amount("totals.value"))}] as $rows
   | [$rows[] | select(.code | . == "sub_total" or . == "tax" or . == "total" | not) | .kind = charge_kind | select(money_cmp(.net; "0") != 0 or .code == "shipping")] as $all
   | money_sub([$rows[] | select(.code == "tax") | .net] | money_sum; $lines_tax) as $left
   | [$all[] | select(.kind != "store_credit") | .net] as $bearing | ($bearing | money_sum) as $sum
@@ -86,17 +86,17 @@ def delivery($how; $digital): "\($how.code | lower) \($how.title | lower)" as $w
   | {method_code: $how.code, method_title: $how.title, carrier: $carrier, mode: $mode, pickup_point: (if $mode == "pickup_point" then {network: $carrier, id: $point, name: $how.title} else null end)};
 
 def order: (.order_id | id | require("order_id")) as $id | (.currency_code | text | require("currency_code")) as $currency
-  | (.currency_value | if . == null or . == "" then "1" else dec end) as $rate
+  | (.currency_value | amount("currency_value")) as $rate
   # A shop may show fewer digits than the currency has, and then that is what is paid.
   | ([currency_digits($currency), (.currency_decimal_place | text | if . == null then empty else tonumber end)] | min) as $digits
   | method(.; "payment") as $pay | ($pay | is_cod) as $cod | status($cod) as $s
   | (if $s.id == "11" and any(.histories[]?; .order_status_id | id | . == "3" or . == "5") then $s + {state: "fulfilled"} else $s end) as $s
   | ($s.state == "cancelled") as $void | (.total | amount("total") | money_mul(.; $rate) | money_round(.; $digits)) as $owed
   | (if $s.state == "pending_payment" and money_cmp($owed; "0") == 0 and $s.id != "10" then "open" else $s.state end) as $state
-  | [(.products | require("products") | .[]? | line($currency; $digits; $rate; $void)), (.vouchers[]? | voucher($currency; $digits; $rate; $void))] as $lines
-  | ([.products[]? | money_mul(.tax | if . == null or . == "" then "0" else dec end; .quantity | dec)] | money_sum) as $lines_tax
+  | [(.products | require("products") | .[] | line($currency; $digits; $rate; $void)), (.vouchers | values | .[] | voucher($currency; $digits; $rate; $void))] as $lines
+  | ([.products[] | money_mul(.tax | dec; .quantity | dec)] | money_sum) as $lines_tax
   | (if $void then "0.00" else $owed end) as $total
-  | (if $void then "0.00" elif .totals == null then null else [.totals[]? | select(.code == "tax") | .value | dec] | money_sum | money_mul(.; $rate) | money_round(.; $digits) end) as $tax
+  | (if $void then "0.00" elif .totals == null then null else [.totals[] | select(.code == "tax") | .value | dec] | money_sum | money_mul(.; $rate) | money_round(.; $digits) end) as $tax
   | (if $void then [] else charges($lines_tax; $currency; $digits; $rate) end) as $charges
   | address(.; "shipping"; true) as $ship | address(.; "payment"; false) as $bill | (any($lines[]; .kind == "physical") | not) as $digital
   | (if $cod then "cod" elif $pay.code // "" | test("purchase_?order|on_?account"; "i") then "on_account" elif $pay.code != null or money_cmp($owed; "0") == 0 then "prepaid" else "unknown" end) as $how
