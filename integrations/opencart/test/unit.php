@@ -78,6 +78,9 @@ foreach (['2026-10-25 03:30:00', '2026-10-25 02:59:59', '2026-03-29 04:00:00'] a
 	same(Orders::local(Orders::iso($local)), $local, "there and back: {$local}");
 }
 
+new Orders(new FakeDb(['/UTC_TIMESTAMP/' => [['seconds' => '-12600']]]), 'oc_', $config);
+same([Orders::iso('2026-03-04 12:25:00'), Orders::local('2026-03-04T15:55:00Z')], ['2026-03-04T12:25:00-03:30', '2026-03-04 12:25:00'], 'an old shop\'s database has a clock of its own');
+
 // Shapes of both versions.
 $orders = new Orders(new FakeDb([]), 'oc_', $config);
 $row = ['order_id' => 18, 'order_status_id' => 3, 'ip' => '203.0.113.1', 'user_agent' => 'x', 'tracking' => 'ad-7', 'total' => '28.0240', 'language' => 'lv-lv', 'date_added' => '2026-03-04 12:20:30', 'date_modified' => '2026-03-04 12:20:30',

@@ -19,6 +19,8 @@ final class Orders {
 	private $complete;
 	private $language_id;
 	private $codes;
+	/** Where the database's clock is not the shop's: its offset. */
+	private static $zone;
 
 	/** `$config` answers by the names of OpenCart's settings. */
 	public function __construct($db, string $prefix, callable $config) {
@@ -27,6 +29,7 @@ final class Orders {
 		$this->processing = array_map('strval', (array)$config('config_processing_status'));
 		$this->complete = array_map('strval', (array)$config('config_complete_status'));
 		$this->language_id = (int)$config('config_language_id');
+		self::$zone = $config('config_timezone') ? null : self::zoneOf($db);
 	}
 
 	/** A page of changed orders: those changed after (`from`, `after_id`), oldest change first. */
@@ -185,13 +188,24 @@ final class Orders {
 
 	/** A moment of the database (shop's time) with its offset; null when there is none. */
 	public static function iso(string $local) {
-		$at = strpos($local, '0000') === 0 ? false : strtotime($local);
-		return $at === false ? null : date('c', $at);
+		$at = $local === '' || strpos($local, '0000') === 0 ? false : date_create($local, self::zone());
+		return $at ? $at->format('c') : null;
 	}
 
 	/** A moment with an offset as the database has it. What cannot be read is the beginning of time. */
 	public static function local(string $iso): string {
-		$at = strtotime($iso);
-		return date('Y-m-d H:i:s', $at === false ? 0 : $at);
+		$at = $iso === '' ? false : date_create($iso, self::zone());
+		return ($at ?: date_create('@0'))->setTimezone(self::zone())->format('Y-m-d H:i:s');
+	}
+
+	private static function zone(): \DateTimeZone {
+		return self::$zone ?: new \DateTimeZone(date_default_timezone_get());
+	}
+
+	/** How far the database's clock is from UTC now: OpenCart before 3.0.3.8 does not set it to the shop's zone. */
+	private static function zoneOf($db) {
+		$row = $db->query('SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW()) AS `seconds`')->row;
+		$minutes = isset($row['seconds']) ? (int)round($row['seconds'] / 60) : null;
+		return $minutes === null ? null : new \DateTimeZone(sprintf('%s%02d:%02d', $minutes < 0 ? '-' : '+', intdiv(abs($minutes), 60), abs($minutes) % 60));
 	}
 }
