@@ -38,8 +38,9 @@ fn summary(connector: &Connector) -> Map<String, Value> {
     let manifest = connector.manifest();
     let webhooks = manifest.webhooks.as_ref();
     let topics: Vec<_> = webhooks.iter().flat_map(|w| w.topics.keys()).collect();
-    let secret = webhooks.map(|w| match &w.verify {
-        Verify::Hmac { secret, .. } => secret,
+    let secret = webhooks.and_then(|w| match &w.verify {
+        Verify::Hmac { secret, .. } => Some(secret),
+        Verify::IpAllow { .. } => None,
     });
     let operations: Map<String, Value> = manifest
         .operations

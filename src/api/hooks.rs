@@ -8,7 +8,7 @@ use super::body::read;
 use super::gate::RouteCounters;
 use super::problem::Code;
 use crate::canonical::ConnectionId;
-use crate::ingress::{MAX_BODY, Reply, receive};
+use crate::ingress::{MAX_BODY, Reply, Sent, receive};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use std::sync::LazyLock;
@@ -45,7 +45,11 @@ async fn take(state: &AppState, req: &HttpRequest, payload: web::Payload) -> Htt
         Err(problem) => return problem.error_response(),
     };
     let topic = path.get("topic");
-    send(receive(&state.ingress, id, topic, req.headers(), body).await)
+    let sent = Sent {
+        headers: req.headers(),
+        peer: req.peer_addr().map(|address| address.ip()),
+    };
+    send(receive(&state.ingress, id, topic, &sent, body).await)
 }
 
 fn send(reply: Reply) -> HttpResponse {

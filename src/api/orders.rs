@@ -7,15 +7,15 @@ use super::gate::Call;
 use super::idempotency::once;
 use super::problem::Problem;
 use super::reply::{self, Answer};
-use super::text::{note, reason};
+use super::text::{note, object_size, reason};
 use super::view::OrderView;
-use crate::canonical::OrderId;
 use crate::canonical::hold::HoldReason;
 use crate::canonical::order::OrderStatus;
-use crate::flow::{Choice, Command};
+use crate::canonical::{LineId, OrderId, Quantity};
+use crate::flow::{Choice, Command, Refusal, RefusedLine};
 use crate::store::query::OrderFilter;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
@@ -27,6 +27,8 @@ pub async fn list(call: Call) -> Answer {
         status: call.params.word::<OrderStatus>("status")?,
         external_id: call.params.text("external_id").map(str::to_owned),
         q: call.params.text("q").map(str::to_owned),
+        awaiting_answer: call.params.text("awaiting").is_some(),
+        answer_until: None,
     };
     let (scope, page) = (call.principal.scope(), call.params.page()?);
     let page = call.page_of(call.state.store.orders(scope, filter, page).await)?;
@@ -164,29 +166,81 @@ pub async fn correct(call: Call, body: Body<OverrideOrder>) -> Answer {
     .await
 }
 
+/// How it is accepted.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptOrder {
+    /// What of the channel's options (`acceptance.options`), in its own words; by the settings when
+    /// left out.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    choice: Option<Map<String, Value>>,
+}
+
 /// `POST /v1/orders/{id}/accept`.
-pub async fn accept(call: Call, _body: Body<super::deliveries::Empty>) -> Answer {
-    run(&call, Command::AcceptOrder, "order.accept", json!({})).await
+pub async fn accept(call: Call, body: Body<AcceptOrder>) -> Answer {
+    let choice = body.value.choice;
+    if let Some(choice) = &choice {
+        object_size("choice", choice)?;
+    }
+    let log = json!({"choice": choice});
+    run(&call, Command::AcceptOrder { choice }, "order.accept", log).await
 }
 
 /// Why it is refused.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefuseOrder {
-    /// In words, or one of the channel's options.
+    /// `out_of_stock`, `limited_quantity`, `wrong_price`, `discontinued`, `wrong_category`, `other`;
+    /// or one of the channel's options, or words.
     reason: String,
+    /// In words, for the channel.
+    #[serde(default)]
+    note: Option<String>,
+    /// Only these lines are why; all when left out.
+    #[serde(default)]
+    lines: Option<Vec<RefuseLine>>,
+}
+
+/// A line that is not taken.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefuseLine {
+    /// `lin_…`.
+    #[schema(value_type = String)]
+    line_id: LineId,
+    /// Where it is not the order's.
+    #[serde(default)]
+    reason: Option<String>,
+    /// How much there is.
+    #[serde(default)]
+    #[schema(value_type = Option<f64>)]
+    available: Option<Quantity>,
 }
 
 /// `POST /v1/orders/{id}/refuse`.
 pub async fn refuse(call: Call, body: Body<RefuseOrder>) -> Answer {
-    let reason = reason("reason", &body.value.reason)?;
-    run(
-        &call,
-        Command::RefuseOrder { reason },
-        "order.refuse",
-        json!({}),
-    )
-    .await
+    let RefuseOrder {
+        reason: why,
+        note: words,
+        lines,
+    } = body.value;
+    let one = |line: RefuseLine| {
+        let why = line.reason.map(|text| reason("lines.reason", &text));
+        Ok(RefusedLine {
+            line_id: line.line_id,
+            reason: why.transpose()?,
+            available: line.available,
+        })
+    };
+    let lines = lines.map(|lines| lines.into_iter().map(one).collect::<Result<_, Problem>>());
+    let refusal = Refusal {
+        reason: reason("reason", &why)?,
+        note: words.map(|text| note("note", &text)).transpose()?,
+        lines: lines.transpose()?,
+    };
+    let log = json!({"reason": refusal.reason});
+    run(&call, Command::RefuseOrder(refusal), "order.refuse", log).await
 }
 
 /// Whose word counts.

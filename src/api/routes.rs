@@ -65,12 +65,12 @@ pub const ROUTES: &[RouteSpec] = &[
         .doc("A provider's webhook")
         .about("The raw body is durable before the answer is sent. Verified as the connector says; the answer is the one that the provider expects. At most 5 MiB.")
         .gives(&[(200, Raw("text/plain"))])
-        .codes(&[Code::Unauthorized, Code::NotFound, Code::Gone, Code::BodyTooLarge, Code::RequestTimeout, Code::StoreUnavailable]),
+        .codes(&[Code::Unauthorized, Code::Forbidden, Code::NotFound, Code::Gone, Code::BodyTooLarge, Code::RequestTimeout, Code::StoreUnavailable]),
     post("/hooks/{connection_id}/{topic:.+}", Public, || web::post().to(hooks::hook))
         .bare()
         .doc("A provider's webhook with its topic in the address")
         .gives(&[(200, Raw("text/plain"))])
-        .codes(&[Code::Unauthorized, Code::NotFound, Code::Gone, Code::BodyTooLarge, Code::RequestTimeout, Code::StoreUnavailable]),
+        .codes(&[Code::Unauthorized, Code::Forbidden, Code::NotFound, Code::Gone, Code::BodyTooLarge, Code::RequestTimeout, Code::StoreUnavailable]),
     get("/healthz", Public, || web::get().to(health::live)).bare().doc("The process answers").gives(&[(200, Raw("text/plain"))]),
     get("/v1/events", Any, || web::get().to(events::list))
         .doc("The feed of events")
@@ -193,6 +193,7 @@ pub const ROUTES: &[RouteSpec] = &[
             MERCHANT, CONNECTION,
             param("status", ParamKind::OneOf(ORDER_STATUS), "Only in this state."),
             EXTERNAL,
+            param("awaiting", ParamKind::OneOf(&["acceptance"]), "Only those of which a marketplace waits for an answer."),
             param("q", ParamKind::Text, "The number or external id begins with it, or e-mail or phone are exactly it."),
         ])
         .paged()
@@ -207,7 +208,7 @@ pub const ROUTES: &[RouteSpec] = &[
     post("/v1/orders/{id}/release", Merchant, || web::post().to(orders::release)).doc("Clear holds").optional_body("ReleaseOrder").gives(&[(200, One("OrderWithParts"))]).codes(COMMAND),
     post("/v1/orders/{id}/cancel", Merchant, || web::post().to(orders::cancel))
         .doc("Cancel what has not left").about("Once the warehouse works on it, it is asked first.").optional_body("CancelOrder").gives(&[(200, One("OrderWithParts"))]).codes(&[Code::NotFound, Code::Conflict, Code::InvalidState, Code::AlreadyShipped]),
-    post("/v1/orders/{id}/accept", Merchant, || web::post().to(orders::accept)).doc("Tell a marketplace yes").optional_body("Empty").gives(&[(200, One("OrderWithParts"))]).codes(COMMAND),
+    post("/v1/orders/{id}/accept", Merchant, || web::post().to(orders::accept)).doc("Tell a marketplace yes").optional_body("AcceptOrder").gives(&[(200, One("OrderWithParts"))]).codes(COMMAND),
     post("/v1/orders/{id}/refuse", Merchant, || web::post().to(orders::refuse)).doc("Tell a marketplace no").body("RefuseOrder").gives(&[(200, One("OrderWithParts"))]).codes(COMMAND),
     post("/v1/orders/{id}/resolve-conflict", Merchant, || web::post().to(orders::resolve_conflict))
         .doc("Choose between a correction and the channel's newer value").body("ResolveConflict").gives(&[(200, One("OrderWithParts"))]).codes(COMMAND),

@@ -46,6 +46,7 @@ fn words(words: &[&str]) -> Value {
 }
 
 const ACCEPT: &[&str] = &["auto", "when_in_stock", "manual"];
+const REFUSE: &[&str] = &["never", "before_deadline"];
 const ON_SHORT: &[&str] = &["ship_rest", "wait", "cancel_rest", "ask"];
 const PUSH: &[&str] = &["label", "handover", "first_scan"];
 const LABELS: &[&str] = &["channel", "carrier"];
@@ -71,6 +72,29 @@ const RULES: &[Rule] = &[
         schema: || words(ACCEPT),
         fits: |v| one_of(v, ACCEPT),
         wanted: "auto, when_in_stock or manual",
+    },
+    Rule {
+        name: "refuse",
+        schema: || words(REFUSE),
+        fits: |v| one_of(v, REFUSE),
+        wanted: "never or before_deadline",
+    },
+    Rule {
+        name: "refuse_minutes",
+        schema: || {
+            json!({
+                "type": "integer", "minimum": 0, "maximum": 120, "default": 30,
+                "description": "So long before a marketplace's deadline what nobody has answered is refused, where `refuse` says so.",
+            })
+        },
+        fits: |v| v.as_i64().is_some_and(|n| (0..=120).contains(&n)),
+        wanted: "a whole number from 0 to 120",
+    },
+    Rule {
+        name: "refuse_reason",
+        schema: || json!({"type": "string", "default": "out_of_stock", "description": "What a refusal by the clock says."}),
+        fits: text,
+        wanted: "a text",
     },
     Rule {
         name: "edit_window_minutes",
@@ -289,7 +313,7 @@ mod tests {
     #[test]
     fn values_that_flow_would_ignore_are_refused() {
         let good = json!({
-            "location": "sofia", "accept": "auto", "edit_window_minutes": 30, "duplicate_window_minutes": 60, "cod_limit": "500.00",
+            "location": "sofia", "accept": "auto", "refuse": "before_deadline", "refuse_minutes": 5, "refuse_reason": "other", "edit_window_minutes": 30, "duplicate_window_minutes": 60, "cod_limit": "500.00",
             "cod_currencies": ["EUR", "BGN"], "require_sku": true, "cut_off": "16:30",
             "priority": -1, "timezone": "Europe/Riga", "currency": "EUR", "on_short": "ask",
             "cod_overdue_days": 0, "cod_currency": "BGN", "tracking_every_s": 2,
@@ -297,13 +321,13 @@ mod tests {
         });
         assert_eq!(check("settings", good.as_object().unwrap()), []);
         let bad = json!({
-            "location": " ", "accept": "yes", "edit_window_minutes": -1, "duplicate_window_minutes": "60", "cod_limit": 500,
+            "location": " ", "accept": "yes", "refuse": true, "refuse_minutes": -1, "refuse_reason": "", "edit_window_minutes": -1, "duplicate_window_minutes": "60", "cod_limit": 500,
             "cod_currencies": ["eur"], "require_sku": "true", "cut_off": "25:00",
             "priority": 1.5, "timezone": "Mars/Base", "currency": "euro", "on_short": null,
             "cod_overdue_days": -1, "cod_currency": "lev", "tracking_every_s": 0,
             "exchange_rates": {"USD/EUR": 0.92}, "delivery_push": ["in_transit"],
         });
-        assert_eq!(check("settings", bad.as_object().unwrap()).len(), 17);
+        assert_eq!(check("settings", bad.as_object().unwrap()).len(), 20);
     }
 
     #[test]

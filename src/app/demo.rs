@@ -19,6 +19,8 @@ use std::time::Duration;
 const MERCHANT: &str = "Demo merchant";
 /// The 3PL itself: carriers are its, and so are the rules that choose among them.
 const OPERATOR: &str = "mer_00000000000000000000000000000001";
+/// The operation that tells a provider where its webhooks go; where there is none, people do.
+const REGISTER: &str = "webhook.register";
 const ORDERS_PER_MINUTE: u32 = 30;
 
 /// What the demo needs to be set: private targets (loopback) and a token that it can show again.
@@ -119,6 +121,11 @@ pub async fn start(settings: &Settings, addr: SocketAddr) -> Result<Demo, AppErr
         let carrier = connector.manifest().kind == ConnectionKind::Carrier;
         let owner = if carrier { OPERATOR } else { &merchant_id };
         let id = api.plug(owner, connector.id(), &handle, &demo).await?;
+        let manifest = connector.manifest();
+        let by_hand = !manifest.operations.contains_key(REGISTER);
+        if manifest.webhooks.is_some() && by_hand {
+            api.panel(&handle, &id).await?;
+        }
         for mut rule in demo.rules.clone() {
             rule.insert("connection_id".to_owned(), id.clone().into());
             rules.push(Value::Object(rule));
@@ -253,6 +260,23 @@ impl Api {
         ]});
         let made = self.call("POST", "/v1/subscriptions", Some(body)).await?;
         Ok(text(&made, "secret").to_owned())
+    }
+
+    /// Types the hook's address into a simulated provider's panel.
+    async fn panel(&self, handle: &simulator::Handle, connection: &str) -> Result<(), AppError> {
+        let failed = |what: String| AppError::Start(format!("PUT /_sim/hook: {what}"));
+        let body = json!({"url": format!("{}/hooks/{connection}", self.base)});
+        let url = format!("{}/_sim/hook", handle.url());
+        let request = self
+            .http
+            .put(url)
+            .header("content-type", "application/json");
+        let answer = request.body(body.to_string()).send().await;
+        let answer = answer.map_err(|error| failed(error.to_string()))?;
+        match answer.status().is_success() {
+            true => Ok(()),
+            false => Err(failed(answer.status().to_string())),
+        }
     }
 
     /// Plugs a simulated provider in; its connection's id.

@@ -345,16 +345,17 @@ pub struct OrderMeta {
     pub mapping_version: Option<String>,
     /// Our revision number, from 1.
     pub version: u64,
-    /// When the channel's revision that is stored was made (revision rule of DECISIONS 4), for
-    /// channels that tell neither a revision nor a time: when the request was sent or arrived.
+    /// When the stored revision was made (DECISIONS 4); else when it was asked for or arrived.
     pub revision_at: Timestamp,
     /// `closed_elsewhere` and the like: why a closed or cancelled order ended.
     #[serde(default)]
     pub closed_reason: Option<String>,
-    /// The earlier order that this one looks like a repetition of: the cause of the hold
-    /// `suspected_duplicate`.
+    /// The earlier order that this one repeats: the cause of the hold `suspected_duplicate`.
     #[serde(default)]
     pub duplicate_of: Option<OrderId>,
+    /// What we said to a marketplace that waits for an answer.
+    #[serde(default)]
+    pub answer: Option<super::acceptance::Answer>,
     /// True once it may go to the warehouse by itself (connection active, placed after `release_from`).
     pub released: bool,
 }

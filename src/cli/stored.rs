@@ -226,6 +226,7 @@ fn said(record: &MappedRecord) -> Value {
             json!({ "orders": facts.collect::<Vec<_>>() })
         }
         Content::Parcel(answer) => json!({ "parcel": answer }),
+        Content::Hint => json!({ "read_anew": record.external_id }),
         Content::Ignored(why) => json!({ "ignored": why }),
         Content::Failed(failure) => {
             json!({ "failed": { "code": failure.code, "message": failure.message, "detail": failure.detail } })

@@ -6,14 +6,14 @@
 use super::change::{OrderState, Outcome};
 use super::draft::Draft;
 use super::error::FlowError;
-use super::{FlowContext, answer, operator, shipping};
+use super::{FlowContext, acceptance, answer, operator, shipping};
 use crate::canonical::hold::HoldReason;
 use crate::canonical::shipment::{LabelFormat, ShippedLine};
 use crate::canonical::{
     ConnectionId, FulfillmentOrderId, LineId, OrderId, Quantity, RequestId, ShipmentId,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// Whose word counts where channel and operator disagree.
@@ -34,6 +34,29 @@ pub struct ShortLine {
     pub line_id: LineId,
     /// How much of it cannot be shipped.
     pub quantity: Quantity,
+}
+
+/// Why a marketplace's order is not taken.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Refusal {
+    /// One of ours (`out_of_stock`, `limited_quantity`, `wrong_price`, `discontinued`,
+    /// `wrong_category`, `other`), one of the channel's options, or words.
+    pub reason: String,
+    /// In words.
+    pub note: Option<String>,
+    /// Only these lines are why; all of them when left out.
+    pub lines: Option<Vec<RefusedLine>>,
+}
+
+/// A line that is not taken.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RefusedLine {
+    /// The order's line.
+    pub line_id: LineId,
+    /// Why, where it is not the refusal's reason.
+    pub reason: Option<String>,
+    /// How much there is.
+    pub available: Option<Quantity>,
 }
 
 /// A parcel as the warehouse packed it.
@@ -84,10 +107,10 @@ pub enum Command {
         set: BTreeMap<String, Value>,
         reason: String,
     },
-    /// Tells a marketplace yes.
-    AcceptOrder,
+    /// Tells a marketplace yes; `choice`: what of its options, in its own words.
+    AcceptOrder { choice: Option<Map<String, Value>> },
     /// Tells a marketplace no.
-    RefuseOrder { reason: String },
+    RefuseOrder(Refusal),
     /// Ends a `conflict` hold.
     ResolveConflict { path: String, choose: Choice },
     /// The warehouse works on it.
@@ -199,8 +222,8 @@ pub fn command(
         Command::Override { set, reason } => {
             operator::correct(&mut draft, &set, &reason, actor)?;
         }
-        Command::AcceptOrder => operator::accept_order(&mut draft)?,
-        Command::RefuseOrder { reason } => operator::refuse_order(&mut draft, &reason)?,
+        Command::AcceptOrder { choice } => acceptance::accept(&mut draft, choice, actor)?,
+        Command::RefuseOrder(refusal) => acceptance::refuse(&mut draft, &refusal, actor)?,
         Command::ResolveConflict { path, choose } => {
             operator::resolve_conflict(&mut draft, &path, choose)?;
         }

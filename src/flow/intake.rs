@@ -146,6 +146,7 @@ pub(super) fn new_state(ctx: &FlowContext<'_>, facts: OrderFacts, about: About) 
         revision_at: about.revision_at,
         closed_reason: None,
         duplicate_of: None,
+        answer: None,
         released: false,
     };
     OrderState {

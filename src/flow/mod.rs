@@ -15,6 +15,7 @@ pub mod settings;
 pub mod tracking;
 pub mod world;
 
+mod acceptance;
 mod allocate;
 mod answer;
 mod cod;
@@ -42,8 +43,11 @@ mod wanted;
 #[cfg(test)]
 mod tests;
 
+pub use acceptance::answer_due;
 pub use cod::cod_overdue_at;
-pub use command::{Choice, Command, CommandAnswer, NewParcel, Resolution, ShortLine, command};
+pub use command::{
+    Choice, Command, CommandAnswer, NewParcel, Refusal, RefusedLine, Resolution, ShortLine, command,
+};
 pub use create::create;
 pub use duplicates::{Similar, similar_to};
 pub use error::FlowError;

@@ -9,12 +9,12 @@ use super::error::FlowError;
 use super::overrides::{self, Decision};
 use super::release::{self, Fate};
 use super::rules::holds;
-use super::{fulfillment, jobs, paths, totals, wire};
+use super::{paths, totals, wire};
 use crate::canonical::HoldId;
 use crate::canonical::hold::{Clears, Hold, HoldReason};
-use crate::canonical::order::{AcceptanceKind, AcceptanceState, OrderStatus, Override};
+use crate::canonical::order::{OrderStatus, Override};
 use crate::flow::change::ResolveProblems;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The problem code of a correction that the channel contradicts.
@@ -251,51 +251,4 @@ pub(super) fn resolve_conflict(
     let mut corrections = order.meta.overrides.clone();
     corrections.retain(|over| over.path != path);
     replace(draft, base, corrections)
-}
-
-fn must_be_pending(draft: &Draft<'_>) -> Result<(), FlowError> {
-    let acceptance = draft.state.order.facts.acceptance.or_default();
-    match acceptance.state.or_default() {
-        AcceptanceState::Pending => Ok(()),
-        other => {
-            let state = wire(&other);
-            let message = format!("the channel waits for no answer: acceptance is {state}");
-            Err(FlowError::illegal(message))
-        }
-    }
-}
-
-/// Tells the marketplace yes; the hold goes when the channel confirms it.
-pub(super) fn accept_order(draft: &mut Draft<'_>) -> Result<(), FlowError> {
-    must_be_pending(draft)?;
-    let more = json!({ "accept": true });
-    let job = jobs::about_order(&draft.ctx, &draft.state.order, "orders.ack", more);
-    draft.enqueue(job);
-    Ok(())
-}
-
-/// Tells the marketplace no; the order ends when the channel confirms it. Until then nobody is to
-/// work on it.
-pub(super) fn refuse_order(draft: &mut Draft<'_>, reason: &str) -> Result<(), FlowError> {
-    must_be_pending(draft)?;
-    let kind = draft.state.order.facts.acceptance.or_default().kind;
-    if kind.or_default() == AcceptanceKind::Receipt {
-        return Err(FlowError::illegal(
-            "the channel asks for a receipt, not for a decision: cancel the order instead",
-        ));
-    }
-    if draft
-        .state
-        .fulfillment_orders
-        .iter()
-        .any(fulfillment::at_work)
-    {
-        return Err(FlowError::illegal(
-            "the warehouse works on it: cancel the order instead",
-        ));
-    }
-    let more = json!({ "accept": false, "reason": reason });
-    let job = jobs::about_order(&draft.ctx, &draft.state.order, "orders.refuse", more);
-    draft.enqueue(job);
-    Ok(())
 }

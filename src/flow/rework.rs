@@ -5,15 +5,14 @@
 use super::change::{OrderState, Outcome};
 use super::draft::Draft;
 use super::error::FlowError;
-use super::release::{self, Fate};
+use super::release;
 use super::rules::holds;
-use super::settings::Accept;
 use super::{
-    FlowContext, allocate, cod, duplicates, fulfillment, handshake, jobs, overrides, shipping,
-    status,
+    FlowContext, acceptance, allocate, cod, duplicates, fulfillment, handshake, jobs, overrides,
+    shipping, status,
 };
 use crate::canonical::inbox::Disposition;
-use crate::canonical::order::{AcceptanceKind, AcceptanceState, ChannelState, OrderStatus};
+use crate::canonical::order::{ChannelState, OrderStatus};
 use serde_json::json;
 
 /// Parts, holds, requests, status, and the jobs that follow.
@@ -32,30 +31,9 @@ pub(super) fn rework(draft: &mut Draft<'_>) -> Result<(), FlowError> {
     shipping::reconcile(draft)?;
     draft.state.order.meta.status = status::project(&draft.state);
     draft.state.order.meta.closed_reason = status::closed_reason(&draft.state);
-    acknowledge(draft);
+    acceptance::reconcile(draft);
     cancel_at_channel(draft);
     Ok(())
-}
-
-/// A marketplace's order that we answer by ourselves, once it may go to the warehouse at all: by
-/// setting, or because it only wants to hear that the order arrived. The job is stored with the
-/// order, so nothing is acknowledged that a crash could still lose.
-fn acknowledge(draft: &mut Draft<'_>) {
-    let pending = |state: &OrderState| {
-        state.order.meta.released
-            && release::fate(state) == Fate::Alive
-            && state.order.facts.acceptance.or_default().state.or_default()
-                == AcceptanceState::Pending
-    };
-    let before = draft.before.as_ref().is_some_and(pending);
-    let kind = draft.state.order.facts.acceptance.or_default().kind;
-    let unasked =
-        draft.settings.accept == Accept::Auto || kind.or_default() == AcceptanceKind::Receipt;
-    if unasked && pending(&draft.state) && !before {
-        let more = json!({ "accept": true });
-        let job = jobs::about_order(&draft.ctx, &draft.state.order, "orders.ack", more);
-        draft.enqueue(job);
-    }
 }
 
 /// An operator's cancellation that took effect is told to the channel.

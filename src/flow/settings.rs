@@ -4,6 +4,9 @@
 //! |---|---|---|---|
 //! | `location` | text | `main` | the depot that fulfils |
 //! | `accept` | `auto`, `when_in_stock`, `manual` | `manual` | who answers a marketplace's order; `when_in_stock` waits for a person until stock is known |
+//! | `refuse` | `never`, `before_deadline` | `never` | who refuses what nobody has answered; `before_deadline`: the gateway, before it expires |
+//! | `refuse_minutes` | whole number, at most 120 | 30 | so long before the deadline |
+//! | `refuse_reason` | a reason of ours or the channel's | `out_of_stock` | what it then says |
 //! | `edit_window_minutes` | whole number | 0 | the customer may change the order so long after it arrived |
 //! | `duplicate_window_minutes` | whole number | 0 | an order like another one placed at most so long before or after it waits for a person; 0: never (`flow::duplicates`) |
 //! | `cod_limit` | amount as text | none | above it, cash on delivery waits for a person |
@@ -46,6 +49,10 @@ choice! {
     Accept { Auto, WhenInStock, #[default] Manual }
 }
 choice! {
+    /// Who refuses what nobody has answered.
+    Refuse { #[default] Never, BeforeDeadline }
+}
+choice! {
     /// What becomes of a shortage.
     OnShort { #[default] ShipRest, Wait, CancelRest, Ask }
 }
@@ -72,6 +79,8 @@ choice! {
 pub struct FlowSettings {
     pub location: String,
     pub accept: Accept,
+    pub refuse_before: Option<SignedDuration>,
+    pub refuse_reason: String,
     pub edit_window: SignedDuration,
     pub duplicate_window: SignedDuration,
     pub cod_limit: Option<Amount>,
@@ -99,6 +108,9 @@ const DELIVERY_PUSH: [TrackingStatus; 4] = [
 /// The longest window: a month. Keeps time arithmetic in range.
 const MAX_MINUTES: i64 = 31 * 24 * 60;
 
+/// What is refused by the clock is refused in the last two hours, when the clock looks at it.
+const MAX_REFUSE_MINUTES: i64 = 120;
+
 impl FlowSettings {
     /// Reads them.
     pub fn read(ctx: &FlowContext<'_>) -> Self {
@@ -109,6 +121,13 @@ impl FlowSettings {
                 .filter(|name| !name.is_empty())
                 .unwrap_or_else(|| "main".to_owned()),
             accept: typed(ctx, "accept").unwrap_or_default(),
+            refuse_before: (typed(ctx, "refuse") == Some(Refuse::BeforeDeadline)).then(|| {
+                let minutes = typed::<i64>(ctx, "refuse_minutes").unwrap_or(30);
+                SignedDuration::from_mins(minutes.clamp(0, MAX_REFUSE_MINUTES))
+            }),
+            refuse_reason: typed::<String>(ctx, "refuse_reason")
+                .filter(|reason| !reason.is_empty())
+                .unwrap_or_else(|| "out_of_stock".to_owned()),
             edit_window: minutes(ctx, "edit_window_minutes"),
             duplicate_window: minutes(ctx, DUPLICATE_WINDOW),
             cod_limit: typed(ctx, "cod_limit"),

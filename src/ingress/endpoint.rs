@@ -79,7 +79,7 @@ impl Endpoint {
                 .iter()
                 .filter_map(PreparedChallenge::prepare)
                 .collect(),
-            verifier: Verifier::prepare(&webhooks.verify, credentials),
+            verifier: Verifier::prepare(&webhooks.verify, &connection.settings, credentials),
             topic: match &webhooks.topic {
                 Topic::Header(name) => TopicPlace::Header(lower(name)),
                 Topic::Path => TopicPlace::Path,

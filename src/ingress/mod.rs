@@ -15,7 +15,7 @@ pub mod state;
 pub mod verify;
 pub mod webhook;
 
-pub use headers::Headers;
+pub use headers::{Headers, Sent};
 pub use state::{IngressState, Webhooked};
 pub use webhook::{Reply, receive};
 

@@ -156,6 +156,19 @@ impl Reply {
             r#"{"title":"The signature is missing or not this body's","status":401,"code":"signature_invalid"}"#,
         )
     }
+    fn stranger() -> Self {
+        Self::problem(
+            403,
+            r#"{"title":"This sender is not known here","status":403,"code":"sender_unknown"}"#,
+        )
+    }
+    /// What an unproved sender is told.
+    pub fn refused(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Stranger => Self::stranger(),
+            _ => Self::unproved(),
+        }
+    }
     fn later() -> Self {
         Self::problem(
             503,
@@ -202,7 +215,7 @@ pub async fn receive(
         Ok(delivery) => delivery,
         Err(refusal) => {
             state.refused.count(connection_id, refusal.reason());
-            return Reply::unproved();
+            return Reply::refused(refusal);
         }
     };
     store(

@@ -37,6 +37,11 @@ impl Coverage {
     /// Reads the manifest.
     pub fn of(manifest: &Manifest) -> Self {
         let operation = |name: &str| manifest.operations.contains_key(name);
+        let hinted = manifest
+            .webhooks
+            .iter()
+            .flat_map(|webhooks| webhooks.topics.values())
+            .any(|rule| rule.refetch);
         let topic = |mapping: &str| {
             manifest
                 .webhooks
@@ -45,7 +50,7 @@ impl Coverage {
                 .any(|rule| rule.mapping.as_deref() == Some(mapping))
         };
         Self {
-            orders_webhook: topic("order"),
+            orders_webhook: topic("order") || hinted,
             orders_poll: manifest
                 .operations
                 .get("orders.pull")

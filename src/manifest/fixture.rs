@@ -10,6 +10,7 @@ use crate::canonical::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 /// What a case tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -63,6 +64,8 @@ pub(super) struct CaseFile {
     #[serde(default)]
     headers: BTreeMap<String, String>,
     #[serde(default)]
+    from: Option<IpAddr>,
+    #[serde(default)]
     memory: Map<String, Value>,
     #[serde(default)]
     cursor: Option<String>,
@@ -101,6 +104,8 @@ pub struct Case {
     pub credentials: BTreeMap<String, String>,
     /// The request's headers.
     pub headers: BTreeMap<String, String>,
+    /// The sender's address (webhook).
+    pub from: Option<IpAddr>,
     /// What the connection remembers.
     pub memory: Map<String, Value>,
     /// The poll's position.
@@ -157,6 +162,7 @@ impl Case {
                 .into_iter()
                 .map(|(name, value)| (name.to_lowercase(), value))
                 .collect(),
+            from: read.from,
             memory: read.memory,
             cursor: read.cursor,
             now: read.now,

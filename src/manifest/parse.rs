@@ -48,9 +48,7 @@ const NOT_BUILT_YET: &[&str] = &[
     "key_by_id",
     "jws",
     "static_token",
-    "ip_allow",
     "standard_webhooks",
-    "refetch",
 ];
 
 /// Reads a TOML text strictly.

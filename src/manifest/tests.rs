@@ -267,6 +267,35 @@ fn webhooks_without_a_sweep_are_refused() {
 }
 
 #[test]
+fn what_nothing_proves_is_read_anew() {
+    let text = sample();
+    let before = &text[..text.find("[webhooks]").unwrap()];
+    let with = |topic: &str| {
+        let hooks = format!(
+            "[webhooks]\nverify = {{ kind = \"ip_allow\", networks = \"base_url\" }}\ntopic = {{ fixed = \"a\" }}\n[webhooks.topics]\na = {topic}\n"
+        );
+        findings(&[(MANIFEST, &format!("{before}{hooks}"))])
+    };
+    for (topic, message) in [
+        (
+            "{ mapping = \"order\", key = \".id\" }",
+            "is believed though nothing proves",
+        ),
+        ("{ refetch = true }", "has no `key`"),
+        (
+            "{ refetch = true, key = \".id\", ignore = true }",
+            "mean nothing",
+        ),
+    ] {
+        let found = with(topic);
+        assert!(
+            found.iter().any(|finding| finding.contains(message)),
+            "{message}\n{found:#?}"
+        );
+    }
+}
+
+#[test]
 fn the_contract_asks_for_examples_readme_and_fixtures() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("paperbird");

@@ -235,28 +235,31 @@ impl Sender {
         }
         if let (Some(verify), Some(secret)) =
             (&self.verify, target.get("secret").and_then(Value::as_str))
+            && let Some((header, signature)) = sign(verify, secret, body.as_bytes())
         {
-            let (header, signature) = sign(verify, secret, body.as_bytes());
             request = request.header(header, signature);
         }
         request.body(body)
     }
 }
 
-/// Header and signature of a body, as the provider makes them.
-pub fn sign(verify: &Verify, secret: &str, body: &[u8]) -> (String, String) {
+/// Header and signature of a body, as the provider makes them; `None` when it signs nothing.
+pub fn sign(verify: &Verify, secret: &str, body: &[u8]) -> Option<(String, String)> {
     let Verify::Hmac {
         algorithm,
         header,
         encoding,
         prefix,
         ..
-    } = verify;
+    } = verify
+    else {
+        return None;
+    };
     let text = digest(*algorithm, *encoding, secret, body);
-    (
+    Some((
         header.clone(),
         format!("{}{text}", prefix.as_deref().unwrap_or_default()),
-    )
+    ))
 }
 
 /// An HMAC as text.

@@ -109,6 +109,9 @@ impl Applier {
                 {
                     memory.expect(Kind::Tracking, (id, number.clone()));
                 }
+                if let (Content::Hint, Some(order)) = (&record.content, &record.external_id) {
+                    memory.expect(Kind::Order, (id, order.clone()));
+                }
                 if let Content::Orders(orders) = &record.content {
                     for order in orders {
                         let subject = (id, order.external_id.text().unwrap_or_default().to_owned());

@@ -52,6 +52,13 @@ pub enum Reading<'m> {
         /// jq over one record → the subject's external id.
         key: Option<&'m str>,
     },
+    /// Sliced by `records`; each only names an order, which is then read from the channel.
+    Refetch {
+        /// The simple path to the records.
+        records: &'m str,
+        /// jq over one record → the order's external id.
+        key: &'m str,
+    },
     /// Of no interest, says the manifest.
     Ignore,
     /// The manifest does not name it.
@@ -64,11 +71,16 @@ pub fn reading<'m>(manifest: &'m Manifest, source: Source, topic: &str) -> Readi
         let rules = manifest.webhooks.as_ref().map(|w| &w.topics);
         return match rules.and_then(|rules| rules.get(topic).or_else(|| rules.get("default"))) {
             None => Reading::Unknown,
-            Some(rule) => match &rule.mapping {
-                Some(mapping) if !rule.ignore => Reading::Map {
+            Some(rule) => match (&rule.mapping, rule.key.as_deref()) {
+                _ if rule.ignore => Reading::Ignore,
+                (_, Some(key)) if rule.refetch => Reading::Refetch {
+                    records: &rule.records,
+                    key,
+                },
+                (Some(mapping), key) => Reading::Map {
                     mapping,
                     records: &rule.records,
-                    key: rule.key.as_deref(),
+                    key,
                 },
                 _ => Reading::Ignore,
             },

@@ -7,12 +7,12 @@ use super::apply::first;
 use super::stop::Stop;
 use super::world::Worlds;
 use crate::canonical::connection::ConnectionState;
-use crate::canonical::event::{EventType, NewEvent, SnapshotKind, SnapshotRef};
-use crate::canonical::fulfillment::{FulfillmentOrder, FulfillmentStatus};
+use crate::canonical::event::{EventType, NewEvent};
+use crate::canonical::fulfillment::FulfillmentStatus;
 use crate::canonical::{EventId, OrderId, Timestamp};
 use crate::clock::{Clock, after, between};
 use crate::flow::change::{ChangeSet, IdempotentAnswer};
-use crate::store::query::{Awaiting, FulfillmentFilter, IdempotencyClaim, PageRequest};
+use crate::store::query::{FulfillmentFilter, IdempotencyClaim};
 use crate::store::{Scope, Store, StoreError};
 use serde_json::json;
 use std::collections::HashSet;
@@ -21,8 +21,6 @@ use std::time::Duration;
 
 /// How often the clocks are looked at.
 const EVERY: Duration = Duration::from_secs(15);
-/// So long before a duty the warehouse is warned.
-const WARN_BEFORE: Duration = Duration::from_secs(2 * 3_600);
 /// A connection that sent webhooks before and none for so long is quiet.
 const QUIET_AFTER: Duration = Duration::from_secs(24 * 3_600);
 /// Under which name warnings are remembered, so that each is given once.
@@ -86,6 +84,7 @@ impl Settler {
         self.deadlines().await?;
         self.duplicates().await?;
         self.quiet().await?;
+        self.reread().await?;
         self.housekeeping().await
     }
 
@@ -137,97 +136,8 @@ impl Settler {
         Ok(())
     }
 
-    /// Goes through parts, as long as `look` says true.
-    async fn each_part(
-        &self,
-        filter: FulfillmentFilter,
-        mut look: impl FnMut(FulfillmentOrder) -> bool,
-    ) -> Result<(), StoreError> {
-        let mut page = PageRequest {
-            limit: PAGE,
-            after: None,
-        };
-        loop {
-            let found = self
-                .store
-                .fulfillment_orders(Scope::All, filter.clone(), page.clone())
-                .await?;
-            for json in &found.data {
-                match serde_json::from_slice(json) {
-                    Ok(part) => {
-                        if !look(part) {
-                            return Ok(());
-                        }
-                    }
-                    Err(error) => {
-                        tracing::error!(%error, "a stored fulfillment order cannot be read")
-                    }
-                }
-            }
-            match found.next {
-                Some(after) if !self.stop.is_set() => page.after = Some(after),
-                _ => return Ok(()),
-            }
-        }
-    }
-
-    /// Warns of duties that are near, once each.
-    async fn deadlines(&self) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let until = after(now, WARN_BEFORE);
-        let filter = FulfillmentFilter {
-            awaiting: vec![Awaiting::Accept, Awaiting::Ship],
-            by_cut_off: true,
-            ..FulfillmentFilter::default()
-        };
-        let mut near: Vec<(OrderId, Timestamp)> = Vec::new();
-        self.each_part(filter, |part| {
-            // Sorted by cut-off, which is never after `ship_by`.
-            let Some(first) = part.cut_off_at.or(part.ship_by) else {
-                return false;
-            };
-            if let Some(ship_by) = part.ship_by.filter(|at| *at <= until && *at > now) {
-                near.push((part.order_id, ship_by));
-            }
-            first <= until
-        })
-        .await?;
-        for (order, at) in near {
-            self.warn_once(order, at).await?;
-        }
-        Ok(())
-    }
-
-    async fn warn_once(&self, order: OrderId, ship_by: Timestamp) -> Result<(), StoreError> {
-        let key = format!("deadline_near:{order}:{ship_by}");
-        let Some(once) = self.once(&key).await? else {
-            return Ok(());
-        };
-        let Some(state) = self.store.order(Scope::All, order).await? else {
-            return Ok(());
-        };
-        let meta = &state.order.meta;
-        let mut change = ChangeSet::of(meta.merchant_id);
-        change.events.push(NewEvent {
-            id: EventId::new(),
-            kind: EventType::OrderDeadlineNear,
-            at: self.clock.now(),
-            merchant_id: meta.merchant_id,
-            order_id: Some(order),
-            subject: order.to_string(),
-            snapshots: vec![SnapshotRef {
-                kind: SnapshotKind::Order,
-                id: order.uuid(),
-                version: meta.version,
-            }],
-            extra: json!({ "deadline": "ship_by", "at": ship_by }),
-        });
-        change.idempotency = Some(once);
-        first(self.store.apply(vec![change]).await?)
-    }
-
     /// The mark to store with a warning; `None` when it was given before.
-    async fn once(&self, key: &str) -> Result<Option<IdempotentAnswer>, StoreError> {
+    pub(super) async fn once(&self, key: &str) -> Result<Option<IdempotentAnswer>, StoreError> {
         if !self.note_given(key) {
             return Ok(None);
         }

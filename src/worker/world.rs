@@ -8,6 +8,7 @@
 
 use super::asked::Place;
 use super::connectors::Connectors;
+use super::reading::ORDERS_GET;
 use crate::canonical::connection::{Connection, ConnectionKind, Merchant};
 use crate::canonical::point::StoredPoint;
 use crate::canonical::{ConnectionId, MerchantId};
@@ -63,6 +64,13 @@ impl Worlds {
             clock,
             kept: RwLock::default(),
         }
+    }
+
+    /// How often a connection's orders are read anew, where its connector wants that.
+    pub(super) fn rereads(&self, connection: &Connection) -> Option<Duration> {
+        let connector = self.connectors.get(&connection.connector)?;
+        let operations = &connector.provider.manifest().operations;
+        Some(operations.get(ORDERS_GET)?.reread?.0)
     }
 
     /// The world of a merchant, without points.

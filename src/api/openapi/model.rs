@@ -223,6 +223,9 @@ fn order(with_parts: bool) -> Value {
         "payload_ref": nullable(text()), "mapping_version": nullable(text()),
         "version": integer(), "revision_at": time(), "closed_reason": nullable(text()),
         "duplicate_of": nullable(text()),
+        "answer": nullable(object(json!({
+            "accept": {"type": "boolean"}, "reason": nullable(text()), "by": text(), "at": time(),
+        }))),
         "released": {"type": "boolean"},
     });
     let mut properties = into_map(meta);

@@ -8,7 +8,8 @@ use crate::api::deliveries::{Empty, NewReplay};
 use crate::api::fulfillment::{AcceptPart, AnswerRequest, RejectPart, ShipPart, ShortPart};
 use crate::api::merchants::{MerchantPatch, NewMerchant};
 use crate::api::orders::{
-    CancelOrder, HoldOrder, OverrideOrder, RefuseOrder, ReleaseOrder, ResolveConflict,
+    AcceptOrder, CancelOrder, HoldOrder, OverrideOrder, RefuseLine, RefuseOrder, ReleaseOrder,
+    ResolveConflict,
 };
 use crate::api::shipments::{
     NewManifest, NewShipment, ReplaceShipment, ResolveShipment, VoidShipment,
@@ -35,7 +36,9 @@ pub fn schemas() -> Map<String, Value> {
     add::<ReleaseOrder>(&mut all);
     add::<CancelOrder>(&mut all);
     add::<OverrideOrder>(&mut all);
+    add::<AcceptOrder>(&mut all);
     add::<RefuseOrder>(&mut all);
+    add::<RefuseLine>(&mut all);
     add::<ResolveConflict>(&mut all);
     add::<AcceptPart>(&mut all);
     add::<ShortPart>(&mut all);

@@ -6,6 +6,7 @@ use crate::connector::Connector;
 use crate::connector::records::decode;
 use crate::ingress::endpoint::{Endpoint, OpenEndpoint};
 use crate::ingress::webhook::{Delivery, Unverified};
+use crate::ingress::{Headers, Reply};
 use crate::manifest::Finding;
 use crate::manifest::fixture::{Case, Outcome};
 use crate::manifest::model::Topic;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use secrecy::SecretString;
 use serde_json::Map;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 /// What the gateway did with the request.
 struct Seen {
@@ -97,13 +99,25 @@ fn topic_in_body(connector: &Connector, expr: &str, body: &[u8]) -> Result<Strin
     shape(&topic).map_err(|error| format!("topic: {error}"))
 }
 
+/// The request that a case describes.
+struct Request<'a>(&'a Case);
+
+impl Headers for Request<'_> {
+    fn value(&self, name: &str) -> Option<&[u8]> {
+        self.0.headers.get(name).map(String::as_bytes)
+    }
+    fn peer(&self) -> Option<IpAddr> {
+        self.0.from
+    }
+}
+
 /// The way of a request through intake, but for the store.
 fn receive(endpoint: &OpenEndpoint, case: &Case, body: Bytes) -> Seen {
-    let headers: Vec<(String, String)> = case.headers.clone().into_iter().collect();
+    let request = Request(case);
     if let Some(challenge) = endpoint
         .challenges
         .iter()
-        .find(|challenge| challenge.fits(&headers, &body))
+        .find(|challenge| challenge.fits(&request, &body))
     {
         return Seen {
             outcome: Outcome::Challenge,
@@ -112,11 +126,11 @@ fn receive(endpoint: &OpenEndpoint, case: &Case, body: Bytes) -> Seen {
             why: None,
         };
     }
-    let delivery = Delivery::<Unverified>::new(&headers, body);
+    let delivery = Delivery::<Unverified>::new(&request, body);
     match delivery.verify(&endpoint.verifier) {
         Err(refusal) => Seen {
             outcome: Outcome::Refused,
-            status: 401,
+            status: Reply::refused(refusal).status,
             topic: None,
             why: Some(refusal.reason().to_owned()),
         },

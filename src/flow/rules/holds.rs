@@ -99,6 +99,10 @@ fn all_causes(draft: &Draft<'_>) -> (Vec<Cause>, bool) {
         return (causes, false);
     }
     causes.extend(plan::causes(draft));
+    if plan::issuer(draft).is_some() {
+        // The channel makes the label, and knows where the point is that it told in words.
+        causes.retain(|cause| cause.detail.as_deref() != Some(points::UNNAMED));
+    }
     let mut unasked = false;
     match points::look(draft) {
         points::Look::Fine => {}

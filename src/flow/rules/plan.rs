@@ -75,7 +75,7 @@ pub(crate) fn decide(draft: &Draft<'_>, part: &FulfillmentOrder) -> Verdict {
 }
 
 /// The order's own channel, where it issues the labels and is to (setting `labels`).
-fn issuer<'a>(draft: &Draft<'a>) -> Option<&'a CarrierAccount> {
+pub(super) fn issuer<'a>(draft: &Draft<'a>) -> Option<&'a CarrierAccount> {
     let account = draft
         .ctx
         .world

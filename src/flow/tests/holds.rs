@@ -292,14 +292,21 @@ fn marketplaces_are_answered_by_setting_or_by_a_person() {
     assert_eq!(jobs(&observing.settle()), ["orders.ack"]);
 
     let mut manual = World::with(pending);
-    assert_eq!(jobs(&manual.run(Command::AcceptOrder)), ["orders.ack"]);
-    let refuse = Command::RefuseOrder {
+    assert_eq!(
+        jobs(&manual.run(Command::AcceptOrder { choice: None })),
+        ["orders.ack"]
+    );
+    let refuse = Command::RefuseOrder(Refusal {
         reason: "no stock".to_owned(),
-    };
+        ..Refusal::default()
+    });
     assert_eq!(jobs(&manual.run(refuse)), ["orders.refuse"]);
     let mut plain = World::with(paid());
     assert_eq!(
-        plain.try_run(Command::AcceptOrder).unwrap_err().code(),
+        plain
+            .try_run(Command::AcceptOrder { choice: None })
+            .unwrap_err()
+            .code(),
         "illegal_state"
     );
 }

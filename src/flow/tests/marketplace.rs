@@ -50,12 +50,16 @@ fn a_receipt_is_given_without_asking_anyone() {
     assert!(world.holds().contains(&HoldReason::AwaitingAcceptance));
     let again = world.record(later(waits, 5, &[("note", json!("x"))]));
     assert!(again.jobs.is_empty(), "once");
-    let refuse = Command::RefuseOrder {
+    let refuse = Command::RefuseOrder(Refusal {
         reason: "no stock".to_owned(),
-    };
+        ..Refusal::default()
+    });
     assert_eq!(world.try_run(refuse).unwrap_err().code(), "illegal_state");
     // By hand, should it have failed.
-    assert_eq!(jobs(&world.run(Command::AcceptOrder)), ["orders.ack"]);
+    assert_eq!(
+        jobs(&world.run(Command::AcceptOrder { choice: None })),
+        ["orders.ack"]
+    );
     let outcome = world.fetched(later(paid(), 6, &[receipt("accepted")]));
     assert!(kinds(&outcome).contains(&"fulfillment_order.submitted".to_owned()));
 }
@@ -192,4 +196,126 @@ fn a_label_is_ready_when_each_parcel_has_its_paper() {
     let papers = &world.shipment(0).documents;
     assert_eq!(papers.len(), 2);
     assert_ne!(papers[0].parcel_id, papers[1].parcel_id);
+}
+
+fn question(accept_by: &str) -> Value {
+    but(
+        paid(),
+        &[
+            ("acceptance", json!({"state": "pending"})),
+            ("deadlines", json!({"accept_by": accept_by})),
+        ],
+    )
+}
+
+const LATER: &str = "2026-11-20T12:00:00Z";
+
+fn input(outcome: &crate::flow::change::Outcome, at: usize) -> Value {
+    outcome.jobs[at].input.clone()
+}
+
+#[test]
+fn yes_by_setting_is_said_once_nothing_else_holds_the_order() {
+    let mut world = World::new(json!({"accept": "auto"}));
+    let unpaid = but(
+        question(LATER),
+        &[
+            ("payment.status", json!("unpaid")),
+            ("channel_state", json!("pending_payment")),
+        ],
+    );
+    assert!(world.record(unpaid.clone()).jobs.is_empty());
+    assert!(world.order().meta.answer.is_none());
+    let outcome = world.record(later(question(LATER), 3, &[]));
+    assert_eq!(jobs(&outcome), ["orders.ack"]);
+    assert_eq!(input(&outcome, 0)["choice"], Value::Null);
+    let answer = world.order().meta.answer.clone().unwrap();
+    assert!(answer.accept && answer.by == "gateway");
+    assert!(world.settle().jobs.is_empty(), "once");
+    // Only the channel's word counts.
+    assert_eq!(world.holds(), [HoldReason::AwaitingAcceptance]);
+    // Asked anew, it is answered anew.
+    world.record(later(
+        question(LATER),
+        4,
+        &[("acceptance.state", json!("accepted"))],
+    ));
+    let outcome = world.record(later(question(LATER), 5, &[]));
+    assert_eq!(jobs(&outcome), ["orders.ack"]);
+}
+
+#[test]
+fn a_person_chooses_how_and_says_why_not() {
+    let mut world = World::with(question(LATER));
+    let choice = json!({"pickup_window": 3});
+    let outcome = world.run(Command::AcceptOrder {
+        choice: choice.as_object().cloned(),
+    });
+    assert_eq!(input(&outcome, 0)["choice"], choice);
+    let mut world = World::with(question(LATER));
+    let line = world.order().facts.lines()[0].clone();
+    let line_id = *line.id.value().unwrap();
+    let refusal = Refusal {
+        reason: "limited_quantity".to_owned(),
+        note: Some("one is broken".to_owned()),
+        lines: Some(vec![crate::flow::RefusedLine {
+            line_id,
+            reason: None,
+            available: Some(Quantity::ONE),
+        }]),
+    };
+    let outcome = world.run(Command::RefuseOrder(refusal.clone()));
+    assert_eq!(jobs(&outcome), ["orders.refuse"]);
+    let told = input(&outcome, 0);
+    assert_eq!(told["note"], "one is broken");
+    assert_eq!(told["lines"][0]["external_id"], json!(line.external_id));
+    assert_eq!(told["lines"][0]["reason"], "limited_quantity");
+    assert_eq!(told["lines"][0]["available"], 1);
+    let answer = world.order().meta.answer.clone().unwrap();
+    assert_eq!(
+        (answer.accept, answer.reason.as_deref()),
+        (false, Some("limited_quantity"))
+    );
+    let mut other = World::with(question(LATER));
+    let error = other.try_run(Command::RefuseOrder(refusal)).unwrap_err();
+    assert_eq!(error.code(), "invalid", "another order's line");
+}
+
+#[test]
+fn what_nobody_answers_is_refused_by_setting_before_it_expires() {
+    let settings =
+        json!({"refuse": "before_deadline", "refuse_minutes": 20, "refuse_reason": "other"});
+    let mut world = World::new(settings);
+    assert!(world.record(question(LATER)).jobs.is_empty());
+    let due = |world: &World| crate::flow::answer_due(&world.ctx(), world.order());
+    world.pass(90);
+    assert!(!due(&world));
+    assert!(world.settle().jobs.is_empty());
+    world.pass(15);
+    assert!(due(&world));
+    let outcome = world.settle();
+    assert_eq!(jobs(&outcome), ["orders.refuse"]);
+    assert_eq!(input(&outcome, 0)["reason"], "other");
+    assert_eq!(input(&outcome, 0)["lines"].as_array().unwrap().len(), 2);
+    assert!(!due(&world), "once");
+    assert!(world.settle().jobs.is_empty());
+    // What was accepted is not refused, and what is over is not answered.
+    let mut said = World::new(json!({"refuse": "before_deadline", "accept": "auto"}));
+    said.record(question(LATER));
+    said.pass(110);
+    assert!(said.settle().jobs.is_empty());
+    let mut late = World::new(json!({"refuse": "before_deadline"}));
+    late.record(question(LATER));
+    late.pass(121);
+    assert!(late.settle().jobs.is_empty());
+}
+
+#[test]
+fn a_point_told_in_words_will_do_where_the_channel_makes_the_label() {
+    let point = json!({"mode": "pickup_point", "pickup_point": {"network": null, "id": null, "name": "Kiosk 5"}});
+    let order = but(paid(), &[("delivery", point)]);
+    let world = issuing(json!({}), order.clone());
+    assert_eq!(world.holds(), []);
+    let world = issuing(json!({"labels": "carrier"}), order);
+    assert_eq!(world.holds(), [HoldReason::PickupPointInvalid]);
 }

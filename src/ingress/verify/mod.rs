@@ -4,11 +4,13 @@
 //! everything; keys are never shown.
 
 pub mod hmac;
+pub mod networks;
 mod variants;
 
 use super::Headers;
 use crate::manifest::model::Verify;
 use secrecy::SecretString;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// The credential that holds the former signing secret while a provider changes over to a new one:
@@ -30,6 +32,9 @@ pub enum Refusal {
     /// The connection has no signing secret yet.
     #[error("secret_missing")]
     NoSecret,
+    /// The sender's address is none of the provider's.
+    #[error("sender_unknown")]
+    Stranger,
 }
 
 impl Refusal {
@@ -40,6 +45,7 @@ impl Refusal {
             Refusal::Malformed => "signature_malformed",
             Refusal::Mismatch => "signature_mismatch",
             Refusal::NoSecret => "secret_missing",
+            Refusal::Stranger => "sender_unknown",
         }
     }
 }
@@ -49,11 +55,17 @@ impl Refusal {
 pub enum Verifier {
     /// HMAC over the raw body.
     Hmac(hmac::HmacVerifier),
+    /// The sender's address.
+    Ip(networks::IpVerifier),
 }
 
 impl Verifier {
-    /// Prepares the proof from the manifest and the connection's opened credentials.
-    pub fn prepare(verify: &Verify, credentials: &BTreeMap<String, SecretString>) -> Self {
+    /// Prepares the proof from the manifest and the connection's settings and opened credentials.
+    pub fn prepare(
+        verify: &Verify,
+        settings: &Map<String, Value>,
+        credentials: &BTreeMap<String, SecretString>,
+    ) -> Self {
         match verify {
             Verify::Hmac {
                 algorithm,
@@ -76,6 +88,12 @@ impl Verifier {
                     secret_variants,
                 ))
             }
+            Verify::IpAllow { networks, proxies } => {
+                let text = |name: &String| settings.get(name).and_then(Value::as_str);
+                let allowed = text(networks).unwrap_or_default();
+                let proxies = proxies.as_ref().and_then(text).unwrap_or_default();
+                Verifier::Ip(networks::IpVerifier::new(allowed, proxies))
+            }
         }
     }
 
@@ -86,6 +104,7 @@ impl Verifier {
     pub fn check(&self, headers: &dyn Headers, body: &[u8]) -> Result<(), Refusal> {
         match self {
             Verifier::Hmac(hmac) => hmac.check(headers, body),
+            Verifier::Ip(ip) => ip.check(headers),
         }
     }
 }

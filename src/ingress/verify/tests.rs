@@ -37,6 +37,7 @@ fn header(value: &str) -> Vec<(String, String)> {
 fn a_good_signature_passes_and_any_other_does_not() {
     let v = Verifier::prepare(
         &verify(Encoding::Base64, None, &[]),
+        &Map::new(),
         &credentials(&[("webhook_secret", "s3cret")]),
     );
     let good = BASE64_STANDARD.encode(mac("s3cret", BODY));
@@ -62,6 +63,7 @@ fn a_good_signature_passes_and_any_other_does_not() {
 fn hex_with_a_prefix() {
     let v = Verifier::prepare(
         &verify(Encoding::Hex, Some("sha256="), &[]),
+        &Map::new(),
         &credentials(&[("webhook_secret", "s3cret")]),
     );
     let good = hex::encode(mac("s3cret", BODY));
@@ -81,6 +83,7 @@ fn the_previous_secret_still_passes_and_forms_of_the_secret_do() {
             None,
             &[SecretVariant::HtmlDecoded, SecretVariant::HtmlEncoded],
         ),
+        &Map::new(),
         &credentials(&[
             ("webhook_secret", "a&b\""),
             ("webhook_secret_previous", "old&amp;one"),
@@ -95,7 +98,7 @@ fn the_previous_secret_still_passes_and_forms_of_the_secret_do() {
 #[test]
 fn without_a_secret_everything_is_refused() {
     for set in [credentials(&[]), credentials(&[("webhook_secret", "")])] {
-        let v = Verifier::prepare(&verify(Encoding::Base64, None, &[]), &set);
+        let v = Verifier::prepare(&verify(Encoding::Base64, None, &[]), &Map::new(), &set);
         let empty_key = BASE64_STANDARD.encode(mac("", BODY));
         assert_eq!(v.check(&header(&empty_key), BODY), Err(Refusal::NoSecret));
     }
@@ -105,6 +108,7 @@ fn without_a_secret_everything_is_refused() {
 fn keys_are_not_shown() {
     let v = Verifier::prepare(
         &verify(Encoding::Base64, None, &[]),
+        &Map::new(),
         &credentials(&[("webhook_secret", "s3cret")]),
     );
     assert!(!format!("{v:?}").contains("s3cret"));
@@ -114,7 +118,7 @@ proptest! {
     #[test]
     fn no_header_text_panics_or_passes(text in ".{0,200}", body in prop::collection::vec(any::<u8>(), 0..64)) {
         for encoding in [Encoding::Base64, Encoding::Hex] {
-            let v = Verifier::prepare(&verify(encoding, None, &[]), &credentials(&[("webhook_secret", "s3cret")]));
+            let v = Verifier::prepare(&verify(encoding, None, &[]), &Map::new(), &credentials(&[("webhook_secret", "s3cret")]));
             prop_assert!(v.check(&header(&text), &body).is_err());
         }
     }

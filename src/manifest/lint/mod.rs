@@ -6,6 +6,7 @@
 
 mod contract;
 mod fields;
+mod hooks;
 mod references;
 mod vocabulary;
 

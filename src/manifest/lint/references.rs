@@ -53,9 +53,20 @@ pub(super) fn check(lint: &mut Lint<'_>) {
         }
     }
     if let Some(webhooks) = &manifest.webhooks {
-        let Verify::Hmac { secret, .. } = &webhooks.verify;
-        credential(lint, &["webhooks", "verify", "secret"], secret);
-        credentials_used.insert(secret.clone());
+        match &webhooks.verify {
+            Verify::Hmac { secret, .. } => {
+                credential(lint, &["webhooks", "verify", "secret"], secret);
+                credentials_used.insert(secret.clone());
+            }
+            Verify::IpAllow { networks, proxies } => {
+                let named = [("networks", Some(networks)), ("proxies", proxies.as_ref())];
+                for (key, name) in named {
+                    if let Some(message) = name.and_then(|name| undeclared(lint, name)) {
+                        lint.at(&["webhooks", "verify", key], message);
+                    }
+                }
+            }
+        }
     }
     for name in manifest
         .credentials

@@ -1,8 +1,8 @@
 //! Names from closed lists, and keys that must or must not stand beside each other.
 
-use super::Lint;
+use super::{Lint, hooks};
 use crate::manifest::finding::did_you_mean;
-use crate::manifest::model::{AuthKind, Manifest, Operation, Pagination, SignedPart, Webhooks};
+use crate::manifest::model::{AuthKind, Manifest, Operation, Pagination, SignedPart};
 use std::collections::BTreeSet;
 
 /// Every operation there is.
@@ -38,6 +38,9 @@ pub const OPERATIONS: &[&str] = &[
 /// The mappings that read a provider's payload into the canonical model.
 pub const READ_MAPPINGS: &[&str] = &["order", "tracking", "label", "points", "stock", "error"];
 
+/// The operation that reads one order.
+pub(super) const ORDERS_GET: &str = "orders.get";
+
 /// Read mappings of the vocabulary that no folder uses yet.
 const READ_MAPPINGS_LATER: &[&str] = &["cod", "return"];
 
@@ -52,8 +55,7 @@ pub(super) fn check(lint: &mut Lint<'_>) {
     plain_none(lint, manifest);
     signatures(lint, manifest);
     if let Some(webhooks) = &manifest.webhooks {
-        topics(lint, webhooks);
-        sweep(lint, manifest, webhooks);
+        hooks::check(lint, manifest, webhooks);
     }
 }
 
@@ -110,6 +112,12 @@ fn steps(lint: &mut Lint<'_>, name: &str, operation: &Operation) {
             "what the provider calls us with is declared under [webhooks]",
         );
     }
+    if operation.reread.is_some() && name != ORDERS_GET {
+        lint.at(
+            &["operations", name, "reread"],
+            format!("only `{ORDERS_GET}` is read anew by the clock"),
+        );
+    }
     if operation.poll.is_some() && !name.ends_with(".pull") {
         lint.at(
             &["operations", name, "poll"],
@@ -151,7 +159,7 @@ fn steps(lint: &mut Lint<'_>, name: &str, operation: &Operation) {
 }
 
 /// What is wrong with the name of a mapping that reads payloads.
-fn read_mapping(name: &str) -> Option<String> {
+pub(super) fn read_mapping(name: &str) -> Option<String> {
     if READ_MAPPINGS.contains(&name) {
         return None;
     }
@@ -270,82 +278,6 @@ fn signatures(lint: &mut Lint<'_>, manifest: &Manifest) {
     }
 }
 
-fn topics(lint: &mut Lint<'_>, webhooks: &Webhooks) {
-    if webhooks.topics.is_empty() {
-        lint.at(&["webhooks", "topics"], "no topic is declared");
-    }
-    for (name, rule) in &webhooks.topics {
-        let path = ["webhooks", "topics", name];
-        match (&rule.mapping, rule.ignore) {
-            (None, false) => lint.advise(
-                &path,
-                format!("topic `{name}` says neither how it is read nor that it is ignored"),
-                "give `mapping` or `ignore = true`",
-            ),
-            (Some(_), true) => lint.at(
-                &path,
-                format!("topic `{name}` has a mapping and is ignored"),
-            ),
-            (Some(mapping), false) => {
-                if let Some(message) = read_mapping(mapping) {
-                    lint.at(&["webhooks", "topics", name, "mapping"], message);
-                }
-                if rule.key.is_none() {
-                    lint.advise(
-                        &path,
-                        format!("topic `{name}` has no `key`"),
-                        "jq over one record that yields the subject's external id",
-                    );
-                }
-            }
-            (None, true) => {}
-        }
-    }
-    for (index, challenge) in webhooks.challenges.iter().enumerate() {
-        if challenge.without_header.is_none() && challenge.body.is_none() {
-            let path = ["webhooks", "challenges", &index.to_string()];
-            lint.advise(
-                &path,
-                "a challenge is known by its shape",
-                "give `without_header` or `body`",
-            );
-        }
-        if let Some(Err(error)) = challenge.body.as_deref().map(regex::Regex::new) {
-            let path = ["webhooks", "challenges", &index.to_string(), "body"];
-            lint.at(
-                &path,
-                format!(
-                    "not a regular expression: {}",
-                    last_line(&error.to_string())
-                ),
-            );
-        }
-    }
-}
-
 pub(super) fn last_line(text: &str) -> &str {
     text.lines().last().unwrap_or(text)
-}
-
-/// Providers drop webhooks: what a topic brings must also be found by reading.
-fn sweep(lint: &mut Lint<'_>, manifest: &Manifest, webhooks: &Webhooks) {
-    for (mapping, operation) in [("order", "orders.pull"), ("tracking", "tracking.pull")] {
-        let topic = webhooks
-            .topics
-            .iter()
-            .find(|(_, rule)| rule.mapping.as_deref() == Some(mapping));
-        let Some((topic, _)) = topic else { continue };
-        let swept = manifest.operations.get(operation);
-        let missing = match operation {
-            "orders.pull" => swept.is_none_or(|pull| pull.poll.is_none()),
-            _ => swept.is_none(),
-        };
-        if missing {
-            lint.advise(
-                &["webhooks", "topics", topic],
-                format!("webhooks for `{mapping}` without a sweep: providers drop webhooks"),
-                format!("declare `{operation}`, polled, beside them"),
-            );
-        }
-    }
 }

@@ -33,6 +33,10 @@ pub struct Operation {
     /// For pulls: how and how often it is polled.
     #[serde(default)]
     pub poll: Option<Poll>,
+    /// For `orders.get` of channels without a list: how often every order that is not final is read
+    /// anew.
+    #[serde(default)]
+    pub reread: Option<Span>,
     /// jq over the context after the last step → what the operation learned about the connection,
     /// merged into `connection.memory` (ways the shop has, ids of registered webhooks).
     #[serde(default)]

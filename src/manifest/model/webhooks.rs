@@ -53,6 +53,15 @@ pub enum Verify {
         #[serde(default)]
         secret_variants: Vec<SecretVariant>,
     },
+    /// The sender's address. It proves no body, so that everything must be read anew (`refetch`).
+    IpAllow {
+        /// The setting with the provider's networks, with commas between.
+        networks: String,
+        /// The setting with the addresses of the operator's own proxies: what they say in
+        /// `X-Forwarded-For` counts.
+        #[serde(default)]
+        proxies: Option<String>,
+    },
 }
 
 /// A provider's habit with secrets.
@@ -128,6 +137,10 @@ pub struct TopicRule {
     /// True: the topic is of no interest; disposition `ignored`.
     #[serde(default)]
     pub ignore: bool,
+    /// True: the payload only says that something happened to the order `key`; it is read by
+    /// `orders.get`, whose answer counts.
+    #[serde(default)]
+    pub refetch: bool,
     /// Simple path to the records; `"."` by default.
     #[serde(default = "super::dot")]
     pub records: String,

@@ -44,6 +44,10 @@ pub struct OrderFilter {
     pub external_id: Option<String>,
     /// Matches the number or external id (prefix), or exactly an e-mail or phone (by keyed hash).
     pub q: Option<String>,
+    /// Only those of which a channel waits for an answer.
+    pub awaiting_answer: bool,
+    /// … until this moment at most.
+    pub answer_until: Option<Timestamp>,
 }
 
 /// What a fulfillment order waits for.

@@ -4,7 +4,7 @@
 //! change set is in one savepoint; its events get their sequence in the order of the sets.
 
 use super::cache::SnapshotKey;
-use super::codec::{Result, int, micros, word};
+use super::codec::{NO_CUT_OFF, Result, int, micros, word};
 use super::seal::{self, SealedObject, SealedSet, SealedState, WorkColumns};
 use super::writer::WriteCtx;
 use super::{SqliteStore, apply_inbox, cod, connections, documents, events, jobs_apply};
@@ -225,12 +225,15 @@ fn write_order(conn: &Connection, state: &OrderState, sealed: &SealedState) -> R
     let placed_at = facts.placed_at.value().copied().map(micros);
     let number = facts.external_number.text();
     let duplicate_of = meta.duplicate_of.as_ref().map(|id| *id.as_bytes());
+    let answer_by = state.order.answer_by();
+    let answer_by = answer_by.map(|by| by.map_or(NO_CUT_OFF, micros));
     if state.lock == 0 {
         let external = facts.external_id.text().unwrap_or_default();
         conn.prepare_cached(
             "INSERT INTO orders (id, merchant_id, connection_id, external_id, status, number,
-               placed_at, updated_at, lock, version, email, phone, duplicate_of)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?)",
+               placed_at, updated_at, lock, version, email, phone, duplicate_of,
+               answer_by)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             meta.id.as_bytes(),
@@ -245,13 +248,15 @@ fn write_order(conn: &Connection, state: &OrderState, sealed: &SealedState) -> R
             sealed.contact.email,
             sealed.contact.phone,
             duplicate_of,
+            answer_by,
         ])?;
         return Ok(());
     }
     let written = conn
         .prepare_cached(
             "UPDATE orders SET status = ?, number = ?, placed_at = ?, updated_at = ?,
-               lock = lock + 1, version = ?, email = ?, phone = ?, duplicate_of = ?
+               lock = lock + 1, version = ?, email = ?, phone = ?, duplicate_of = ?,
+               answer_by = ?
              WHERE id = ? AND lock = ?",
         )?
         .execute(params![
@@ -263,6 +268,7 @@ fn write_order(conn: &Connection, state: &OrderState, sealed: &SealedState) -> R
             sealed.contact.email,
             sealed.contact.phone,
             duplicate_of,
+            answer_by,
             meta.id.as_bytes(),
             int(state.lock),
         ])?;

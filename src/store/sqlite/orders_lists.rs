@@ -123,6 +123,12 @@ fn order_conditions(reader: &Reader<'_>, scope: Scope, filter: OrderFilter) -> F
     if let Some(external_id) = filter.external_id {
         conditions.and("external_id = ?", external_id);
     }
+    if filter.awaiting_answer || filter.answer_until.is_some() {
+        conditions.raw("answer_by IS NOT NULL");
+    }
+    if let Some(until) = filter.answer_until {
+        conditions.and("answer_by <= ?", micros(until));
+    }
     if let Some(q) = filter
         .q
         .map(|q| q.trim().to_owned())

@@ -4,6 +4,7 @@
 //! a record that cannot be decided becomes a problem of its own and changes nothing else; decisions
 //! are made in order of arrival, over the states that the decisions before left.
 
+mod hints;
 mod parcels;
 mod problems;
 
@@ -270,6 +271,7 @@ impl Frame<'_> {
                 row.reason = Some(reason.to_owned());
             }
             Content::Failed(failure) => self.fail(row, &failure, Class::BrokenContract, decided),
+            Content::Hint => self.refetch(setting, row, memory, decided),
             Content::Orders(orders) => {
                 for (n, order) in orders.into_iter().enumerate() {
                     self.intake(setting, row, n == 0, order, memory, decided);

@@ -5,6 +5,7 @@
 //! record to orders, to a parcel's scans, to "ignored" or to a failure with a stable code; failures
 //! name places and kinds, never values.
 
+mod hints;
 pub mod parcels;
 
 use super::connectors::Loaded;
@@ -78,6 +79,8 @@ pub enum Content {
     Orders(Vec<MappedOrder>),
     /// What a carrier tells of one parcel.
     Parcel(Box<TrackingAnswer>),
+    /// Only that something happened to the order that the record names: it is read anew.
+    Hint,
     /// Nothing for us, and why.
     Ignored(&'static str),
     /// It cannot be read.
@@ -214,6 +217,13 @@ fn read_delivery(
             records,
             key,
         } => (mapping, records, key),
+        Reading::Refetch { records, key } => {
+            let body = match body {
+                Some(body) => body,
+                None => decode(job, provider)?,
+            };
+            return hints::read(provider, &body, records, key, mapped);
+        }
         Reading::Ignore => {
             mapped
                 .records
@@ -240,12 +250,7 @@ fn read_delivery(
         Some(body) => body,
         None => decode(job, provider)?,
     };
-    let slices = records::by_path(path, &body).map_err(|e| {
-        Box::new(Failure {
-            detail: json!({ "path": e.path }),
-            ..Failure::new("records_missing", e.to_string())
-        })
-    })?;
+    let slices = sliced(path, &body)?;
     let scope = scope(job, &mapped.topic);
     mapped.records.reserve(slices.len());
     if kind == Kind::Tracking {
@@ -258,6 +263,15 @@ fn read_delivery(
         mapped.records.push(record);
     }
     Ok(())
+}
+
+fn sliced<'b>(path: &str, body: &'b Val) -> Result<Vec<&'b Val>, Box<Failure>> {
+    records::by_path(path, body).map_err(|e| {
+        Box::new(Failure {
+            detail: json!({ "path": e.path }),
+            ..Failure::new("records_missing", e.to_string())
+        })
+    })
 }
 
 fn decode(job: &ToMap, provider: &dyn Provider) -> Result<Val, Box<Failure>> {

@@ -12,6 +12,7 @@ mod jobs;
 mod jobs_answers;
 mod jobs_connection;
 mod poll;
+mod refetch;
 mod remap;
 mod settle;
 pub(crate) mod support;

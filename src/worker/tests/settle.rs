@@ -96,6 +96,70 @@ async fn a_deadline_is_warned_of_once() {
 }
 
 #[tokio::test]
+async fn a_marketplaces_question_is_warned_of_answered_and_in_the_end_read() {
+    use super::jobs::{answers, mount};
+    let server = wiremock::MockServer::start().await;
+    let house = House::at(&server.uri(), ConnectionState::Active).await;
+    let clock = || crate::clock::Clock::now(house.clock.as_ref());
+    let at = crate::clock::after(clock(), Duration::from_secs(5 * 3_600));
+    let asked = format!(
+        "charges: [], acceptance: {{state: \"pending\"}}, deadlines: {{accept_by: \"{at}\"}},"
+    );
+    house.folder(
+        super::support::MANIFEST,
+        &super::support::ORDER.replace("charges: [],", &asked),
+    );
+    assert!(house.registry.reload_if_changed());
+    house.set("refuse", json!("before_deadline")).await;
+    house.hook("order.changed", &order(1, 1, "new")).await;
+    house.apply().await;
+    let waiting = |until: Option<crate::canonical::Timestamp>| {
+        let filter = crate::store::query::OrderFilter {
+            awaiting_answer: true,
+            answer_until: until,
+            ..Default::default()
+        };
+        let page = crate::store::query::PageRequest {
+            limit: 10,
+            after: None,
+        };
+        let store = house.store.clone();
+        async move {
+            store
+                .orders(Scope::All, filter, page)
+                .await
+                .unwrap()
+                .data
+                .len()
+        }
+    };
+    assert_eq!(waiting(None).await, 1);
+    assert_eq!(waiting(Some(clock())).await, 0);
+    let settler = house.settler();
+    settler.tick().await.unwrap();
+    assert_eq!(house.events(EventType::OrderDeadlineNear).await, 0);
+    house.clock.advance(Duration::from_secs(4 * 3_600));
+    settler.tick().await.unwrap();
+    house.settler().tick().await.unwrap();
+    assert_eq!(house.events(EventType::OrderDeadlineNear).await, 1);
+    assert_eq!(house.order("1").await.unwrap().order.meta.answer, None);
+    house.clock.advance(Duration::from_secs(45 * 60));
+    settler.tick().await.unwrap();
+    settler.tick().await.unwrap();
+    let answer = house.order("1").await.unwrap().order.meta.answer.unwrap();
+    assert!(!answer.accept);
+    // This channel cannot be told; what became of the order it is asked, once.
+    house.run_jobs().await;
+    mount(&server, "GET", "/orders/1", answers(404)).await;
+    house.clock.advance(Duration::from_secs(17 * 60));
+    settler.tick().await.unwrap();
+    settler.tick().await.unwrap();
+    house.run_jobs().await;
+    assert_eq!(server.received_requests().await.unwrap().len(), 1);
+    assert_eq!(house.events(EventType::OrderDeadlineNear).await, 1);
+}
+
+#[tokio::test]
 async fn a_provider_that_went_quiet_is_told_of_once() {
     let house = house().await;
     house.hook("order.changed", &order(1, 1, "new")).await;

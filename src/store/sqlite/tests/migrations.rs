@@ -48,6 +48,7 @@ fn landed_schemas_never_change() {
         "8a00ac27ec2c642befedba381a656856bb47447eccdb80094cad70ccb4001823",
         "a3033664d055d0317b66b3163266cd3eac3d75bbe50d3f107667b3a24098163b",
         "4ed4fb1ecd6ecb70de0f8d47fbbcba46299ecfb56b10b30acf6750aaf326e9bf",
+        "616b660c2ad58fba2df9fa0d86161bbaede7c5135f3bc25ce9848961a80d277d",
     ];
     for (sql, expected) in MIGRATIONS.iter().zip(landed) {
         assert_eq!(hex::encode(Sha256::digest(sql.as_bytes())), expected);
