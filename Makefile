@@ -23,6 +23,7 @@ run: deps ## Build, start the gateway on 127.0.0.1:8080 with a simulated shop, c
 
 test: deps-test check ## Everything CI runs: format, lints, tests, durability, documents.
 	./integrations/opencart/test.sh
+	$(CARGO) run --locked --quiet --features failpoints -- connector check examples/connectors/mozello
 	$(if $(NEXTEST),$(CARGO) nextest run --locked --features failpoints,$(CARGO) test --locked --features failpoints)
 
 check: ## Format and lints.
