@@ -233,6 +233,17 @@ const RULES: &[Rule] = &[
         wanted: "an object such as {\"USD/EUR\": \"0.92\"}",
     },
     Rule {
+        name: "orders_every_s",
+        schema: || {
+            json!({
+                "type": "integer", "minimum": 1, "maximum": 86_400,
+                "description": "Seconds between two polls for changed orders; the connector's own pace when not set.",
+            })
+        },
+        fits: |v| v.as_i64().is_some_and(|n| (1..=86_400).contains(&n)),
+        wanted: "a whole number from 1 to 86400",
+    },
+    Rule {
         name: "tracking_every_s",
         schema: || {
             json!({
@@ -316,7 +327,7 @@ mod tests {
             "location": "sofia", "accept": "auto", "refuse": "before_deadline", "refuse_minutes": 5, "refuse_reason": "other", "edit_window_minutes": 30, "duplicate_window_minutes": 60, "cod_limit": "500.00",
             "cod_currencies": ["EUR", "BGN"], "require_sku": true, "cut_off": "16:30",
             "priority": -1, "timezone": "Europe/Riga", "currency": "EUR", "on_short": "ask",
-            "cod_overdue_days": 0, "cod_currency": "BGN", "tracking_every_s": 2,
+            "cod_overdue_days": 0, "cod_currency": "BGN", "tracking_every_s": 2, "orders_every_s": 5,
             "exchange_rates": {"USD/EUR": "0.92"}, "delivery_push": ["delivered"],
         });
         assert_eq!(check("settings", good.as_object().unwrap()), []);
@@ -324,10 +335,10 @@ mod tests {
             "location": " ", "accept": "yes", "refuse": true, "refuse_minutes": -1, "refuse_reason": "", "edit_window_minutes": -1, "duplicate_window_minutes": "60", "cod_limit": 500,
             "cod_currencies": ["eur"], "require_sku": "true", "cut_off": "25:00",
             "priority": 1.5, "timezone": "Mars/Base", "currency": "euro", "on_short": null,
-            "cod_overdue_days": -1, "cod_currency": "lev", "tracking_every_s": 0,
+            "cod_overdue_days": -1, "cod_currency": "lev", "tracking_every_s": 0, "orders_every_s": 0,
             "exchange_rates": {"USD/EUR": 0.92}, "delivery_push": ["in_transit"],
         });
-        assert_eq!(check("settings", bad.as_object().unwrap()).len(), 20);
+        assert_eq!(check("settings", bad.as_object().unwrap()).len(), 21);
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub(super) struct Line<'a> {
     pub connection: ConnectionId,
     pub credentials: &'a Credentials,
     pub limits: &'a Limits,
+    /// How many calls of the pace each of its calls is.
+    pub weight: u32,
     pub send_until: Timestamp,
 }
 
@@ -187,6 +189,7 @@ impl Engine {
             };
             paused("limit_wait", &error.to_string(), wait)
         })?;
+        permit.counts_for(line.weight);
         if now > deadline {
             return Err(lease_over());
         }

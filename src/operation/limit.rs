@@ -39,6 +39,15 @@ pub struct Permit {
     lane: Lane,
 }
 
+impl Permit {
+    /// The call counts for so many: providers often allow fewer calls of one kind than of another.
+    /// What it takes beyond itself is taken before the next call goes.
+    pub fn counts_for(&self, calls: u32) {
+        let mut state = self.gate.lock();
+        state.owed = state.owed.saturating_add(calls.saturating_sub(1));
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         self.gate.lock().leave(self.lane);
@@ -76,6 +85,8 @@ struct State {
     burst: u32,
     concurrency: u32,
     cell: Cell,
+    /// Calls that were made already and are still to be taken from the cell.
+    owed: u32,
     under_way: u32,
     /// Of those, bulk work.
     bulk: u32,
@@ -210,6 +221,7 @@ impl Gate {
             burst: limits.burst,
             concurrency: limits.concurrency.max(1),
             cell: cell(limits, clock),
+            owed: 0,
             under_way: 0,
             bulk: 0,
             frozen_until: None,
@@ -304,7 +316,7 @@ impl State {
     }
 
     /// What stands in the way. None takes one from the cell: the permit must then be given.
-    fn blocked(&self, clock: &Arc<dyn Clock>) -> Option<Blocked> {
+    fn blocked(&mut self, clock: &Arc<dyn Clock>) -> Option<Blocked> {
         if self.under_way >= self.concurrency {
             return Some(Blocked::Full);
         }
@@ -312,7 +324,13 @@ impl State {
         if let Some(until) = self.frozen_until.filter(|until| *until > now) {
             return Some(Blocked::Until(until));
         }
-        let not_until = self.cell.check().err()?;
+        let not_until = loop {
+            match self.cell.check() {
+                Err(not_until) => break not_until,
+                Ok(_) if self.owed == 0 => return None,
+                Ok(_) => self.owed -= 1,
+            }
+        };
         let wait = not_until
             .earliest_possible()
             .duration_since(clock.elapsed());

@@ -49,6 +49,7 @@ impl Engine {
             connection: call.connection,
             credentials: call.credentials,
             limits: call.limits.unwrap_or(&manifest.limits),
+            weight: operation.weight,
             send_until: call.send_until,
         };
         let mut run = Run {

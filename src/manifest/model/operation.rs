@@ -17,6 +17,10 @@ pub struct Operation {
     /// step is a GET.
     #[serde(default)]
     pub changes: Option<bool>,
+    /// Each of its calls counts for so many calls of the pace: for providers that allow fewer calls
+    /// of one kind than of another.
+    #[serde(default = "one_call")]
+    pub weight: u32,
     /// The requests, in order. A checkpoint is stored after each.
     pub steps: Vec<Step>,
     /// For `tracking.pull`: so many numbers are asked for in one call (`.input.numbers`); 1 when
@@ -185,6 +189,9 @@ pub enum Pagination {
         #[serde(default = "page_limit")]
         limit: u64,
     },
+}
+fn one_call() -> u32 {
+    1
 }
 fn one() -> u64 {
     1

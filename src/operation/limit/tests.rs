@@ -217,3 +217,29 @@ async fn bulk_work_leaves_a_place_for_labels() {
         .acquire(single.connection, Lane::Stock, &single.limits, at(0));
     assert!(only.await.is_ok());
 }
+
+#[tokio::test]
+async fn a_heavy_call_takes_its_weight_off_the_pace() {
+    let stage = Stage::new(limits(4.0, 2, 8));
+    stage.now().await.unwrap().counts_for(4);
+    // It owes three: one is there, the others come in half a second, and one for the next call.
+    for wait in [0, 250, 250, 240] {
+        stage.clock.advance(Duration::from_millis(wait));
+        assert_eq!(stage.now().await.unwrap_err(), LimitError::Busy);
+    }
+    stage.clock.advance(Duration::from_millis(20));
+    stage.now().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_waits_behind_a_heavy_call_gets_its_turn() {
+    let stage = Stage::new(limits(4.0, 2, 8));
+    stage.now().await.unwrap().counts_for(4);
+    let next = stage.waiting("next", Lane::StatusPush).await;
+    for _ in 0..80 {
+        stage.clock.advance(Duration::from_millis(10));
+        stage.settle().await;
+    }
+    assert_eq!(stage.seen(), ["next"]);
+    next.await.unwrap().unwrap();
+}

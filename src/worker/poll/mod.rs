@@ -56,6 +56,16 @@ pub struct Polled {
     pub failed: Option<Class>,
 }
 
+/// The setting of a connection: seconds between two polls for changed orders.
+const ORDERS_EVERY: &str = "orders_every_s";
+
+fn orders_every(connection: &Connection) -> Option<Duration> {
+    let every = connection.settings.get(ORDERS_EVERY)?.as_u64()?;
+    (1..=86_400)
+        .contains(&every)
+        .then(|| Duration::from_secs(every))
+}
+
 /// The poller. See the module.
 pub struct Poller {
     work: Arc<Work>,
@@ -137,9 +147,11 @@ impl Poller {
         let connector = self.work.connector(connection)?;
         let operations = &connector.provider.manifest().operations;
         let mut rule = operations.get(operation)?.poll.clone()?;
-        if let Some(every) = Ladder::set(connection).filter(|_| operation == TRACKING_PULL) {
-            rule.interval.0 = every;
-        }
+        let set = match operation {
+            TRACKING_PULL => Ladder::set(connection),
+            _ => orders_every(connection),
+        };
+        rule.interval.0 = set.unwrap_or(rule.interval.0);
         Some(rule)
     }
 
