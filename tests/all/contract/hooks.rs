@@ -8,6 +8,8 @@ use crossdock::manifest::fixture::{Case, Kind, Outcome};
 use crossdock::manifest::model::Verify;
 use serde_json::{Map, Value, json};
 
+const FORWARDED: &str = "x-forwarded-for";
+
 /// A request to a hook, with every header that its fixture has.
 async fn send(gateway: &Gateway, hook: &str, case: &Case, body: Vec<u8>) -> u16 {
     let path = match &case.topic {
@@ -15,7 +17,14 @@ async fn send(gateway: &Gateway, hook: &str, case: &Case, body: Vec<u8>) -> u16 
         _ => hook.to_owned(),
     };
     let mut request = gateway.http.post(gateway.url(&path)).body(body);
-    for (name, value) in &case.headers {
+    let mut headers = case.headers.clone();
+    if let Some(from) = case.from {
+        // It comes from this machine, which is one of the connection's proxies.
+        let before = headers.get(FORWARDED).map(|hops| format!("{hops}, "));
+        let hops = format!("{}{from}", before.unwrap_or_default());
+        headers.insert(FORWARDED.to_owned(), hops);
+    }
+    for (name, value) in &headers {
         request = request.header(name, value);
     }
     request.send().await.unwrap().status().as_u16()
@@ -34,6 +43,16 @@ async fn connect(gateway: &Gateway, connector: &Connector, case: &Case) -> Strin
                 .entry(name.clone())
                 .or_insert_with(|| json!(example));
         }
+    }
+    let verify = manifest.webhooks.as_ref().map(|hooks| &hooks.verify);
+    if let Some(Verify::IpAllow { proxies, .. }) = verify {
+        let name = proxies.clone().unwrap();
+        let others = settings.get(&name).and_then(Value::as_str);
+        let others = others.map(|others| format!("{others}, "));
+        let all = format!("{}127.0.0.0/8", others.unwrap_or_default());
+        settings.insert(name, json!(all));
+        // What is read anew is asked of nobody here.
+        settings.insert("base_url".to_owned(), json!("http://127.0.0.1:9"));
     }
     let mut credentials: Map<String, Value> = Map::new();
     for (name, field) in &manifest.credentials {
