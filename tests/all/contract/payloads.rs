@@ -176,6 +176,11 @@ fn whatever_a_payload_holds_nothing_is_lost_in_silence() {
 fn every_order_tells_which_revision_it_is() {
     let mut missing = Vec::new();
     for connector in connectors() {
+        let hooks = connector.manifest().webhooks.as_ref();
+        if hooks.is_some_and(|hooks| hooks.topics.values().any(|topic| topic.refetch)) {
+            // Only what was asked for counts: it is as old as its request (DECISIONS 4).
+            continue;
+        }
         for sample in samples(&connector) {
             if sample.mapping != "order" {
                 continue;
