@@ -75,7 +75,7 @@ impl App {
     /// As [`App::start`].
     pub async fn start_at(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
         secrets::make_data_dir(&settings.data_dir)?;
-        let store = open_store(settings)?;
+        let store = open_store_at(settings, clock.clone())?;
         ensure_operator(&store, clock.now()).await?;
         let made_admin_token = ensure_admin(&store, settings, clock.now()).await?;
         let registry = Registry::load(settings.connectors_dir.clone());
@@ -194,10 +194,13 @@ fn api_settings(settings: &Settings) -> ApiSettings {
 /// # Errors
 /// As [`crate::store::open`]; and when the master key is missing.
 pub fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, AppError> {
-    Ok(crate::store::open(
-        &settings.store_url(),
-        store_options(settings)?,
-    )?)
+    open_store_at(settings, Arc::new(SystemClock))
+}
+
+fn open_store_at(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, AppError> {
+    let mut options = store_options(settings)?;
+    options.clock = clock;
+    Ok(crate::store::open(&settings.store_url(), options)?)
 }
 
 /// Opens the store for reading only, beside a server or without one.

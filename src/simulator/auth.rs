@@ -2,8 +2,7 @@
 //!
 //! What always holds: secrets are compared in constant time; a signature is computed anew, never trusted.
 
-use super::SimError;
-use super::emitter;
+use super::{SimClock, SimError, emitter};
 use crate::manifest::model::{AuthKind, Manifest, SignedPart};
 use crate::mapping::{Library, Program, Scope, Val, from_serde};
 use base64::Engine as _;
@@ -46,6 +45,7 @@ pub struct Call {
 pub struct Callers {
     ways: Vec<(Option<Program>, AuthKind)>,
     credentials: BTreeMap<String, String>,
+    clock: SimClock,
 }
 
 impl Callers {
@@ -57,6 +57,7 @@ impl Callers {
         manifest: &Manifest,
         credentials: BTreeMap<String, String>,
         library: &Library,
+        clock: SimClock,
     ) -> Result<Self, SimError> {
         let mut ways = Vec::new();
         for auth in &manifest.auth {
@@ -70,7 +71,11 @@ impl Callers {
                 auth.kind.clone(),
             ));
         }
-        Ok(Self { ways, credentials })
+        Ok(Self {
+            ways,
+            credentials,
+            clock,
+        })
     }
 
     /// True when the way that the manifest would use for this call proves the caller.
@@ -125,10 +130,15 @@ impl Callers {
                     token: token.as_ref().map(|token| self.fill(token)),
                     token_secret: self.fill(token_secret.as_deref().unwrap_or_default()),
                 };
-                oauth1(call, &known, now_s()).is_some()
+                oauth1(call, &known, self.now_s()).is_some()
             }
-            AuthKind::Sign { secret, .. } => signed(call, kind, &self.fill(secret), now_s()),
+            AuthKind::Sign { secret, .. } => signed(call, kind, &self.fill(secret), self.now_s()),
         }
+    }
+
+    /// By the provider's clock: a signature made at another time does not prove anything.
+    fn now_s(&self) -> u64 {
+        u64::try_from(self.clock.0.now().as_second()).unwrap_or(0)
     }
 
     fn fill(&self, template: &str) -> String {
@@ -148,10 +158,6 @@ fn holds(when: &Program, call: &Call) -> bool {
 
 fn same(given: &str, wanted: &str) -> bool {
     given.as_bytes().ct_eq(wanted.as_bytes()).into()
-}
-
-fn now_s() -> u64 {
-    u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0)
 }
 
 /// Proves a signature over parts of the request, by a moment that is near now.

@@ -135,7 +135,12 @@ pub async fn serve(
         .map(|webhooks| webhooks.verify.clone());
     let (emitter, emitting) = emitter::Emitter::start(engine.clone(), verify)?;
     let bell = Arc::clone(&emitter.bell);
-    let callers = auth::Callers::new(&folder.manifest, credentials.clone(), engine.library())?;
+    let callers = auth::Callers::new(
+        &folder.manifest,
+        credentials.clone(),
+        engine.library(),
+        options.clock.clone(),
+    )?;
     let shared = Arc::new(server::Shared::new(data, engine, emitter, callers));
     let mut tasks = vec![emitting];
     let (server, addr) = server::listen(Arc::clone(&shared), listen, options.workers)?;

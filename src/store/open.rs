@@ -2,7 +2,7 @@
 
 use super::vault::MasterKey;
 use super::{Store, StoreError, sqlite};
-use crate::canonical::Timestamp;
+use crate::clock::{Clock, SystemClock};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub struct StoreOptions {
     /// Connections that read beside the writer.
     pub readers: usize,
     /// The clock (another one in tests).
-    pub now: fn() -> Timestamp,
+    pub clock: Arc<dyn Clock>,
 }
 
 impl StoreOptions {
@@ -32,7 +32,7 @@ impl StoreOptions {
             min_free_mb: 256,
             queue: 8192,
             readers: 3,
-            now: Timestamp::now,
+            clock: Arc::new(SystemClock),
         }
     }
     /// The same with this file.

@@ -1,6 +1,7 @@
 # Econt's JSON services as their callers see them. State: {next, labels: {number: label}, made: {reference: how many labels}}.
 # A label knows its whole life from the start; what has happened is what lies before now. Options: day_s (seconds that one day of
-# a parcel's life takes; 86400), refused_every (each so many-th parcel is refused and goes back; 15, 0 for none).
+# a parcel's life takes; 86400), refused_every (each so many-th parcel is refused and goes back; 15, 0 for none),
+# hand_over ("control": a parcel moves when a control says that it was handed over).
 
 def one_of($list): . as $x | any($list[]; . == $x);
 def text: if type == "number" then tostring elif type == "string" then trim | nonblank else null end;
@@ -93,6 +94,8 @@ def story($l; $back; $second): (($l.receiverOfficeCode | text) != null) as $offi
         {at: 2400, t: "returned_to_sender", bg: "Върната и доставена към подател", en: "Returned to sender", city: $here}]
      else [{at: 1680, t: "client", bg: "Доставена", en: "Delivered", office: $to.name, code: $to.code, city: $there}] end);
 def ms($minutes): $minutes * (.options.day_s // 86400) * 1000 / 1440 | floor;
+# A life that begins at a moment.
+def begun($life; $at): . as $in | [$life[] | . as $e | $e + {ms: ($at + ($in | ms($e.at)))}];
 def happened($now): [.events[] | select(.ms <= $now)];
 def accepted($now): any(happened($now)[]; .t != "prepared");
 
@@ -101,9 +104,10 @@ def label_answer($l; $lines): {shipmentNumber: null, storageOfficeName: null, st
   cdCollectedAmount: 0, cdCollectedCurrency: "", cdCollectedTime: null, cdPaidAmount: 0, cdPaidCurrency: "", cdPaidTime: null, totalPrice: ([$lines[].cents] | add | money_of), currency: "EUR", senderDueAmount: ([$lines[].cents] | add | money_of), receiverDueAmount: 0, otherDueAmount: 0,
   deliveryAttemptCount: 0, previousShipmentNumber: "", services: [$lines[] | {type, description, count, paymentSide, price: (.cents | money_of), currency: "EUR"}], lastProcessedInstruction: null, nextShipments: [], trackingEvents: [], pdfURL: "", expectedDeliveryDate: (now_ms + ms(1680)), warnings: "", shortDeliveryStatus: null, shortDeliveryStatusEn: null};
 def create($l; $answered; $lines): (.seed % 100000 * 100000 + 1050000000000 + .state.next | tostring) as $number | .state.next as $next | now_ms as $born | ($l.orderNumber | text // "") as $order | (.options.refused_every // 15) as $every
-  | . as $in | [story($l; refused_one($next; $every); $next % 7 == 6)[] | . as $e | $e + {ms: ($born + ($in | ms($e.at)))}] as $events
+  | story($l; refused_one($next; $every); $next % 7 == 6) as $life | (.options.hand_over == "control") as $waits
+  | (if $waits then begun($life[:1]; $born) else begun($life; $born) end) as $events
   | ($born + ms(1680 + 2880)) as $paid
-  | .state.labels = .state.labels + {($number): {number: $number, order: $order, born: $born, label: $l, cash: ($l | cash), events: $events, paid: $paid, answer: $answered, deleted: null}}
+  | .state.labels = .state.labels + {($number): {number: $number, order: $order, born: $born, label: $l, cash: ($l | cash), life: $life, events: $events, paid: $paid, answer: $answered, deleted: null}}
   | .state.made = .state.made + {($order): ((.state.made[$order] // 0) + 1)} | .state.next = $next + 1
   | answer(200; {label: ($answered + {shipmentNumber: $number, pdfURL: url_of("/ee/api_export.php?exportMethod=printLoading&loading_num=\($number)&_key=\("\($number)" | .[-6:])")}), blockingPaymentURL: null, courierRequestID: null, payAfterAcceptIgnored: null});
 def create_label: .request.body as $b | if ($b | type) != "object" or ($b.label | type) != "object" then refuse(error_of("ExInvalidParam"; "Липсва товарителница."; ["label"]; [])) else $b.label as $l | ($b.mode // "create") as $mode
@@ -149,9 +153,16 @@ def print_loading: .request.query as $q | .state.labels[$q.loading_num // ""] as
 
 # --- for tests and demos
 def counts: .state as $s | answer(200; {labels: ($s.labels | length), made: $s.made, deleted: [$s.labels[] | select(.deleted != null) | .number]});
+# What the courier's own books say, whatever it told us: which labels it made, and the cash that it took at the door.
+def books: now_ms as $now | answer(200; {tells_cash: true, labels: [.state.labels[] | {tracking_number: .number, reference: .order, void: (.deleted != null),
+  collected: (if .cash != null and any(happened($now)[]; .t == "client") then .cash else null end)}]});
 def with_label(f): .request.params.number as $n | if .state.labels[$n] == null then answer(404; {error: "no such label"}) else f end;
 # What lies ahead is dropped, this happens now.
 def move: now_ms as $now | .request.params as $p | with_label(.state.labels[$p.number] as $label | {client: ["Доставена", "Delivered"], is_returning_to_sender: ["Връщане на пратката", "Is returning to sender"], returned_to_sender: ["Върната и доставена към подател", "Returned to sender"], in_pickup_courier: ["Приета от куриер", "In pick up courier"], failed_delivery: ["Получателят отказва пратката", "Failed delivery"], destroy: ["Унищожена", "Destroyed"]}[$p.event] as $words
   | if $words == null then answer(400; {error: "client, is_returning_to_sender, returned_to_sender, in_pickup_courier, failed_delivery or destroy"})
     else ($label + {events: [($label | happened($now))[], {at: 0, ms: $now, t: $p.event, bg: $words[0], en: $words[1]}], paid: (if $p.event == "client" then $now + ms(2880) else $label.paid end)}) as $moved
       | .state.labels = .state.labels + {($p.number): $moved} | answer(200; $moved | status_of($now)) end);
+# The warehouse hands it over: its life begins.
+def hand_over: now_ms as $now | .request.params.number as $n | with_label(.state.labels[$n] as $label
+  | if $label.deleted != null or ($label | accepted($now)) then answer(409; {error: "deleted, or on its way"})
+    else ($label + {events: [$label.events[:1][], begun($label.life[1:]; $now)[]], paid: ($now + ms(1680 + 2880))}) as $moved | .state.labels = .state.labels + {($n): $moved} | answer(200; {number: $n}) end);

@@ -156,3 +156,6 @@ def counted: .state.made as $made | .options as $options | now_ms as $now | answ
   labels: [.state.labels[] | {barcode, reference, channel, cod, moving: (.moving_ms != null), last: ([happened($options; 0; $now)] | last | .code)}]});
 def on_label(f): .request.params.barcode as $barcode | .state.labels[$barcode] as $label
   | if $label == null then answer(404; {error: "no such label"}) else ($label | f) as $new | keep("labels"; $barcode; $new) | answer(200; $new) end;
+# What Omniva's own books say, whatever it told us: which barcodes it gave, and the cash that it took. There is no cancelling.
+def books: .options as $options | now_ms as $now | answer(200; {tells_cash: false, labels: [.state.labels[] | [happened($options; 0; $now) | .code] as $codes
+  | {tracking_number: .barcode, reference, void: false, collected: (if .cod != null and any($codes[]; . == "DELIVERED") and all($codes[]; . != "RETURN") then .cod | tostring else null end)}]});

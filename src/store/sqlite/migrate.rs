@@ -122,7 +122,7 @@ pub(super) fn unlock(conn: &mut Connection, options: &StoreOptions) -> Result<Va
         .prepare("SELECT 1 FROM data_keys WHERE merchant_id = ?")?
         .exists(params![MerchantId::OPERATOR.as_bytes()])?;
     if !has_key {
-        insert_key(&tx, &vault, MerchantId::OPERATOR, (options.now)())?;
+        insert_key(&tx, &vault, MerchantId::OPERATOR, options.clock.now())?;
     }
     tx.commit()?;
     Ok(vault)

@@ -79,7 +79,7 @@ impl Shared {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
     fn now(&self) -> crate::canonical::Timestamp {
-        (self.options.now)()
+        self.options.clock.now()
     }
     /// Remembers where pending deliveries lie, as long as there is room.
     fn note_places(&self, found: impl Iterator<Item = (RawId, u64)>) {
@@ -112,7 +112,7 @@ impl SqliteStore {
         }
         let lock = lock_file(&options.path)?;
         let mut conn = writer::connect(&options.path)?;
-        migrate::migrate(&mut conn, (options.now)())?;
+        migrate::migrate(&mut conn, options.clock.now())?;
         let vault = migrate::unlock(&mut conn, &options)?;
         let shared = Arc::new(Shared::new(vault, options));
         parcels::read_old(&mut conn, &shared)?;
