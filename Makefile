@@ -12,7 +12,7 @@ NEXTEST := $(shell command -v cargo-nextest)
 SOAK_ROUNDS ?= 300
 need = $(if $(shell command -v $(1)),,$(2))
 
-.PHONY: help run test check fmt bench soak docs deps deps-test deny clean-data
+.PHONY: help run test check fmt bench soak week docs deps deps-test deny clean-data
 
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,9 @@ check: ## Format and lints.
 
 soak: deps-test ## kill -9 under load, 300 times (SOAK_ROUNDS=n for another number).
 	CROSSDOCK_SOAK_ROUNDS=$(SOAK_ROUNDS) $(CARGO) test --locked --features failpoints --test all -- --nocapture kill_nine_under_load
+
+week: deps-test ## A simulated week in compressed time; prints its counts (WEEK_SEED=n for another one).
+	WEEK=full $(CARGO) test --locked --features failpoints --test all -- --nocapture week::
 
 fmt: ## Format the source.
 	cargo fmt

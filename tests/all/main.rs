@@ -30,3 +30,4 @@ mod simulated_skroutz;
 mod simulated_warehouse;
 mod support;
 mod tracking;
+mod week;
