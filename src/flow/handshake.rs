@@ -285,7 +285,7 @@ fn close(draft: &Draft<'_>, part: &mut FulfillmentOrder) {
         .as_ref()
         .is_some_and(|request| request.kind == RequestKind::Cancel);
     let late = cancelled && shipped && !asked;
-    if late && part.status == FulfillmentStatus::Closed && draft.notes.reconsider {
+    if late && part.status != FulfillmentStatus::Cancelled && draft.notes.reconsider {
         part.request = Some(ChangeRequest {
             id: RequestId::new(),
             kind: RequestKind::Cancel,

@@ -129,6 +129,19 @@ fn what_is_cancelled_after_a_shortage_comes_off_the_remainder_first() {
 }
 
 #[test]
+fn a_cancellation_after_the_rest_of_a_shortage_left_is_answered() {
+    let mut world = World::with(paid());
+    world.accept();
+    short(&mut world, 0, 1);
+    world.ship("S1", None);
+    assert_eq!(world.part().status, FulfillmentStatus::Incomplete);
+    world.record(json!({"external_id": "1001", "channel_state": "cancelled", "source_updated_at": "2026-11-20T09:05:00Z"}));
+    let request = world.part().request.clone().unwrap();
+    assert_eq!(request.state, RequestState::Refused);
+    assert_eq!(request.answer.as_deref(), Some("already_shipped"));
+}
+
+#[test]
 fn too_much_cannot_be_short() {
     let mut world = World::with(paid());
     let what = Command::FulfillmentShort {
