@@ -62,7 +62,6 @@ def line($currency; $back; $void; $rates; $containers; $digital): (.id | id) as 
 
 def charge($kind; $code; $title; $currency; $back; $void): price($kind; $back; $void)
   | {kind: $kind, code: $code, title: $title, total: money(.total; $currency), tax: money(.tax; $currency)};
-def cod_words: test("(^|[^a-z])cod([^a-z]|$)|cash.?on.?delivery|econt_payment|nachnahme|contrassegno|ramburs|pobrani|dob[ií]rk|ut[aá]nv[eé]t|lunamaks|p[eē]c(ap)?maks|piegādes br|saņemšan|pristatymo metu|antikatavol|ντικαταβολ|ΝΤΙΚΑΤΑΒΟΛ|аложен|при доставк|при получении|ісляплат");
 def fee($payment_title; $currency; $back; $void): (.name | text) as $name | ($name | lower) as $n
   | charge(if ($n | cod_words) or ($n != "" and $n == ($payment_title | lower)) then "cod_fee"
       elif .total | tax // "0" | startswith("-") then "discount" elif $n | test("handling|packag|packing") then "handling"
@@ -77,22 +76,13 @@ def address($phone; $email): (.country | text | . // "" | country // text) as $c
      postal_code: (.postcode | text), city: (.city | text), region: (.state | region($country)), country: $country,
      phone: ($raw | phone($country)), phone_raw: $raw, email: ((.email | text) // $email)};
 
-# Pickup points: plugins keep them in metas of the order or of its shipping line, as an id or as JSON.
-def point_words: "(locker|terminal|parcel_?(machine|shop|point)|pick_?up_?point|service_?point|packetery_point|paczkomat|pudo|(econt|speedy)_office|(^|_)pp)";
-def points($extra): if $extra == [] and (keys_unsorted | join(" ") | ascii_downcase | test(point_words) | not) then [] else [to_entries[] | (.key | ascii_downcase) as $k | .key as $key
-  | select(($k | test("\(point_words)(_?(id|code|key|number|data|details|info|meta))?$") and (test("stripe|payment|reader|pos_") | not)) or any($extra[]; . == $key))
-  | (.value | if type == "string" and startswith("{") then (try parse_json catch null) else . end)
-  | if type == "object" then {key: $k, id: first_of(.id, .code, .locker_id, .point_id, .pickup_point_id | id), name: first_of(.name, .title | text), own: false}
-    else {key: $k, id: id, name: null, own: any($extra[]; . == $key)} end | select(.id != null and .id != "no")] end;
-def carrier_word: [lower | capture("(^|[^a-z])(?<n>omniva|venipak|econt|speedy|box.?now|smartpost|itella|lp.?express|unisend|latvijas.pasts|packet|inpost|paczkomat|sameday|easybox|geniki|postnord|(dpd|gls|dhl|ups|usps|acs|elta|fedex)([^a-z]|$))").n
-  | gsub("[^a-z]"; "") | {smartpost: "itella", packet: "packeta", paczkomat: "inpost", easybox: "sameday"}[.] // .][0];
 def delivery($m; $digital): [.shipping_lines[]?] as $all | $all[0] as $ship | ($all | map(metas) | add // {}) as $sm
   | "\($ship.method_id | lower) \($ship.method_title | lower)" as $how | ($m._omnivalt_method | lower) as $omniva
-  | ($m + $sm) as $metas | ($metas | points($connection.pickup_point_keys // [] | setting) | sort_by(.own | not)) as $points
+  | ($m + $sm) as $metas | ($metas | pickup_points($connection.pickup_point_keys // [] | setting)) as $points
   | first_of(($how, $points[0].key) | carrier_word) as $carrier
   | (if $how | test("^(local_pickup|pickup_location)") then "collect" elif $digital then "digital"
      elif $omniva == "omnivalt_c" or ($how | startswith("omnivalt_c ")) then "home"
-     elif ($points | length) > 0 or ("\($how) \($omniva)" | test("omnivalt_pt|locker|parcel.?(machine|terminal|shop|point)|pick.?up.?point|pakom[aā]t|pa[sš]tomat|pakiautoma|paczkomat|packstation|автомат")) then "pickup_point"
+     elif ($points | length) > 0 or ("\($how) \($omniva)" | contains("omnivalt_pt") or point_method) then "pickup_point"
      elif $ship == null then absent else "home" end) as $mode
   | {method_code: ($ship.method_id | text), method_title: ($ship.method_title | text), carrier: $carrier, mode: $mode,
      pickup_point: (if $mode != "pickup_point" then null else

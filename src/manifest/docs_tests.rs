@@ -59,6 +59,7 @@ fn the_manual_names_every_word_of_the_vocabulary() {
         keys::<Transport>(""),
         keys::<Limits>(""),
         keys::<LimitHeaders>(""),
+        keys::<LimitCost>(""),
         keys::<Retry>(""),
         keys::<ErrorRule>(""),
         keys::<Operation>(""),

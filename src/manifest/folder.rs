@@ -2,7 +2,7 @@
 //!
 //! What always holds: a [`Folder`] exists only when its manifest was read strictly and bears the
 //! folder's name; nothing outside the folder is read; the version is the hash of what decides how
-//! it behaves (manifest, jq, tables), not of fixtures or prose.
+//! it behaves (manifest, jq, tables, GraphQL), not of fixtures or prose.
 
 use super::document::Document;
 use super::finding::Finding;
@@ -164,7 +164,9 @@ pub struct Folder {
     pub programs: BTreeMap<String, String>,
     /// Table name (`codes` of `codes.csv`) → text.
     pub tables: BTreeMap<String, String>,
-    /// Hash of manifest, mappings and tables: 16 hex digits.
+    /// GraphQL documents (`orders` of `orders.graphql`) → text.
+    pub documents: BTreeMap<String, String>,
+    /// Hash of manifest, mappings, tables and documents: 16 hex digits.
     pub version: String,
 }
 
@@ -187,10 +189,12 @@ impl Folder {
         }
         let mut programs = BTreeMap::new();
         let mut tables = BTreeMap::new();
+        let mut documents = BTreeMap::new();
         for name in source.files("") {
             let (into, key) = match name.rsplit_once('.') {
                 Some((_, "jq")) => (&mut programs, name.clone()),
                 Some((stem, "csv")) => (&mut tables, stem.to_owned()),
+                Some((stem, "graphql")) => (&mut documents, stem.to_owned()),
                 _ => continue,
             };
             match source.text(&name) {
@@ -201,7 +205,7 @@ impl Folder {
         if !findings.is_empty() {
             return Err(findings);
         }
-        let version = version(&text, &programs, &tables);
+        let version = version(&text, &[&programs, &tables, &documents]);
         Ok(Self {
             id,
             source,
@@ -209,6 +213,7 @@ impl Folder {
             text,
             programs,
             tables,
+            documents,
             version,
         })
     }
@@ -223,11 +228,7 @@ impl Folder {
     }
 }
 
-fn version(
-    text: &str,
-    programs: &BTreeMap<String, String>,
-    tables: &BTreeMap<String, String>,
-) -> String {
+fn version(text: &str, files: &[&BTreeMap<String, String>]) -> String {
     let mut hash = Sha256::new();
     let mut part = |name: &str, content: &str| {
         hash.update((name.len() as u64).to_be_bytes());
@@ -236,7 +237,7 @@ fn version(
         hash.update(content);
     };
     part(MANIFEST, text);
-    for (name, content) in programs.iter().chain(tables) {
+    for (name, content) in files.iter().copied().flatten() {
         part(name, content);
     }
     hex::encode(hash.finalize().get(..8).unwrap_or_default())

@@ -61,6 +61,7 @@ pub fn texts(manifest: &Manifest) -> Vec<Text<'_>> {
     transport(&mut walk, manifest);
     auth(&mut walk, manifest);
     errors(&mut walk, manifest);
+    limits(&mut walk, manifest);
     operations(&mut walk, manifest);
     webhooks(&mut walk, manifest);
     for name in manifest.mappings.keys() {
@@ -127,6 +128,18 @@ fn errors<'m>(walk: &mut Walk<'m>, manifest: &'m Manifest) {
     }
 }
 
+fn limits<'m>(walk: &mut Walk<'m>, manifest: &'m Manifest) {
+    if let Some(cost) = &manifest.limits.cost {
+        let base = path(&["limits", "cost"]);
+        walk.expr(&base, "available", Some(&cost.available));
+        walk.expr(
+            &base,
+            "restored_per_second",
+            Some(&cost.restored_per_second),
+        );
+    }
+}
+
 fn operations<'m>(walk: &mut Walk<'m>, manifest: &'m Manifest) {
     for (name, operation) in &manifest.operations {
         let base = path(&["operations", name]);
@@ -143,6 +156,7 @@ fn operations<'m>(walk: &mut Walk<'m>, manifest: &'m Manifest) {
             walk.expr(&base, "path", Some(&step.path));
             walk.expr(&base, "query", step.query.as_ref());
             walk.expr(&base, "body", step.body.as_ref());
+            walk.expr(&base, "variables", step.variables.as_ref());
             walk.expr(&base, "save", step.save.as_ref());
             walk.expr(&base, "done_when", step.done_when.as_ref());
             walk.expr(&base, "for_each", step.for_each.as_ref());

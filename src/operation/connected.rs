@@ -23,4 +23,8 @@ impl Provider for Connector {
             .ok_or_else(|| MapError::Failed(format!("there is no mapping `{mapping}`")))?
             .run(input, scope)
     }
+
+    fn document(&self, name: &str) -> Option<&str> {
+        self.folder().documents.get(name).map(String::as_str)
+    }
 }

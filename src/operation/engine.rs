@@ -127,7 +127,7 @@ impl Engine {
         let sent = self.client.send(&request, limits).await;
         let duration = self.clock.elapsed().saturating_sub(started);
         let (outcome, answer, context) = self.judge(line, step, context, &request, sent);
-        let frozen_until = self.learn(line, &outcome, answer.as_ref());
+        let frozen_until = self.learn(line, &outcome, answer.as_ref(), &context);
         drop(permit);
         Ok(Exchange {
             attempt,
@@ -267,6 +267,7 @@ impl Engine {
         line: &Line<'_>,
         outcome: &Outcome,
         answer: Option<&Answer>,
+        context: &Val,
     ) -> Option<Timestamp> {
         let now = self.clock.now();
         let manifest = line.provider.manifest();
@@ -279,7 +280,10 @@ impl Engine {
         let headers = line.limits.headers.as_ref().zip(answer);
         let used_up = headers
             .and_then(|(rule, answer)| retry_after::from_limit_headers(rule, &answer.headers, now));
-        if let Some(until) = told.max(used_up) {
+        let cost = line.limits.cost.as_ref().filter(|_| answer.is_some());
+        let short = cost.and_then(|cost| retry_after::from_cost(cost, line.provider, context));
+        let short = short.map(|wait| after(now, wait));
+        if let Some(until) = told.max(used_up).max(short) {
             self.limiter.freeze_until(line.connection, until);
         }
         self.circuits

@@ -18,6 +18,10 @@ pub trait Provider: Send + Sync {
     fn eval(&self, expression: &str, context: &Val) -> Result<Val, MapError>;
     /// Runs a mapping of the folder by its name.
     fn map(&self, mapping: &str, input: Val, scope: &Scope) -> Result<Yield, MapError>;
+    /// A GraphQL document, by its file's name without `.graphql`.
+    fn document(&self, _name: &str) -> Option<&str> {
+        None
+    }
 }
 
 /// The connection that a call is made for.

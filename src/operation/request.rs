@@ -214,13 +214,32 @@ impl Plan<'_> {
         let format = step
             .format
             .unwrap_or(self.provider.manifest().transport.format);
-        let value = match (&step.body, &step.body_mapping) {
-            (Some(body), _) => self.eval("body", body)?,
-            (None, Some(mapping)) => self.mapped(mapping)?,
-            (None, None) => return Ok((format, Bytes::new())),
+        let value = match (&step.body, &step.body_mapping, &step.graphql) {
+            (Some(body), _, _) => self.eval("body", body)?,
+            (None, Some(mapping), _) => self.mapped(mapping)?,
+            (None, None, Some(name)) => self.document(name, step.variables.as_deref())?,
+            (None, None, None) => return Ok((format, Bytes::new())),
         };
         let value = place(value, &step.secrets, credentials, used).map_err(AuthError::from)?;
         Ok((format, encode::body(format, &value)?))
+    }
+
+    /// A GraphQL request: a document, which of its operations, its variables.
+    fn document(&self, name: &str, variables: Option<&str>) -> Result<Val, PlanError> {
+        let (file, operation) = name
+            .split_once('.')
+            .map_or((name, None), |(f, o)| (f, Some(o)));
+        let missing = || PlanError::Expression {
+            place: format!("graphql {name}"),
+            error: MapError::Failed("there is no such document".to_owned()),
+        };
+        let document = self.provider.document(file).ok_or_else(missing)?;
+        let mut request = vec![("query", text(document))];
+        request.extend(operation.map(|operation| ("operationName", text(operation))));
+        if let Some(variables) = variables {
+            request.push(("variables", self.eval("variables", variables)?));
+        }
+        Ok(object(request))
     }
 
     fn mapped(&self, mapping: &str) -> Result<Val, PlanError> {

@@ -1,10 +1,13 @@
-//! How long a provider wants us to wait: `Retry-After` in all its forms, and limit headers.
+//! How long a provider wants us to wait: `Retry-After` in all its forms, limit headers, budgets of points.
 //!
 //! What always holds: a wait is capped at a day, whatever the provider says.
 
+use super::provider::Provider;
+use super::value::scalar;
 use crate::canonical::Timestamp;
 use crate::clock::{after, between};
-use crate::manifest::model::{LimitHeaders, ResetAs};
+use crate::manifest::model::{LimitCost, LimitHeaders, ResetAs};
+use jaq_json::Val;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
@@ -73,6 +76,21 @@ pub fn from_limit_headers(
     (until > now).then_some(until)
 }
 
+/// How long it takes until the budget that an answer tells covers the dearest call. None when it
+/// does, or is not told.
+pub fn from_cost(cost: &LimitCost, provider: &dyn Provider, context: &Val) -> Option<Duration> {
+    let read = |expression: &str| -> Option<f64> {
+        let value = provider.eval(expression, context).ok()?;
+        scalar(&value)?.parse().ok()
+    };
+    let lacking = cost.needed - read(&cost.available)?;
+    let restored = read(&cost.restored_per_second).filter(|rate| *rate > 0.0)?;
+    (lacking > 0.0).then(|| {
+        let wait = Duration::try_from_secs_f64(lacking / restored);
+        wait.unwrap_or(LONGEST).min(LONGEST)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -139,6 +157,34 @@ mod tests {
         assert_eq!(limit("0", "later", ResetAs::Seconds), None);
         assert_eq!(limit("0", "1", ResetAs::EpochS), None);
         assert_eq!(limit("0", "99999999999", ResetAs::EpochS), Some(86_400));
+    }
+
+    #[test]
+    fn a_budget_is_waited_for_until_the_dearest_call_fits() {
+        let cost = LimitCost {
+            available: ".body.left".into(),
+            restored_per_second: ".body.rate".into(),
+            needed: 600.0,
+        };
+        let provider = crate::operation::testing::provider("");
+        let wait = |body: serde_json::Value| {
+            let context = crate::operation::value::from_json(&serde_json::json!({ "body": body }));
+            from_cost(&cost, &provider, &context).map(|wait| wait.as_millis())
+        };
+        let cases = [
+            (serde_json::json!({"left": 100.0, "rate": 200}), Some(2_500)),
+            (
+                serde_json::json!({"left": "0", "rate": 0.001}),
+                Some(86_400_000),
+            ),
+            (serde_json::json!({"left": 600, "rate": 100}), None),
+            (serde_json::json!({"left": 100, "rate": 0}), None),
+            (serde_json::json!({"left": null, "rate": 100}), None),
+            (serde_json::json!("not an object"), None),
+        ];
+        for (body, expected) in cases {
+            assert_eq!(wait(body.clone()), expected, "{body}");
+        }
     }
 
     proptest! {

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 pub struct TestProvider {
     pub manifest: Manifest,
     pub mappings: BTreeMap<String, String>,
+    pub documents: BTreeMap<String, String>,
 }
 
 const HEAD: &str = r#"
@@ -26,6 +27,7 @@ pub fn provider(manifest: &str) -> TestProvider {
     TestProvider {
         manifest: toml::from_str(&format!("{HEAD}{manifest}")).unwrap(),
         mappings: BTreeMap::new(),
+        documents: BTreeMap::new(),
     }
 }
 
@@ -45,6 +47,10 @@ impl Provider for TestProvider {
                 .map_or("error(\"no such mapping\")", String::as_str),
         )?
         .run(input, scope)
+    }
+
+    fn document(&self, name: &str) -> Option<&str> {
+        self.documents.get(name).map(String::as_str)
     }
 }
 

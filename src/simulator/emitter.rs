@@ -38,6 +38,9 @@ pub(crate) struct Webhook {
     /// What `delivered` sees as its target, for pings.
     #[serde(default)]
     pub target: Value,
+    /// Which delivery of this simulator it is: the same when it is sent twice.
+    #[serde(skip)]
+    serial: u64,
 }
 
 /// How many were sent.
@@ -60,6 +63,7 @@ impl Counters {
 #[derive(Clone)]
 pub(crate) struct Emitter {
     queue: mpsc::UnboundedSender<Webhook>,
+    serial: Arc<AtomicU64>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) faults: Arc<Faults>,
     /// Rings after every change of the state or the counters.
@@ -83,6 +87,7 @@ impl Emitter {
         let (queue, inbox) = mpsc::unbounded_channel();
         let emitter = Self {
             queue,
+            serial: Arc::default(),
             counters: Arc::default(),
             faults: Arc::default(),
             bell: Arc::new(watch::channel(0).0),
@@ -102,7 +107,8 @@ impl Emitter {
 
     /// Puts webhooks into the queue.
     pub(crate) fn send(&self, webhooks: Vec<Webhook>) {
-        for webhook in webhooks {
+        for mut webhook in webhooks {
+            webhook.serial = self.serial.fetch_add(1, Ordering::Relaxed) + 1;
             self.counters.waiting.fetch_add(1, Ordering::Relaxed);
             // The task ends only with the simulator.
             let _ = self.queue.send(webhook);
@@ -227,7 +233,7 @@ impl Sender {
             .client
             .post(url)
             .header("content-type", "application/json");
-        let input = json!({"topic": webhook.topic, "target": target});
+        let input = json!({"topic": webhook.topic, "target": target, "delivery": webhook.serial});
         if let Ok(Value::Object(headers)) = self.engine.look(Place::Headers, input).await {
             for (name, value) in &headers {
                 request = request.header(name, value.as_str().unwrap_or_default());

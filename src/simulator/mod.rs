@@ -10,10 +10,12 @@
 //! What always holds: no simulator invents a call that its provider does not have, except below `/_sim/`; nothing here runs in
 //! a gateway that serves real shops.
 
+mod asked;
 pub mod auth;
 pub mod emitter;
 mod engine;
 pub mod faults;
+mod graphql;
 pub mod routes;
 mod server;
 pub mod warehouse;

@@ -83,7 +83,7 @@ pub struct Limit {
 pub struct WebhookData {
     /// jq over `{state, topic}` → `[{url, secret, …}]`: who gets a topic.
     pub targets: String,
-    /// jq over `{state, topic, target, now}` → headers beside the signature.
+    /// jq over `{state, topic, target, delivery, now}` → headers beside the signature; `delivery` numbers what is sent.
     pub headers: String,
     /// jq over `{state, topic, target, status}` → the new state; `status` is null when nobody answered.
     pub delivered: String,
@@ -108,6 +108,10 @@ pub struct Route {
     /// Query parameters that a call must have to be this one, for providers with one path for all.
     #[serde(default)]
     pub query: BTreeMap<String, String>,
+    /// The first field that a GraphQL request must ask for to be this call. `.request.graphql` is `{kind, operation, field,
+    /// sizes, text}`; the answer's `data` is cut down to what is selected.
+    #[serde(default)]
+    pub graphql: Option<String>,
     /// jq: what it does.
     pub run: String,
     /// jq over `{state, options}` → bool: the route exists only then.

@@ -1,10 +1,12 @@
 //! The HTTP side: finds the route, breaks what a fault asks for, proves the caller, runs the program, sends its webhooks.
 
 use super::SimError;
-use super::auth::{Call, Callers};
+use super::asked::Asked;
+use super::auth::Callers;
 use super::emitter::{self, Emitter};
 use super::engine::{Engine, Place};
 use super::faults::Fault;
+use super::graphql::Query;
 use super::routes::{Limit, Route, Simulator};
 use crate::manifest::model::Method;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev::Server, http::StatusCode, web};
@@ -111,14 +113,6 @@ pub(crate) fn generate(shared: Arc<Shared>, per_minute: u32) -> tokio::task::Abo
     tokio::spawn(task).abort_handle()
 }
 
-/// A request in the forms that programs and proofs need.
-struct Asked {
-    call: Call,
-    path: String,
-    request: Value,
-    body: web::Bytes,
-}
-
 async fn handle(
     shared: web::Data<Shared>,
     request: HttpRequest,
@@ -128,7 +122,7 @@ async fn handle(
         Ok(Ok(body)) => body,
         _ => return HttpResponse::BadRequest().finish(),
     };
-    let asked = asked(&request, body);
+    let asked = Asked::of(&request, body);
     let response = if asked.path.starts_with("/_sim/") {
         control(&shared, asked).await
     } else {
@@ -136,57 +130,6 @@ async fn handle(
     };
     shared.count(format!("status.{}", response.status().as_u16()));
     response
-}
-
-fn asked(request: &HttpRequest, body: web::Bytes) -> Asked {
-    let query: Vec<(String, String)> =
-        url::form_urlencoded::parse(request.query_string().as_bytes())
-            .into_owned()
-            .collect();
-    let headers: BTreeMap<String, String> = request
-        .headers()
-        .iter()
-        .map(|(name, value)| {
-            (
-                name.as_str().to_lowercase(),
-                String::from_utf8_lossy(value.as_bytes()).into_owned(),
-            )
-        })
-        .collect();
-    let path = request.path().to_owned();
-    let host = headers.get("host").cloned().unwrap_or_default();
-    let call = Call {
-        method: request.method().to_string(),
-        url: format!("http://{host}{path}"),
-        query: query.clone(),
-        headers: headers.clone(),
-        target: request.uri().to_string(),
-        body: body.to_vec(),
-    };
-    let form = headers
-        .get("content-type")
-        .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
-    let decoded = if form {
-        url::form_urlencoded::parse(&body)
-            .into_owned()
-            .map(|(name, value)| (name, Value::String(value)))
-            .collect::<Map<_, _>>()
-            .into()
-    } else {
-        serde_json::from_slice(&body)
-            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()))
-    };
-    let query: Map<String, Value> = query
-        .into_iter()
-        .map(|(name, value)| (name, Value::String(value)))
-        .collect();
-    let value = json!({"method": call.method, "path": path, "query": query, "headers": headers, "body": decoded, "url": call.url});
-    Asked {
-        call,
-        path,
-        request: value,
-        body,
-    }
 }
 
 /// A call of the provider's own API.
@@ -229,7 +172,13 @@ async fn provider(shared: &Shared, mut asked: Asked) -> HttpResponse {
     if fault.drop_answer {
         return cut();
     }
-    done.map_or_else(|error| failed(&error), |response| answer(&response))
+    let selected = done.map(|mut response| {
+        if let (Some(query), Some(body)) = (&asked.graphql, response.get_mut("body")) {
+            query.select(body);
+        }
+        response
+    });
+    selected.map_or_else(|error| failed(&error), |response| answer(&response))
 }
 
 /// A call below `/_sim/`.
@@ -293,6 +242,10 @@ async fn find<'r>(
         let Some(params) = route.fits(&asked.path, &asked.call.query) else {
             continue;
         };
+        let field = asked.graphql.as_ref().and_then(Query::field);
+        if route.graphql.is_some() && route.graphql.as_deref() != field {
+            continue;
+        }
         let exists = match &route.when {
             None => true,
             Some(_) => {

@@ -26,6 +26,7 @@ mod simulated_omniva;
 mod simulated_opencart;
 mod simulated_pochta;
 mod simulated_shop;
+mod simulated_shopify;
 mod simulated_skroutz;
 mod simulated_warehouse;
 mod support;

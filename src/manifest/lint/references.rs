@@ -52,6 +52,7 @@ pub(super) fn check(lint: &mut Lint<'_>) {
             }
         }
     }
+    documents(lint);
     if let Some(webhooks) = &manifest.webhooks {
         match &webhooks.verify {
             Verify::Hmac { secret, .. } => {
@@ -86,6 +87,50 @@ pub(super) fn check(lint: &mut Lint<'_>) {
         }
         program(lint, file, source, bodies.contains(file));
     }
+}
+
+/// GraphQL documents are there, have the operation that a step names, and each is used.
+fn documents(lint: &mut Lint<'_>) {
+    let folder = lint.folder;
+    let mut used = BTreeSet::new();
+    for (name, operation) in &folder.manifest.operations {
+        for (index, step) in operation.steps.iter().enumerate() {
+            let Some(wanted) = &step.graphql else {
+                continue;
+            };
+            let (file, inner) = match wanted.split_once('.') {
+                Some((file, inner)) => (file, Some(inner)),
+                None => (wanted.as_str(), None),
+            };
+            used.insert(file);
+            let path = ["operations", name, "steps", &index.to_string(), "graphql"];
+            let Some(document) = folder.documents.get(file) else {
+                lint.at(&path, format!("there is no file `{file}.graphql`"));
+                continue;
+            };
+            if let Some(inner) = inner.filter(|inner| !has_operation(document, inner)) {
+                let message = format!("`{file}.graphql` has no operation `{inner}`");
+                lint.at(&path, message);
+            }
+        }
+    }
+    for file in folder.documents.keys() {
+        if !used.contains(file.as_str()) {
+            let finding = Finding::of(&format!("{file}.graphql"), "this document is used nowhere");
+            lint.findings
+                .push(finding.hint("name it in a step, or remove it"));
+        }
+    }
+}
+
+/// Does a document define a query or mutation of this name?
+fn has_operation(document: &str, name: &str) -> bool {
+    let words: Vec<&str> = document
+        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .filter(|word| !word.is_empty())
+        .collect();
+    let defines = |pair: &[&str]| matches!(pair, ["query" | "mutation", found] if *found == name);
+    words.windows(2).any(defines)
 }
 
 fn mapping_file(lint: &mut Lint<'_>, text: &Text<'_>, file: &str) {

@@ -144,11 +144,19 @@ fn steps(lint: &mut Lint<'_>, name: &str, operation: &Operation) {
         if !seen.insert(step.name.as_str()) {
             say("name", format!("two steps are called `{}`", step.name));
         }
-        if step.body.is_some() && step.body_mapping.is_some() {
+        let bodies = [
+            step.body.is_some(),
+            step.body_mapping.is_some(),
+            step.graphql.is_some(),
+        ];
+        if bodies.iter().filter(|there| **there).count() > 1 {
             say(
                 "body_mapping",
-                "`body` and `body_mapping` exclude each other".to_owned(),
+                "`body`, `body_mapping` and `graphql` exclude each other".to_owned(),
             );
+        }
+        if step.variables.is_some() && step.graphql.is_none() {
+            say("variables", "`variables` belong to `graphql`".to_owned());
         }
         if let Some(mapping) = &step.mapping
             && let Some(message) = read_mapping(mapping)

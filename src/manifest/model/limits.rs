@@ -1,6 +1,6 @@
 //! How often we may call, and how failed calls are repeated.
 
-use crate::manifest::scalar::Span;
+use crate::manifest::scalar::{Expr, Span};
 use serde::{Deserialize, Serialize};
 
 /// How often we may call, per connection.
@@ -15,6 +15,8 @@ pub struct Limits {
     pub concurrency: u32,
     /// Headers that tell what is left: when `remaining` is 0, wait until `reset`.
     pub headers: Option<LimitHeaders>,
+    /// A budget of points that answers tell.
+    pub cost: Option<LimitCost>,
 }
 impl Default for Limits {
     fn default() -> Self {
@@ -23,6 +25,7 @@ impl Default for Limits {
             burst: 4,
             concurrency: 2,
             headers: None,
+            cost: None,
         }
     }
 }
@@ -37,6 +40,19 @@ pub struct LimitHeaders {
     pub reset: Option<String>,
     #[serde(default)]
     pub reset_as: ResetAs,
+}
+
+/// A budget of points that refills steadily, where calls cost more or less of it. Below `needed`
+/// the next call waits until the budget is there.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitCost {
+    /// jq over the answer → points left; null when it does not tell.
+    pub available: Expr,
+    /// jq over the answer → points that come back in a second.
+    pub restored_per_second: Expr,
+    /// What the dearest call takes.
+    pub needed: f64,
 }
 
 /// How a reset header is read.

@@ -18,7 +18,7 @@ mod webhooks;
 
 pub use auth::{Auth, AuthKind, OauthPlace, SignedPart};
 pub use errors::{ErrorRule, RuleClass, StatusMatch};
-pub use limits::{LimitHeaders, Limits, ResetAs, Retry};
+pub use limits::{LimitCost, LimitHeaders, Limits, ResetAs, Retry};
 pub use operation::{Method, Operation, Pagination, Poll, Repeat, Step};
 pub use transport::{Format, Transport};
 pub use webhooks::{

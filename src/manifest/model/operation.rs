@@ -89,6 +89,12 @@ pub struct Step {
     /// Or: the body by a mapping file of the folder (input: the operation context).
     #[serde(default)]
     pub body_mapping: Option<String>,
+    /// Or a GraphQL document of the folder: `file` or `file.Operation` of `file.graphql`.
+    #[serde(default)]
+    pub graphql: Option<String>,
+    /// jq → the document's variables.
+    #[serde(default)]
+    pub variables: Option<Expr>,
     /// The body's format where it differs from the transport's.
     #[serde(default)]
     pub format: Option<Format>,

@@ -16,6 +16,7 @@ fn limits(rate_per_second: f64, burst: u32, concurrency: u32) -> Limits {
         burst,
         concurrency,
         headers: None,
+        cost: None,
     }
 }
 

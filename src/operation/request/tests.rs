@@ -54,6 +54,12 @@ method = "PUT"
 format = "xml"
 path = '"/webhooks/7"'
 body_mapping = "hook"
+
+[operations."orders.cancel"]
+steps = [
+  { name = "cancel", method = "POST", path = '"/graphql"', graphql = "orders.Cancel", variables = '{id: .input.id}' },
+  { name = "lost", method = "POST", path = '"/graphql"', graphql = "other" },
+]
 "#;
 
 fn sample() -> TestProvider {
@@ -62,6 +68,8 @@ fn sample() -> TestProvider {
         "hook".into(),
         r#"{hook: {"@id": .input.id, url: $connection.hook_url}}"#.into(),
     );
+    let document = "query One { a }\nmutation Cancel($id: ID!) { b(id: $id) }";
+    sample.documents.insert("orders".into(), document.into());
     sample
 }
 
@@ -148,6 +156,24 @@ fn the_first_auth_whose_condition_holds_is_used() {
     assert!(sent.url.as_str().ends_with("&page=1&key=ck_123456"));
     assert!(!sent.headers.contains_key("authorization"));
     assert!(sent.masked_url().ends_with("&page=1&key=***"));
+}
+
+#[test]
+fn a_document_goes_with_its_operation_and_variables() {
+    let sent = |step| {
+        let input = json!({"id": 5});
+        planned(&sample(), "https://a.example", "orders.cancel", step, input)
+    };
+    let document = "query One { a }\nmutation Cancel($id: ID!) { b(id: $id) }";
+    assert_eq!(
+        sent("cancel").unwrap().masked()["body"],
+        json!({"query": document, "operationName": "Cancel", "variables": {"id": 5}})
+    );
+    let lost = sent("lost").unwrap_err();
+    assert_eq!(
+        (lost.class(), lost.code()),
+        (Class::BrokenContract, "expression_failed")
+    );
 }
 
 #[test]
