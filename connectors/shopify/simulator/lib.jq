@@ -113,7 +113,7 @@ def user_errors($field; $errors): {data: {($field): {userErrors: $errors, fulfil
 def top_error($field; $code; $message): {errors: [{message: $message, path: [$field], extensions: {code: $code}}], data: {($field): null}};
 
 def orders_page: .request.body.variables as $v | (.request.graphql.sizes[0] // 50) as $size | (($v.query // "") | [capture("updated_at:>='?(?<t>[0-9TZ:.+-]+)").t] | .[0] // "" | sub("\\.[0-9]+Z$"; "Z")) as $since
-  | [.state.orders[] | . + {mark: "\(.updated)|\(.id)"} | select(.updated >= $since)] | sort_by(.mark) | [.[] | select($v.after == null or .mark > $v.after)] as $found | $found[:$size] as $page
+  | ([.state.orders[] | . + {mark: "\(.updated)|\(.id)"} | select(.updated >= $since)] | sort_by(.mark) | [.[] | select($v.after == null or .mark > $v.after)]) as $found | $found[:$size] as $page
   | answer(200; {data: {orders: {pageInfo: {hasNextPage: (($found | length) > $size), endCursor: ($page | if . == [] then null else last.mark end)}, nodes: [$page[] | gql]}}});
 def fulfillment_create($input): [$input.lineItemsByFulfillmentOrder[] | {part: (.fulfillmentOrderId | tail), lines: (.fulfillmentOrderLineItems // null)}] as $asked
   | first(.state.orders[] | select(any(.parts[]; (.id | tostring) | one_from([$asked[].part])))) // null | . as $o | $asked as $asked
