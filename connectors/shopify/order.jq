@@ -70,19 +70,19 @@ def address: if type != "object" or (del(.country, .country_code, .phone, .latit
      geo: (if (.latitude | isnumber) and (.longitude | isnumber) then {lat: .latitude, lon: .longitude} else null end)} end;
 
 def delivery($o; $notes): .shipping_lines[0] as $ship | "\($ship.code) \($ship.title) \($ship.source) \($ship.carrier_identifier)" as $how | [$o.parts[]? | .deliveryMethod.methodType | values] as $types
-  | ($notes | pickup_points($connection.pickup_point_keys // [] | setting)) as $points
+  | ($notes | pickup_points_in($connection.pickup_point_keys // [] | setting)) as $points
   | (if any($types[]; . == "PICK_UP" or . == "RETAIL") or ($ship.delivery_category == "pickup") then "collect"
-     elif any($types[]; . == "PICKUP_POINT") or ($points | length) > 0 or ($how | point_method) then "pickup_point"
+     elif any($types[]; . == "PICKUP_POINT") or ($points | length) > 0 or ($how | says_pickup_point) then "pickup_point"
      elif ($ship == null) and all(.line_items[]?; .gift_card == true or .requires_shipping == false) then "digital" else "home" end) as $mode
-  | {method_code: ($ship.code | text), method_title: ($ship.title | text), carrier: first_of(($how, $points[0].key) | carrier_word), mode: $mode,
-     pickup_point: (if $mode != "pickup_point" then null else {network: first_of(($points[0].key, $how) | carrier_word), id: $points[0].id, name: $points[0].name} end)};
+  | {method_code: ($ship.code | text), method_title: ($ship.title | text), carrier: first_of(($how, $points[0].key) | carrier_in_text), mode: $mode,
+     pickup_point: (if $mode != "pickup_point" then null else {network: first_of(($points[0].key, $how) | carrier_in_text), id: $points[0].id, name: $points[0].name} end)};
 
 def payment($o; $stated): ([.payment_gateway_names[]? | tostring] | join(", ") | nonblank) as $names | (.total_outstanding | unchecked) as $shop_left
   | (.outstanding_set | amount) as $told | (.current_total_price // .total_price | unchecked) as $shop_total
   # REST tells what is outstanding in the shop's currency only.
   | (if $told != null then $told elif $shop_left == null then (if $stated.payment == "unpaid" then $o.total else "0" end) elif money_cmp($shop_left; "0") == 0 or $shop_total == null then $shop_left
      elif money_cmp($shop_left; $shop_total) == 0 then $o.total else money_round(money_div(money_mul($shop_left; $o.total); $shop_total); currency_digits($o.currency)) end) as $left
-  | ([$connection.cod_gateways // [] | setting[] | ascii_downcase] as $more | any(.payment_gateway_names[]? | tostring; ascii_downcase as $n | ($n | cod_words) or any($more[]; . == $n))) as $cod
+  | ([$connection.cod_gateways // [] | setting[] | ascii_downcase] as $more | any(.payment_gateway_names[]? | tostring; ascii_downcase as $n | ($n | says_cash_on_delivery) or any($more[]; . == $n))) as $cod
   | {method: (if $cod then "cod" elif .payment_terms != null then "on_account" elif $names != null or $stated.payment != "unpaid" or ($o.total | is_zero_amount) then "prepaid" else "unknown" end),
      method_code: $names, method_title: $names, status: $stated.payment,
      cod_amount: (if $cod and ($o.void | not) and money_cmp($left; "0") > 0 then money($left; $o.currency) else null end)};

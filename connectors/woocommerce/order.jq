@@ -63,7 +63,7 @@ def line($currency; $back; $void; $rates; $containers; $digital): (.id | id) as 
 def charge($kind; $code; $title; $currency; $back; $void): price($kind; $back; $void)
   | {kind: $kind, code: $code, title: $title, total: money(.total; $currency), tax: money(.tax; $currency)};
 def fee($payment_title; $currency; $back; $void): (.name | text) as $name | ($name | lower) as $n
-  | charge(if ($n | cod_words) or ($n != "" and $n == ($payment_title | lower)) then "cod_fee"
+  | charge(if ($n | says_cash_on_delivery) or ($n != "" and $n == ($payment_title | lower)) then "cod_fee"
       elif .total | tax // "0" | startswith("-") then "discount" elif $n | test("handling|packag|packing") then "handling"
       elif $n | test("gift.?wrap") then "gift_wrap" elif $n | test("(^|[^a-z])tip([^a-z]|$)") then "tip" else "other" end;
       null; $name; $currency; $back; $void);
@@ -78,20 +78,20 @@ def address($phone; $email): (.country | text | . // "" | country // text) as $c
 
 def delivery($m; $digital): [.shipping_lines[]?] as $all | $all[0] as $ship | ($all | map(metas) | add // {}) as $sm
   | "\($ship.method_id | lower) \($ship.method_title | lower)" as $how | ($m._omnivalt_method | lower) as $omniva
-  | ($m + $sm) as $metas | ($metas | pickup_points($connection.pickup_point_keys // [] | setting)) as $points
-  | first_of(($how, $points[0].key) | carrier_word) as $carrier
+  | ($m + $sm) as $metas | ($metas | pickup_points_in($connection.pickup_point_keys // [] | setting)) as $points
+  | first_of(($how, $points[0].key) | carrier_in_text) as $carrier
   | (if $how | test("^(local_pickup|pickup_location)") then "collect" elif $digital then "digital"
      elif $omniva == "omnivalt_c" or ($how | startswith("omnivalt_c ")) then "home"
-     elif ($points | length) > 0 or ("\($how) \($omniva)" | contains("omnivalt_pt") or point_method) then "pickup_point"
+     elif ($points | length) > 0 or ("\($how) \($omniva)" | contains("omnivalt_pt") or says_pickup_point) then "pickup_point"
      elif $ship == null then absent else "home" end) as $mode
   | {method_code: ($ship.method_id | text), method_title: ($ship.method_title | text), carrier: $carrier, mode: $mode,
      pickup_point: (if $mode != "pickup_point" then null else
-       {network: first_of(($points[0].key | carrier_word), $carrier), id: $points[0].id,
-        name: first_of(($points[].name), ($metas | to_entries[] | select(.key | ascii_downcase | test("\(point_words)_?(name|title|label)$")) | .value | text))} end)}
+       {network: first_of(($points[0].key | carrier_in_text), $carrier), id: $points[0].id,
+        name: first_of(($points[].name), ($metas | to_entries[] | select(.key | ascii_downcase | test("\(pickup_point_words)_?(name|title|label)$")) | .value | text))} end)}
   | compact_absent;
 
 def payment($currency; $refunded; $state): "\(.payment_method | lower) \(.payment_method_title | lower)" as $how | (.payment_method | lower) as $code
-  | (if ($connection.cod_methods // [] | setting | any(.[]; ascii_downcase == $code)) or ($how | cod_words) then "cod"
+  | (if ($connection.cod_methods // [] | setting | any(.[]; ascii_downcase == $code)) or ($how | says_cash_on_delivery) then "cod"
      elif $code | test("purchase_?order|on_?account|invoice_gateway|^invoice$") then "on_account"
      elif $code != "" or (.date_paid_gmt // .date_paid) != null or money_cmp(.total; "0") == 0 then "prepaid" else "unknown" end) as $method
   | money_sub(.total; $refunded) as $left | ((.date_paid_gmt // .date_paid | nonblank) != null) as $paid
