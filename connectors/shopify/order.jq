@@ -3,7 +3,7 @@
 
 def text: if type == "number" then tostring elif type == "string" then nonblank else null end;
 def tail: text | if . == null then null else split("/") | last end;
-def nodes: if . == null then empty elif type == "array" then .[] elif .nodes != null then .nodes[] else .edges[] | .node end;
+def nodes: if . == null then empty elif type == "array" then .[] elif (.nodes | isarray) then .nodes[] elif (.edges | isarray) then .edges[].node else error("a list is due") end;
 def unchecked: if . == null then null else dec end;
 # What the customer sees of a money bag; the shop's own currency where there is no other.
 def bag: if . == null then null else .presentment_money // .presentmentMoney // .shop_money // .shopMoney end;
