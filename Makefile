@@ -17,7 +17,7 @@ need = $(if $(shell command -v $(1)),,$(2))
 help: ## This list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-run: deps ## Build, start the gateway on 127.0.0.1:8080 with a simulated shop, couriers and warehouse.
+run: deps ## Build, start the gateway on 127.0.0.1:8080 with simulated shops, marketplaces, couriers and a warehouse.
 	$(CARGO) build --release --locked
 	./target/release/crossdock serve --demo
 
