@@ -91,7 +91,7 @@ fn rendered(registry: &Registry, command: &RenderCommand) -> Result<Value, (u8, 
 }
 
 fn problem(code: &str, message: &str) -> (u8, String) {
-    let hint = "a step that needs what earlier steps learned is rendered with --answers";
+    let hint = "where a value is missing: the canonical input is FILE (- is standard input), what earlier steps learn comes with --answers";
     let problem =
         json!({"class": "invalid", "code": code, "message": message, "detail": {}, "hint": hint});
     (BAD_PAYLOAD, problem.to_string())

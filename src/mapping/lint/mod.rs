@@ -337,7 +337,7 @@ impl<'l, 's> Lint<'l, 's> {
         }
         let hint = match closest(name, known.iter().map(|(known, _)| *known)) {
             Some(close) => format!("did you mean {close}?"),
-            None => "define it with def, or see the list of functions".to_owned(),
+            None => "define it with def; docs/mappings.md lists those that are there".to_owned(),
         };
         self.error(name, format!("unknown function `{name}`"), hint)
     }

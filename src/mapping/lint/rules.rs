@@ -61,7 +61,9 @@ impl<'s> Lint<'_, 's> {
         }
         let hint = match closest(&name, self.library.table_names()) {
             Some(close) => format!("did you mean \"{close}\"?"),
-            None => "a connector's own table is codes.csv, called \"codes\"".to_owned(),
+            None => {
+                format!("a connector's own table of this name is the file {name}.csv in its folder")
+            }
         };
         self.error(
             self.place(table),

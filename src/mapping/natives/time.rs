@@ -62,6 +62,11 @@ fn time(input: &Val, format: &Val, zone: &Val) -> Outcome {
         "epoch_ms" => epoch(input, 1_000_000)?,
         "rfc3339" => text_of("time", input)?.trim().parse().ok(),
         "iso_local" => local_or_absolute(text_of("time", input)?.trim(), zone)?,
+        word if !word.contains('%') => {
+            return failed(format!(
+                "time: there is no format {word}: epoch_s, epoch_ms, rfc3339, iso_local, or a pattern such as %d.%m.%Y"
+            ));
+        }
         strptime => by_format(strptime, text_of("time", input)?.trim(), zone)?,
     };
     match stamp {

@@ -1,18 +1,17 @@
 //! The gateway, the shops and the couriers, on one clock.
 
+mod rest;
+
 use crate::support::Warehouse;
 use crate::support::gateway::PATIENCE;
 use crossdock::app::App;
 use crossdock::canonical::Timestamp;
-use crossdock::canonical::job::JobState;
 use crossdock::clock::{Clock, TestClock};
 use crossdock::connector::Registry;
 use crossdock::manifest::folder::Folder;
-use crossdock::operation::client::own_client;
 use crossdock::settings::Settings;
 use crossdock::simulator::{self, SimClock};
-use crossdock::store::query::{JobFilter, PageRequest};
-use crossdock::store::{Scope, Store};
+use crossdock::store::Store;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -78,6 +77,14 @@ fn settings(data: &std::path::Path) -> Settings {
     Settings::load(None, flags).unwrap()
 }
 
+/// No connection is kept: a server that ends an idle one would break the next call.
+fn client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy();
+    let client = client.pool_max_idle_per_host(0);
+    client.timeout(Duration::from_secs(120)).build().unwrap()
+}
+
 impl City {
     pub async fn open(scale: Scale, seed: u64) -> Self {
         let data = tempfile::tempdir().unwrap();
@@ -98,7 +105,7 @@ impl City {
             warehouse: Warehouse::start().await,
             base: format!("http://{}", app.addr),
             app,
-            http: own_client(Duration::from_secs(120)).unwrap(),
+            http: client(),
             _data: data,
         };
         city.furnish(seed).await;
@@ -294,123 +301,6 @@ impl City {
 
     pub fn now(&self) -> Timestamp {
         self.clock.now()
-    }
-
-    /// Time passes at once, and everything that has come due by then happens.
-    pub async fn pass(&self, by: Duration) {
-        let mut bells: Vec<_> = self
-            .shops
-            .iter()
-            .map(|shop| shop.handle.changes())
-            .collect();
-        self.clock.advance(by);
-        // Every shop is read now. What it was asked is signed with the time: the clock must not
-        // move on before it was understood. A broken shop does not ring.
-        let read = futures_util::future::join_all(bells.iter_mut().map(|bell| bell.changed()));
-        let _ = tokio::time::timeout(Duration::from_millis(100), read).await;
-        self.settle().await;
-    }
-
-    /// Returns when nothing is due any more at this moment of the clock.
-    pub async fn settle(&self) {
-        let wake = self.store().wake();
-        let (mut events, mut jobs, mut deliveries) =
-            (wake.events(), wake.jobs(), wake.deliveries());
-        let mut quiet = 0;
-        for look in 1..200_000u32 {
-            if self.quiet().await {
-                quiet += 1;
-                if quiet >= 3 {
-                    return;
-                }
-            } else {
-                quiet = 0;
-            }
-            let rang = async {
-                tokio::select! { _ = events.changed() => {}, _ = jobs.changed() => {}, _ = deliveries.changed() => {} }
-            };
-            let silent = tokio::time::timeout(Duration::from_millis(2), rang)
-                .await
-                .is_err();
-            // What waits for a rate limit or a lease waits on the clock.
-            if silent && quiet == 0 && look % 8 == 0 {
-                self.clock.advance(Duration::from_secs(1));
-            }
-        }
-        panic!("the city does not come to rest: {}", self.restless().await);
-    }
-
-    async fn quiet(&self) -> bool {
-        let store = self.store();
-        let now = self.now();
-        if store.health().await.unwrap().pending_deliveries > 0 {
-            return false;
-        }
-        if store
-            .next_job_at()
-            .await
-            .unwrap()
-            .is_some_and(|at| at <= now)
-        {
-            return false;
-        }
-        let leased = JobFilter {
-            state: Some(JobState::Leased),
-            ..JobFilter::default()
-        };
-        let page = PageRequest {
-            limit: 1,
-            after: None,
-        };
-        store.jobs(leased, page).await.unwrap().data.is_empty()
-    }
-
-    async fn restless(&self) -> String {
-        let store = self.store();
-        let page = PageRequest {
-            limit: 20,
-            after: None,
-        };
-        let jobs = store.jobs(JobFilter::default(), page).await.unwrap().data;
-        let open: Vec<String> = jobs
-            .iter()
-            .filter(|job| !matches!(job.state, JobState::Done | JobState::Dead))
-            .map(|job| {
-                format!(
-                    "{} {:?} at {} attempts {}",
-                    job.kind, job.state, job.run_at, job.attempts
-                )
-            })
-            .collect();
-        format!("{:?}, jobs {open:?}", store.health().await.unwrap())
-    }
-
-    /// No parcel is on its way and no event is undelivered.
-    pub async fn at_rest(&self) -> bool {
-        let shipments = self.all("/v1/shipments").await;
-        let under_way = shipments.iter().any(|shipment| {
-            let live = [
-                "requested",
-                "outcome_unknown",
-                "purchased",
-                "printed",
-                "manifested",
-                "handed_over",
-                "void_requested",
-            ];
-            let of_ours = !shipment["connection_id"].is_null();
-            let parcels = shipment["parcels"].as_array().unwrap();
-            of_ours
-                && live.contains(&shipment["status"].as_str().unwrap())
-                && shipment["packed"] == true
-                && parcels.iter().any(|p| {
-                    !["delivered", "returned", "cancelled"]
-                        .contains(&p["tracking"]["status"].as_str().unwrap())
-                })
-        });
-        let last = self.store().last_sequence().await.unwrap();
-        let subscriptions = self.store().subscriptions(Scope::All).await.unwrap();
-        !under_way && subscriptions.iter().all(|s| s.cursor >= last)
     }
 
     pub async fn close(self) {
