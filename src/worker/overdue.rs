@@ -22,8 +22,11 @@ impl Settler {
             if self.stop.is_set() {
                 break;
             }
-            if self.overdue_at(order).await?.is_some_and(|at| at <= now) {
-                self.settle(order).await?;
+            // One order that cannot be written now holds up no other, nor the clean-up after them.
+            if self.overdue_at(order).await?.is_some_and(|at| at <= now)
+                && let Err(error) = self.settle(order).await
+            {
+                tracing::warn!(%order, %error, "overdue cash is looked at again in an hour");
             }
         }
         Ok(())

@@ -121,10 +121,10 @@ impl Tracker {
             let tracker = self.clone();
             tasks.spawn(async move {
                 let id = connection.id;
+                let _asked = Running(&tracker.running, id);
                 if let Err(error) = tracker.turn(&connection).await {
                     tracing::warn!(connection = %id, %error, "tracking could not be stored");
                 }
-                set(&tracker.running).remove(&id);
             });
         }
         Ok(next)
@@ -330,6 +330,15 @@ impl Tracker {
                 code: None,
             }));
         first(self.work.store.apply(vec![change]).await?)
+    }
+}
+
+/// An account that is being asked, until this is dropped: also by a panic, or when its task is cut.
+struct Running<'t>(&'t Mutex<HashSet<ConnectionId>>, ConnectionId);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        set(self.0).remove(&self.1);
     }
 }
 
