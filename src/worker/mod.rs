@@ -16,6 +16,7 @@ mod deadlines;
 mod decide;
 mod evaluate;
 mod gather;
+mod in_hand;
 pub mod jobs;
 pub mod mapped;
 mod memory;

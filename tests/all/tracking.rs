@@ -106,6 +106,26 @@ async fn a_number_that_is_refused_stops_no_other() {
     assert_eq!(open_problems(&gateway, "not_yours").await.len(), 0);
 }
 
+#[tokio::test]
+async fn an_account_that_is_refused_is_one_problem() {
+    let courier = Courier::start("hornpost").await;
+    let (dock, gateway) = asking(&courier).await;
+    let numbers = shipped(&dock, &gateway, 5).await;
+    courier.sim("PUT", "/secret", json!(numbers)).await;
+    for number in &numbers {
+        let scan = format!("/scan/{number}");
+        courier.sim("POST", &scan, json!({"code": "taken"})).await;
+    }
+    let opened = |event: &Value| {
+        event["type"] == "problem.opened"
+            && event["data"]["problem"]["subject"] == dock.account.as_str()
+    };
+    gateway.wait_for_event(opened).await;
+    let open = open_problems(&gateway, "not_yours").await;
+    let subjects: Vec<&Value> = open.iter().map(|problem| &problem["subject"]).collect();
+    assert_eq!(subjects, [&json!(dock.account)], "none for a parcel");
+}
+
 /// Waits until the account's directory holds so many points.
 async fn directory(gateway: &Gateway, points: u64) {
     let limit = tokio::time::Instant::now() + super::support::gateway::PATIENCE;

@@ -7,6 +7,7 @@
 mod read;
 
 use super::apply::first;
+use super::in_hand::InHand;
 use super::poll::failed;
 use super::reading::POINTS_LIST;
 use super::work::{Work, remember};
@@ -54,13 +55,13 @@ pub struct Loaded {
 struct Plan {
     next: Timestamp,
     settings: Map<String, Value>,
-    running: bool,
 }
 
 /// Reads directories. See the module.
 pub struct PointLoader {
     work: Arc<Work>,
     plans: Mutex<HashMap<ConnectionId, Plan>>,
+    read: InHand<ConnectionId>,
 }
 
 impl PointLoader {
@@ -69,6 +70,7 @@ impl PointLoader {
         Self {
             work,
             plans: Mutex::default(),
+            read: InHand::new(),
         }
     }
 
@@ -105,9 +107,14 @@ impl PointLoader {
             if !self.due(&connection, known, every, now) || tasks.len() >= AT_ONCE {
                 continue;
             }
-            self.plan(&connection, now, true);
+            let Some(in_hand) = self.read.take(connection.id) else {
+                continue;
+            };
+            // Also where the reading ends by a panic.
+            self.plan(&connection, after(now, AGAIN.min(every)));
             let loader = self.clone();
             tasks.spawn(async move {
+                let _in_hand = in_hand;
                 let id = connection.id;
                 let pause = match loader.load(&connection).await {
                     Ok(loaded) if loaded.failed.is_none() => every,
@@ -117,7 +124,7 @@ impl PointLoader {
                         AGAIN.min(every)
                     }
                 };
-                loader.plan(&connection, after(loader.work.clock.now(), pause), false);
+                loader.plan(&connection, after(loader.work.clock.now(), pause));
             });
         }
         Ok(())
@@ -154,17 +161,15 @@ impl PointLoader {
             Plan {
                 next: last.map_or(now, |last| after(last, every)),
                 settings: connection.settings.clone(),
-                running: false,
             }
         });
-        !plan.running && (plan.next <= now || plan.settings != connection.settings)
+        plan.next <= now || plan.settings != connection.settings
     }
 
-    fn plan(&self, connection: &Connection, next: Timestamp, running: bool) {
+    fn plan(&self, connection: &Connection, next: Timestamp) {
         let plan = Plan {
             next,
             settings: connection.settings.clone(),
-            running,
         };
         self.plans().insert(connection.id, plan);
     }

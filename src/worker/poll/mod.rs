@@ -12,6 +12,7 @@ pub mod pages;
 pub(super) use once::failed;
 pub use once::since;
 
+use super::in_hand::InHand;
 use super::reading::{ORDERS_PULL, POLLED, TRACKING_PULL};
 use super::work::Work;
 use crate::canonical::connection::{Connection, ConnectionState};
@@ -37,7 +38,6 @@ const AT_ONCE: usize = 32;
 struct Plan {
     poll: Timestamp,
     sweep: Timestamp,
-    running: bool,
 }
 
 /// What is polled: a connection's operation.
@@ -70,6 +70,7 @@ fn orders_every(connection: &Connection) -> Option<Duration> {
 pub struct Poller {
     work: Arc<Work>,
     plans: Mutex<HashMap<Polling, Plan>>,
+    polled: InHand<Polling>,
 }
 
 impl Poller {
@@ -78,6 +79,7 @@ impl Poller {
         Self {
             work,
             plans: Mutex::default(),
+            polled: InHand::new(),
         }
     }
 
@@ -116,7 +118,7 @@ impl Poller {
                 continue;
             };
             let plan = self.plan(&connection, operation, &rule, now).await?;
-            if plan.running || tasks.len() >= AT_ONCE {
+            if self.polled.has(&(connection.id, operation)) || tasks.len() >= AT_ONCE {
                 continue;
             }
             let sweep = plan.sweep <= now;
@@ -124,15 +126,21 @@ impl Poller {
                 next = next.min(plan.poll).min(plan.sweep);
                 continue;
             }
-            self.set(
-                (connection.id, operation),
-                Plan {
-                    running: true,
-                    ..plan
-                },
-            );
+            let Some(in_hand) = self.polled.take((connection.id, operation)) else {
+                continue;
+            };
+            // Also where the poll ends by a panic.
+            let poll = after(now, rule.interval.0);
+            let later = Plan {
+                poll,
+                sweep: if sweep { poll } else { plan.sweep },
+            };
+            self.set((connection.id, operation), later);
             let poller = self.clone();
-            tasks.spawn(async move { poller.turn(connection, operation, rule, sweep).await });
+            tasks.spawn(async move {
+                let _in_hand = in_hand;
+                poller.turn(connection, operation, rule, sweep).await;
+            });
         }
         Ok(next)
     }
@@ -182,7 +190,6 @@ impl Poller {
             poll: due(last.filter(|_| operation == ORDERS_PULL), rule.interval.0),
             // The first poll reads further back than any sweep.
             sweep: due(swept.or(Some(now)), rule.sweep_interval.0),
-            running: false,
         };
         self.set((connection.id, operation), plan);
         Ok(plan)
@@ -209,7 +216,6 @@ impl Poller {
         let Some(plan) = plans.get_mut(&(id, operation)) else {
             return;
         };
-        plan.running = false;
         plan.poll = match polled.more {
             true => now,
             false => after(now, rule.interval.0 + jitter),
@@ -227,7 +233,7 @@ impl Poller {
     fn forget_all_but(&self, connections: &[Connection]) {
         let mut plans = self.plans();
         if plans.len() > connections.len() * POLLED.len() {
-            plans.retain(|(id, _), plan| plan.running || connections.iter().any(|c| c.id == *id));
+            plans.retain(|(id, _), _| connections.iter().any(|c| c.id == *id));
         }
     }
 

@@ -3,11 +3,13 @@
 //!
 //! What always holds: a parcel's next moment is written before its question leaves, so that neither
 //! a crash nor a broken carrier makes a loop of questions; an account is asked by one task at a
-//! time; a number that the carrier refuses stops no other; what comes in goes through the inbox
-//! like everything else.
+//! time; a number that the carrier refuses stops no other, and an account that it refuses is one
+//! problem; what comes in goes through the inbox like everything else.
 
 mod ask;
+mod refusals;
 
+use super::in_hand::InHand;
 use super::poll::failed;
 use super::reading::TRACKING_PULL;
 use super::work::Work;
@@ -23,6 +25,7 @@ use crate::store::{Scope, StoreError};
 use crate::worker::apply::first;
 use crate::worker::work::remember;
 use ask::Asked;
+use refusals::Refusals;
 use serde_json::json;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,10 +57,18 @@ pub struct Tracked {
     pub failed: Option<Class>,
 }
 
+/// One turn of an account, while it runs.
+#[derive(Default)]
+struct Turn {
+    tracked: Tracked,
+    learned: ConnectionUpdate,
+    refusals: Refusals,
+}
+
 /// Asks by number. See the module.
 pub struct Tracker {
     work: Arc<Work>,
-    running: Mutex<HashSet<ConnectionId>>,
+    asked: InHand<ConnectionId>,
     rests: Mutex<HashMap<ConnectionId, Timestamp>>,
     /// Parcels with a problem, as far as this process knows: resolved when they are told of.
     refused: Mutex<HashSet<ParcelId>>,
@@ -68,7 +79,7 @@ impl Tracker {
     pub fn new(work: Arc<Work>) -> Self {
         Self {
             work,
-            running: Mutex::default(),
+            asked: InHand::new(),
             rests: Mutex::default(),
             refused: Mutex::default(),
         }
@@ -115,13 +126,13 @@ impl Tracker {
             if self.batch(&connection).is_none() || self.rests(connection.id, now) {
                 continue;
             }
-            if !set(&self.running).insert(connection.id) {
+            let Some(in_hand) = self.asked.take(connection.id) else {
                 continue;
-            }
+            };
             let tracker = self.clone();
             tasks.spawn(async move {
+                let _in_hand = in_hand;
                 let id = connection.id;
-                let _asked = Running(&tracker.running, id);
                 if let Err(error) = tracker.turn(&connection).await {
                     tracing::warn!(connection = %id, %error, "tracking could not be stored");
                 }
@@ -154,11 +165,11 @@ impl Tracker {
     /// # Errors
     /// When the store cannot be used.
     pub async fn turn(&self, connection: &Connection) -> Result<Tracked, StoreError> {
-        let mut tracked = Tracked::default();
         let Some(batch) = self.batch(connection) else {
-            return Ok(tracked);
+            return Ok(Tracked::default());
         };
-        let mut learned = ConnectionUpdate::default();
+        let mut turn = Turn::default();
+        let mut broken = None;
         for _ in 0..CALLS {
             let now = self.work.clock.now();
             let due = self.work.store.due_parcels(connection.id, now, batch);
@@ -166,17 +177,25 @@ impl Tracker {
             if due.is_empty() || self.work.stop.is_set() {
                 break;
             }
-            let asked = self
-                .ask_all(connection, due, &mut tracked, &mut learned)
-                .await?;
-            if let Err(stopped) = asked {
-                self.rest(connection.id);
-                tracked.failed = stopped.outcome.class;
-                self.note_failure(connection, &stopped, learned).await?;
-                return Ok(tracked);
+            if let Err(stopped) = self.ask_all(connection, due, &mut turn).await? {
+                broken = Some(stopped);
+                break;
             }
         }
-        if tracked.asked > 0 {
+        let Turn {
+            mut tracked,
+            learned,
+            mut refusals,
+        } = turn;
+        for (parcels, stopped) in refusals.take() {
+            tracked.refused += 1;
+            self.refuse(connection, &parcels, &stopped).await?;
+        }
+        if let Some(stopped) = broken {
+            self.rest(connection.id);
+            tracked.failed = stopped.outcome.class;
+            self.note_failure(connection, &stopped, learned).await?;
+        } else if tracked.asked > 0 {
             self.note_success(connection, &tracked, learned).await?;
         }
         Ok(tracked)
@@ -188,8 +207,7 @@ impl Tracker {
         &self,
         connection: &Connection,
         due: Vec<DueParcel>,
-        tracked: &mut Tracked,
-        learned: &mut ConnectionUpdate,
+        turn: &mut Turn,
     ) -> Result<Result<(), Box<Stopped>>, StoreError> {
         let ladder = Ladder::of(connection);
         let now = self.work.clock.now();
@@ -202,37 +220,37 @@ impl Tracker {
                 .iter()
                 .map(|parcel| parcel.tracking_number.as_str())
                 .collect();
-            match self.ask(connection, &numbers).await? {
+            let stopped = match self.ask(connection, &numbers).await? {
                 Asked::Told { fresh, memory } => {
-                    tracked.asked += numbers.len();
-                    tracked.fresh += fresh;
-                    remember(memory, learned);
+                    turn.tracked.asked += numbers.len();
+                    turn.tracked.fresh += fresh;
+                    turn.refusals.told();
+                    remember(memory, &mut turn.learned);
                     self.told(connection, &parcels).await?;
+                    continue;
                 }
-                Asked::Stopped(stopped) if is_about_numbers(&stopped) => {
-                    if numbers.len() > 1 {
-                        let mut parcels = parcels;
-                        let rest = parcels.split_off(parcels.len() / 2);
-                        waiting.extend([rest, parcels]);
-                    } else {
-                        tracked.refused += 1;
-                        self.refuse(connection, &parcels, &stopped).await?;
-                    }
-                }
-                Asked::Stopped(stopped) => {
-                    let soon = after(self.work.clock.now(), REST);
-                    let unasked = waiting.iter().flatten().chain(&parcels);
-                    let moments = unasked.map(|parcel| {
-                        let slow = next(parcel).is_none_or(|next| next > soon);
-                        (
-                            parcel.parcel_id,
-                            if slow { Some(soon) } else { next(parcel) },
-                        )
-                    });
-                    self.work.store.parcels_asked(moments.collect()).await?;
-                    return Ok(Err(stopped));
-                }
-            }
+                Asked::Stopped(stopped) => stopped,
+            };
+            let broken = if !is_about_numbers(&stopped) {
+                stopped
+            } else if numbers.len() > 1 {
+                let mut parcels = parcels;
+                let rest = parcels.split_off(parcels.len() / 2);
+                waiting.extend([rest, parcels]);
+                continue;
+            } else if let Err(account) = turn.refusals.add(parcels.clone(), stopped) {
+                account
+            } else {
+                continue;
+            };
+            let soon = after(self.work.clock.now(), REST);
+            let unasked = waiting.iter().flatten().chain(&parcels);
+            let moments = unasked.map(|parcel| {
+                let next = next(parcel).filter(|next| *next <= soon);
+                (parcel.parcel_id, Some(next.unwrap_or(soon)))
+            });
+            self.work.store.parcels_asked(moments.collect()).await?;
+            return Ok(Err(broken));
         }
         Ok(Ok(()))
     }
@@ -330,15 +348,6 @@ impl Tracker {
                 code: None,
             }));
         first(self.work.store.apply(vec![change]).await?)
-    }
-}
-
-/// An account that is being asked, until this is dropped: also by a panic, or when its task is cut.
-struct Running<'t>(&'t Mutex<HashSet<ConnectionId>>, ConnectionId);
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        set(self.0).remove(&self.1);
     }
 }
 

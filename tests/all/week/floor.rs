@@ -76,6 +76,7 @@ impl<'c> Floor<'c> {
         assert!(status < 500, "{path}: {status} {answer}");
         let outcome = match status {
             200..=299 => what.to_owned(),
+            422 => format!("{what}: {} {}", text(&answer, "code"), answer["fields"]),
             _ => format!("{what}: {}", text(&answer, "code")),
         };
         self.done.one(&outcome);
