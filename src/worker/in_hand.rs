@@ -42,6 +42,7 @@ fn locked<K>(keys: &Mutex<HashSet<K>>) -> MutexGuard<'_, HashSet<K>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic)]
 mod tests {
     use super::InHand;
     use std::panic::{AssertUnwindSafe, catch_unwind};
