@@ -107,6 +107,9 @@ impl App {
         })
         .map_err(|error| AppError::Start(error.to_string()))?;
         let retrier = Arc::new(Retrying(worker.clone()));
+        if works {
+            store.join(worker.node()).await?;
+        }
         let working = works.then(|| worker.start());
         let egress = works.then(|| {
             Egress::start(EgressDeps {

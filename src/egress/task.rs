@@ -72,10 +72,20 @@ async fn supervise(deps: EgressDeps, mut stopped: watch::Receiver<bool>) {
                 for subscription in subscriptions {
                     let id = subscription.id;
                     let runs = tasks.get(&id).is_some_and(|task| !task.is_finished());
-                    if subscription.state == SubscriptionState::Active && !runs {
-                        let task = run(deps.clone(), subscription, stopped.clone());
-                        tasks.insert(id, tokio::spawn(task));
+                    if subscription.state != SubscriptionState::Active || runs {
+                        continue;
                     }
+                    let Some(entered) = deps.store.placement().enter(id) else {
+                        continue; // Another node serves it.
+                    };
+                    let task = run(deps.clone(), subscription, stopped.clone());
+                    tasks.insert(
+                        id,
+                        tokio::spawn(async move {
+                            let _until_done = entered;
+                            task.await;
+                        }),
+                    );
                 }
             }
             Err(error) => tracing::warn!(%error, "subscriptions cannot be read"),
@@ -209,7 +219,7 @@ impl Task {
 
     /// Sends as much as may go now.
     async fn fill(&mut self) -> Result<(), StoreError> {
-        while self.sending.len() < self.deps.concurrency {
+        while self.sending.len() < self.deps.concurrency && self.is_ours() {
             let Some(item) = self.plan.next(self.deps.clock.now()) else {
                 return Ok(());
             };
@@ -328,9 +338,18 @@ impl Task {
         told
     }
 
+    /// Whether this node still serves the subscription.
+    fn is_ours(&self) -> bool {
+        self.deps.store.placement().has(self.subscription.id)
+    }
+
     /// What others changed: the subscription's own state, replays, skips.
     async fn look_again(&mut self) -> Result<bool, StoreError> {
         self.commit().await?;
+        if !self.is_ours() {
+            self.drain().await;
+            return Ok(false);
+        }
         let all = self.deps.store.subscriptions(Scope::All).await?;
         let Some(now) = all.into_iter().find(|s| s.id == self.subscription.id) else {
             return Ok(false);

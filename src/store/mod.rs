@@ -9,6 +9,7 @@
 mod conformance;
 mod error;
 mod open;
+pub mod placement;
 pub mod query;
 mod shipping;
 mod sqlite;
@@ -17,6 +18,7 @@ pub mod wake;
 
 pub use error::{Scope, StoreError};
 pub use open::{StoreOptions, open, open_read_only};
+pub use placement::Placement;
 pub use query::Applied;
 pub use shipping::ShippingStore;
 pub use sqlite::SqliteStore;
@@ -389,6 +391,11 @@ pub trait Store: ShippingStore + Send + Sync + 'static {
     async fn health(&self) -> Result<StoreHealth, StoreError>;
     /// Deletes what is past its time: dedupe keys (7 d), idempotency keys (48 h).
     async fn housekeeping(&self, now: Timestamp) -> Result<(), StoreError>;
+    /// Begins to be given a share of what one node at a time works on, as the node of this name. A
+    /// server that only answers requests does not.
+    async fn join(&self, node: &str) -> Result<(), StoreError>;
+    /// What this node works on. Pending deliveries and jobs are handed out for that only.
+    fn placement(&self) -> &Placement;
     /// Writes everything down and closes.
     async fn close(&self);
     /// Bells that ring after commits: new deliveries, events, jobs.

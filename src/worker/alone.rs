@@ -18,6 +18,9 @@ impl Applier {
     pub(super) async fn alone(&self, wire: WireDelivery) {
         let (mut last, mut tries) = (String::new(), 0);
         while tries < TRIES {
+            if !self.store.placement().has(wire.connection_id) {
+                return; // Whoever has the connection now does it.
+            }
             match self.once(&wire).await {
                 Ok(()) => return,
                 // Nobody's fault: it waits, and no try is spent.

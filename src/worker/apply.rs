@@ -85,21 +85,32 @@ impl Applier {
     /// Applies what is pending and what comes, until it is told to stop.
     pub async fn run(&self) {
         let mut bell = self.store.wake().deliveries();
+        let mut placed = self.store.placement().changes();
         let mut after = 0;
         let mut current: Option<Batch> = None;
         while !self.stop.is_set() {
             if let Some(batch) = current.take() {
                 after = batch.last_place;
+                if placed.has_changed().unwrap_or(false) {
+                    self.write(batch).await;
+                    continue;
+                }
                 // The next batch is read and mapped while this one is decided and committed.
                 let ((), next) = tokio::join!(self.write(batch), self.fetch(after));
                 current = next.unwrap_or_default();
                 continue;
+            }
+            if placed.has_changed().unwrap_or(false) {
+                // What another node left is further back.
+                placed.mark_unchanged();
+                after = 0;
             }
             match self.fetch(after).await {
                 Ok(Some(batch)) => current = Some(batch),
                 Ok(None) => {
                     tokio::select! {
                         () = self.stop.wait() => {}
+                        _ = placed.changed() => after = 0,
                         changed = bell.changed() => if changed.is_err() { tokio::time::sleep(SLOW_POLL).await },
                         // Nothing is under way: look at everything once more, whoever wrote it.
                         () = tokio::time::sleep(SLOW_POLL) => after = 0,

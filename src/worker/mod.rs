@@ -86,6 +86,7 @@ pub struct Worker {
     tracker: Arc<Tracker>,
     loader: Arc<PointLoader>,
     runner: Arc<JobRunner>,
+    node: String,
     stop: Stop,
     stopper: Stopper,
 }
@@ -108,6 +109,7 @@ impl Worker {
             folders.clone(),
             deps.clock.clone(),
         ));
+        let node = format!("node-{}", uuid::Uuid::now_v7().simple());
         let work = Arc::new(Work {
             store: deps.store.clone(),
             connectors: folders.clone(),
@@ -116,7 +118,7 @@ impl Worker {
             clock: deps.clock.clone(),
             engine: deps.engine,
             stop: stop.clone(),
-            owner: format!("node-{}", uuid::Uuid::now_v7().simple()),
+            owner: node.clone(),
             public_url: deps.public_url,
         });
         let applier = Arc::new(Applier::new(
@@ -137,9 +139,15 @@ impl Worker {
             tracker: Arc::new(Tracker::new(work.clone())),
             loader: Arc::new(PointLoader::new(work.clone())),
             runner: Arc::new(JobRunner::new(work)),
+            node,
             stop,
             stopper,
         }))
+    }
+
+    /// This node's name: in leases, and for [`Store::join`].
+    pub fn node(&self) -> &str {
+        &self.node
     }
 
     /// Starts every loop on the current tokio runtime.

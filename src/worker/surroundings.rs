@@ -70,6 +70,11 @@ impl Surroundings {
         Ok(changed)
     }
 
+    /// The next look begins anew: another node looked meanwhile.
+    pub fn forget(&self) {
+        *self.seen() = None;
+    }
+
     fn seen(&self) -> std::sync::MutexGuard<'_, Option<Seen>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }

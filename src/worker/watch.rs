@@ -14,11 +14,12 @@ use crate::canonical::{ConnectionId, Timestamp};
 use crate::clock::{after, between};
 use crate::flow::change::{ChangeSet, ConnectionUpdate};
 use crate::ingress::IngressState;
+use crate::store::placement::Thing;
 use crate::store::query::{JobFilter, PageRequest};
 use crate::store::{Scope, StoreError};
 use serde_json::{Value, json};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How often to look without a nudge.
@@ -45,6 +46,8 @@ pub struct Watcher {
     surroundings: Surroundings,
     seen: Mutex<HashMap<ConnectionId, Seen>>,
     started: Mutex<bool>,
+    /// Connections that another node has.
+    elsewhere: Mutex<HashSet<ConnectionId>>,
 }
 
 impl Watcher {
@@ -63,6 +66,7 @@ impl Watcher {
             surroundings: Surroundings::default(),
             seen: Mutex::default(),
             started: Mutex::new(false),
+            elsewhere: Mutex::default(),
         }
     }
 
@@ -104,13 +108,15 @@ impl Watcher {
             folders = connections.iter().map(|c| c.connector.clone()).collect();
         }
         for connection in &connections {
-            if folders.contains(&connection.connector) {
-                self.folder_changed(connection).await?;
-            }
-            self.connection_seen(connection).await?;
-            self.register(connection).await?;
+            self.look_at(connection, folders.contains(&connection.connector))
+                .await?;
         }
         let store = self.work.store.as_ref();
+        if !store.placement().has(Thing::CLOCKS) {
+            // Whoever has them next makes up for what it did not see.
+            self.surroundings.forget();
+            return Ok(());
+        }
         let around = self
             .surroundings
             .look(store, &self.settler, &connections)
@@ -122,6 +128,36 @@ impl Watcher {
             );
         }
         Ok(())
+    }
+
+    /// Follows up what changed of one connection. Every node keeps its own copies fresh; what is
+    /// to be done is done where the connection is.
+    async fn look_at(&self, connection: &Connection, folder: bool) -> Result<(), StoreError> {
+        let Some(_until_done) = self.work.enter(connection.id) else {
+            self.changed_elsewhere(connection);
+            return Ok(());
+        };
+        // What another node had until now is looked at as after a start.
+        let taken_over = self.elsewhere().remove(&connection.id);
+        if folder || taken_over {
+            self.folder_changed(connection).await?;
+        }
+        self.connection_seen(connection).await?;
+        self.register(connection).await
+    }
+
+    fn changed_elsewhere(&self, connection: &Connection) {
+        self.elsewhere().insert(connection.id);
+        let now = (connection.version, connection.state);
+        if self.seen().insert(connection.id, now) != Some(now) {
+            self.ingress.invalidate(connection.id);
+        }
+    }
+
+    fn elsewhere(&self) -> MutexGuard<'_, HashSet<ConnectionId>> {
+        self.elsewhere
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn first_look(&self) -> bool {

@@ -8,8 +8,9 @@ use crate::canonical::ConnectionId;
 use crate::canonical::connection::{Connection, ConnectionState};
 use crate::clock::Clock;
 use crate::flow::change::ConnectionUpdate;
-use crate::operation::{Call, Checkpoint, Credentials, Engine};
+use crate::operation::{Call, Checkpoint, Credentials, Engine, Refused};
 use crate::store::Store;
+use crate::store::placement::Entered;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -41,6 +42,24 @@ impl Work {
         self.public_url
             .as_ref()
             .map(|url| format!("{url}/hooks/{connection}"))
+    }
+
+    /// Begins work on a connection; `None` when another node has it.
+    pub fn enter(&self, connection: ConnectionId) -> Option<Entered> {
+        self.store.placement().enter(connection)
+    }
+
+    /// Called before each request to a provider.
+    ///
+    /// # Errors
+    /// When this node does not have the connection any more.
+    pub fn may_send(&self, connection: ConnectionId) -> Result<(), Refused> {
+        match self.store.placement().may_send(connection) {
+            true => Ok(()),
+            false => Err(Refused(
+                "this node does not have the connection any more".to_owned(),
+            )),
+        }
     }
 
     /// The connector, if its folder can be used.

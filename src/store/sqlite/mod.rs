@@ -43,6 +43,7 @@ mod writer;
 
 use super::StoreError;
 use super::open::StoreOptions;
+use super::placement::Placement;
 use super::vault::{DataKey, Vault};
 use super::wake::Wakeups;
 use crate::canonical::{MerchantId, RawId};
@@ -59,6 +60,7 @@ pub(super) struct Shared {
     vault: Vault,
     options: StoreOptions,
     wake: Wakeups,
+    placement: Placement,
     /// Objects written a moment ago, open, so that egress need not read them back.
     snapshots: Mutex<SnapshotCache>,
     /// Where pending deliveries lie, as far as they were appended or read lately.
@@ -200,6 +202,7 @@ impl Shared {
             vault,
             options,
             wake: Wakeups::default(),
+            placement: Placement::everything(),
             snapshots: Mutex::new(SnapshotCache::new(16 << 20)),
             places: Mutex::default(),
             connections: ConnectionCache::default(),

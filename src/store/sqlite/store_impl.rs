@@ -17,7 +17,9 @@ use crate::canonical::{
 use crate::flow::Similar;
 use crate::flow::change::{AuditEntry, ChangeSet, IdempotentAnswer, OrderState};
 use crate::store::query::*;
-use crate::store::{Applied, CursorWrite, Scope, ShippingStore, Store, StoreError, Wakeups};
+use crate::store::{
+    Applied, CursorWrite, Placement, Scope, ShippingStore, Store, StoreError, Wakeups,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 use secrecy::SecretString;
@@ -135,6 +137,13 @@ calls! {
     }
     fn content_hash(&self, bytes: &[u8]) -> [u8; 32] {
         self.shared.vault.hash(bytes)
+    }
+    /// The lock file keeps every other server away: everything is this one's.
+    async fn join(&self, _node: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+    fn placement(&self) -> &Placement {
+        &self.shared.placement
     }
     async fn close(&self) {
         SqliteStore::close(self).await

@@ -3,7 +3,7 @@
 //! Read in this order: the runner here, [`run`] (one job), [`observer`] (what is written while it
 //! runs), [`verdict`] (what it comes to), [`labels`] (what it means for a shipment).
 //!
-//! What always holds: a job runs on one node at a time, by its lease; no more jobs of a connection
+//! What always holds: a job runs on one node at a time, by its lease and its connection's place; no more jobs of a connection
 //! are under way than its provider takes calls at once, so that none waits its lease away; a node
 //! that stops lets what is under way end and takes nothing new.
 
@@ -69,7 +69,10 @@ impl JobRunner {
                 let work = work.clone();
                 tasks.spawn(async move {
                     let connection = job.connection_id;
-                    run::run(&work, job).await;
+                    // Whoever has the connection now takes the job over from its lease.
+                    if let Some(_until_done) = work.enter(connection) {
+                        run::run(&work, job).await;
+                    }
                     connection
                 });
             }

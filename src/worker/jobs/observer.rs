@@ -178,6 +178,7 @@ impl JobObserver {
 #[async_trait]
 impl Observer for JobObserver {
     async fn before_send(&mut self, step: &str, _: &PlannedRequest) -> Result<AttemptId, Refused> {
+        self.work.may_send(self.job.connection_id)?;
         if self.bars(step).is_some() {
             return Err(Refused(
                 "this step buys, and must not be done now".to_owned(),

@@ -107,6 +107,9 @@ impl PointLoader {
             if !self.due(&connection, known, every, now) || tasks.len() >= AT_ONCE {
                 continue;
             }
+            let Some(entered) = self.work.enter(connection.id) else {
+                continue;
+            };
             let Some(in_hand) = self.read.take(connection.id) else {
                 continue;
             };
@@ -114,7 +117,7 @@ impl PointLoader {
             self.plan(&connection, after(now, AGAIN.min(every)));
             let loader = self.clone();
             tasks.spawn(async move {
-                let _in_hand = in_hand;
+                let _until_done = (entered, in_hand);
                 let id = connection.id;
                 let pause = match loader.load(&connection).await {
                     Ok(loaded) if loaded.failed.is_none() => every,

@@ -66,6 +66,7 @@ impl Rows {
 #[async_trait]
 impl Observer for Rows {
     async fn before_send(&mut self, _: &str, _: &PlannedRequest) -> Result<AttemptId, Refused> {
+        self.work.may_send(self.id)?;
         match self.work.stop.is_set() {
             true => Err(Refused("the node stops".to_owned())),
             false => Ok(AttemptId::new()),

@@ -126,6 +126,9 @@ impl Poller {
                 next = next.min(plan.poll).min(plan.sweep);
                 continue;
             }
+            let Some(entered) = self.work.enter(connection.id) else {
+                continue;
+            };
             let Some(in_hand) = self.polled.take((connection.id, operation)) else {
                 continue;
             };
@@ -138,7 +141,7 @@ impl Poller {
             self.set((connection.id, operation), later);
             let poller = self.clone();
             tasks.spawn(async move {
-                let _in_hand = in_hand;
+                let _until_done = (entered, in_hand);
                 poller.turn(connection, operation, rule, sweep).await;
             });
         }

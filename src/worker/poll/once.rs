@@ -274,6 +274,7 @@ struct PollObserver {
 #[async_trait]
 impl Observer for PollObserver {
     async fn before_send(&mut self, _: &str, _: &PlannedRequest) -> Result<AttemptId, Refused> {
+        self.pages.may_send()?;
         self.asked_at = self.pages.now();
         Ok(AttemptId::new())
     }

@@ -92,6 +92,14 @@ impl PullPages {
         self.work.clock.now()
     }
 
+    /// As [`Work::may_send`].
+    ///
+    /// # Errors
+    /// When this node does not have the connection any more.
+    pub fn may_send(&self) -> Result<(), Refused> {
+        self.work.may_send(self.connection.id)
+    }
+
     /// Takes a page that was asked for at this moment.
     ///
     /// # Errors

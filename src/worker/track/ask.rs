@@ -96,6 +96,7 @@ struct Answers {
 #[async_trait]
 impl Observer for Answers {
     async fn before_send(&mut self, _: &str, _: &PlannedRequest) -> Result<AttemptId, Refused> {
+        self.work.may_send(self.connection.id)?;
         self.asked_at = self.work.clock.now();
         Ok(AttemptId::new())
     }

@@ -126,12 +126,15 @@ impl Tracker {
             if self.batch(&connection).is_none() || self.rests(connection.id, now) {
                 continue;
             }
+            let Some(entered) = self.work.enter(connection.id) else {
+                continue;
+            };
             let Some(in_hand) = self.asked.take(connection.id) else {
                 continue;
             };
             let tracker = self.clone();
             tasks.spawn(async move {
-                let _in_hand = in_hand;
+                let _until_done = (entered, in_hand);
                 let id = connection.id;
                 if let Err(error) = tracker.turn(&connection).await {
                     tracing::warn!(connection = %id, %error, "tracking could not be stored");
