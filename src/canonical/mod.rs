@@ -28,6 +28,7 @@ pub mod quantity;
 pub mod shipment;
 pub mod stock;
 pub mod tracking;
+mod word;
 
 pub use address::Address;
 pub use contact::Contact;
@@ -36,6 +37,7 @@ pub use ids::*;
 pub use money::{Amount, Currency, Money, MoneyError};
 pub use order::{MappedOrder, Order, OrderFacts, OrderMeta};
 pub use quantity::Quantity;
+pub use word::word;
 
 /// A moment in UTC; serialised as RFC 3339 with `Z`.
 pub type Timestamp = jiff::Timestamp;

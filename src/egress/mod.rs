@@ -11,7 +11,8 @@ pub mod plan;
 pub mod schedule;
 pub mod sender;
 pub mod sign;
-pub mod task;
+pub mod supervisor;
+mod task;
 
 pub use sender::{Sender, Verdict};
-pub use task::{Egress, EgressDeps};
+pub use supervisor::{Egress, EgressDeps};

@@ -253,6 +253,14 @@ impl Plan {
         self.ready.len() + self.timed.len()
     }
 
+    /// When the oldest event that was read and is not delivered came; for one with a row, when it
+    /// was tried first.
+    pub fn oldest_at(&self) -> Option<Timestamp> {
+        let fresh = self.fresh.values().find(|fresh| !fresh.done);
+        let rows = self.rows.values().map(|row| row.row.first_at);
+        rows.chain(fresh.map(|fresh| fresh.event.at)).min()
+    }
+
     /// Takes an attempt's verdict.
     pub fn finished(&mut self, item: &Item, verdict: &Verdict, now: Timestamp) -> After {
         self.in_flight = self.in_flight.saturating_sub(1);

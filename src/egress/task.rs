@@ -1,106 +1,30 @@
-//! Runs the plan of every subscription: reads events, sends, commits progress.
+//! Runs the plan of one subscription: reads events, sends, commits progress.
 //!
-//! What always holds: one task a subscription, so that a dead endpoint never slows another; every
-//! loop ends promptly on shutdown, after what is in flight has been answered and committed.
+//! What always holds: it ends promptly when it should, after what is in flight has been answered and
+//! committed.
 
 use super::plan::{After, Item, Plan, webhook_id};
-use super::sender::{Outgoing, Sender, Verdict};
+use super::sender::{Outgoing, Verdict};
 use super::sign::Signer;
-use crate::canonical::{SubscriptionId, Timestamp};
-use crate::clock::Clock;
+use super::supervisor::EgressDeps;
+use crate::canonical::Timestamp;
 use crate::failpoint::failpoint;
 use crate::store::query::{
     DeliveryRow, DeliveryState, RenderedEvent, Subscription, SubscriptionState,
 };
-use crate::store::{Scope, Store, StoreError};
+use crate::store::{Scope, StoreError};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
-
-/// What egress needs.
-#[derive(Clone)]
-pub struct EgressDeps {
-    /// The store.
-    pub store: Arc<dyn Store>,
-    /// What sends.
-    pub sender: Arc<dyn Sender>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// Deliveries in flight per subscription.
-    pub concurrency: usize,
-}
 
 /// The pause between two looks at subscriptions and rows that others changed (new subscriptions,
 /// replays, skips); events themselves wake the tasks at once.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Progress is committed at the latest after so many deliveries.
 const COMMIT_EVERY: usize = 256;
-
-/// All subscriptions' tasks.
-pub struct Egress {
-    stop: watch::Sender<bool>,
-    supervisor: JoinHandle<()>,
-}
-
-impl Egress {
-    /// Starts a supervisor that keeps one task for each active subscription.
-    pub fn start(deps: EgressDeps) -> Self {
-        let (stop, stopped) = watch::channel(false);
-        let supervisor = tokio::spawn(supervise(deps, stopped));
-        Self { stop, supervisor }
-    }
-
-    /// Ends all tasks; what is in flight is answered and committed first.
-    pub async fn stop(self) {
-        let _ = self.stop.send(true);
-        if let Err(error) = self.supervisor.await {
-            tracing::error!(%error, "egress ended badly");
-        }
-    }
-}
-
-async fn supervise(deps: EgressDeps, mut stopped: watch::Receiver<bool>) {
-    let mut tasks: HashMap<SubscriptionId, JoinHandle<()>> = HashMap::new();
-    while !*stopped.borrow() {
-        match deps.store.subscriptions(Scope::All).await {
-            Ok(subscriptions) => {
-                for subscription in subscriptions {
-                    let id = subscription.id;
-                    let runs = tasks.get(&id).is_some_and(|task| !task.is_finished());
-                    if subscription.state != SubscriptionState::Active || runs {
-                        continue;
-                    }
-                    let Some(entered) = deps.store.placement().enter(id) else {
-                        continue; // Another node serves it.
-                    };
-                    let task = run(deps.clone(), subscription, stopped.clone());
-                    tasks.insert(
-                        id,
-                        tokio::spawn(async move {
-                            let _until_done = entered;
-                            task.await;
-                        }),
-                    );
-                }
-            }
-            Err(error) => tracing::warn!(%error, "subscriptions cannot be read"),
-        }
-        tokio::select! {
-            _ = stopped.changed() => {}
-            () = tokio::time::sleep(LOOK_AGAIN) => {}
-        }
-    }
-    for (_, task) in tasks {
-        if let Err(error) = task.await {
-            tracing::error!(%error, "a subscription's task ended badly");
-        }
-    }
-}
 
 struct Sent {
     item: Item,
@@ -119,7 +43,12 @@ struct Task {
     uncommitted: usize,
 }
 
-async fn run(deps: EgressDeps, subscription: Subscription, mut stopped: watch::Receiver<bool>) {
+/// Serves one subscription until it is over, another node's, or everything stops.
+pub(super) async fn run(
+    deps: EgressDeps,
+    subscription: Subscription,
+    mut stopped: watch::Receiver<bool>,
+) {
     let id = subscription.id;
     let mut task = match Task::open(deps, subscription).await {
         Ok(task) => task,
@@ -303,7 +232,7 @@ impl Task {
             After::EndpointDown => "down",
             After::Disable => "gone",
         };
-        metrics::counter!("crossdock_deliveries_total", "result" => result).increment(1);
+        metrics::counter!("crossdock_deliveries_total", "outcome" => result).increment(1);
         if after == After::Delivered {
             let lag = now.duration_since(sent.event_at).as_secs_f64().max(0.0);
             metrics::histogram!("crossdock_delivery_lag_seconds").record(lag);
@@ -348,8 +277,10 @@ impl Task {
         self.commit().await?;
         if !self.is_ours() {
             self.drain().await;
+            self.show_age(None);
             return Ok(false);
         }
+        self.show_age(self.plan.oldest_at());
         let all = self.deps.store.subscriptions(Scope::All).await?;
         let Some(now) = all.into_iter().find(|s| s.id == self.subscription.id) else {
             return Ok(false);
@@ -373,6 +304,14 @@ impl Task {
         self.plan.drop_rows_except(&waiting);
         self.plan.add_rows(rows);
         Ok(true)
+    }
+
+    fn show_age(&self, oldest: Option<Timestamp>) {
+        let now = self.deps.clock.now();
+        let age = oldest.map_or(0.0, |at| now.duration_since(at).as_secs_f64().max(0.0));
+        let subscription = self.subscription.id.to_string();
+        metrics::gauge!("crossdock_undelivered_age_seconds", "subscription" => subscription)
+            .set(age);
     }
 
     fn until_next(&self) -> Duration {

@@ -15,7 +15,7 @@ pub struct RefusedCounters {
 impl RefusedCounters {
     /// Counts one.
     pub fn count(&self, connection: ConnectionId, reason: &'static str) {
-        metrics::counter!("crossdock_intake_total", "result" => "refused").increment(1);
+        metrics::counter!("crossdock_intake_total", "outcome" => "refused").increment(1);
         let mut counts = self
             .counts
             .lock()

@@ -186,6 +186,7 @@ pub async fn receive(
     headers: &dyn Headers,
     body: Bytes,
 ) -> Reply {
+    let began = std::time::Instant::now();
     let endpoint = match state.endpoint(connection_id).await {
         Ok(endpoint) => endpoint,
         Err(error) => {
@@ -208,7 +209,7 @@ pub async fn receive(
         return Reply::too_large();
     }
     if let Some(reply) = delivery.challenge(open) {
-        metrics::counter!("crossdock_intake_total", "result" => "challenge").increment(1);
+        metrics::counter!("crossdock_intake_total", "outcome" => "challenge").increment(1);
         return reply;
     }
     let delivery = match delivery.verify(&open.verifier) {
@@ -218,19 +219,17 @@ pub async fn receive(
             return Reply::refused(refusal);
         }
     };
-    store(
-        state,
-        open,
-        delivery.into_wire(open, topic_in_path, state.now()),
-    )
-    .await
+    let wire = delivery.into_wire(open, topic_in_path, state.now());
+    let reply = store(state, open, wire).await;
+    metrics::histogram!("crossdock_intake_seconds").record(began.elapsed().as_secs_f64());
+    reply
 }
 
 async fn store(state: &IngressState, open: &OpenEndpoint, wire: WireDelivery) -> Reply {
     let raw_id = wire.id;
     match state.store.append_inbox(vec![wire], None).await {
         Ok(()) => {
-            metrics::counter!("crossdock_intake_total", "result" => "accepted").increment(1);
+            metrics::counter!("crossdock_intake_total", "outcome" => "accepted").increment(1);
             Reply {
                 status: open.ack_status,
                 body: open.ack_body.clone(),
@@ -241,7 +240,7 @@ async fn store(state: &IngressState, open: &OpenEndpoint, wire: WireDelivery) ->
         Err(error) => {
             // Said once per request at debug level: a full disk under load would fill the log.
             tracing::debug!(connection = %open.connection_id, raw = %raw_id, %error, "not stored");
-            metrics::counter!("crossdock_intake_total", "result" => "unavailable").increment(1);
+            metrics::counter!("crossdock_intake_total", "outcome" => "unavailable").increment(1);
             Reply::later()
         }
     }

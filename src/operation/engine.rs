@@ -16,7 +16,7 @@ use super::planned::PlannedRequest;
 use super::provider::Provider;
 use super::request::{Turn, plan};
 use super::value::{int, object, text, with};
-use super::{retry, retry_after};
+use super::{retry, retry_after, tell};
 use crate::canonical::job::Lane;
 use crate::canonical::problem::Class;
 use crate::canonical::{AttemptId, ConnectionId, Timestamp};
@@ -95,10 +95,11 @@ impl Engine {
     ) -> Result<Exchange, Unsent> {
         let transport = &line.provider.manifest().transport;
         let deadline = before(line.send_until, transport.timeout.0);
-        let permit = self
-            .passage(line, deadline)
-            .await
-            .map_err(Unsent::Because)?;
+        let asked = self.clock.elapsed();
+        let passage = self.passage(line, deadline).await;
+        let waited = self.clock.elapsed().saturating_sub(asked);
+        tell::waited(line, waited);
+        let permit = passage.map_err(Unsent::Because)?;
         let signing = Signing::at(self.clock.now());
         let planned = plan(
             line.provider,
@@ -129,7 +130,7 @@ impl Engine {
         let (outcome, answer, context) = self.judge(line, step, context, &request, sent);
         let frozen_until = self.learn(line, &outcome, answer.as_ref(), &context);
         drop(permit);
-        Ok(Exchange {
+        let exchange = Exchange {
             attempt,
             request,
             outcome,
@@ -138,7 +139,9 @@ impl Engine {
             context,
             duration,
             frozen_until,
-        })
+        };
+        tell::attempt(line, &step.name, &exchange, waited);
+        Ok(exchange)
     }
 
     /// An answer that was kept, read as if it came now. Nothing is sent.

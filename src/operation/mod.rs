@@ -35,6 +35,7 @@ pub mod request;
 pub mod retry;
 pub mod retry_after;
 pub mod run;
+mod tell;
 pub(crate) mod value;
 
 pub use call::{Call, Ended, Finished, RunError, Stopped};

@@ -28,7 +28,7 @@ use crate::canonical::connection::{Connection, Merchant};
 use crate::canonical::event::EventType;
 use crate::canonical::inbox::{InboxRecord, LedgerLine, WireDelivery};
 use crate::canonical::job::{Attempt, Job, Lane};
-use crate::canonical::problem::Problem;
+use crate::canonical::problem::{Class, Problem};
 use crate::canonical::{
     ConnectionId, DeliveryId, EventId, FulfillmentOrderId, InboxId, JobId, MerchantId, Order,
     OrderId, ProblemId, RawId, SubscriptionId, Timestamp, TokenId,
@@ -201,6 +201,8 @@ pub trait Store: ShippingStore + Send + Sync + 'static {
     ) -> Result<Page<Problem>, StoreError>;
     /// One problem.
     async fn problem(&self, scope: Scope, id: ProblemId) -> Result<Option<Problem>, StoreError>;
+    /// How many problems are open, by class.
+    async fn open_problems(&self) -> Result<Vec<(Class, u64)>, StoreError>;
     /// Records whose disposition is this problem.
     async fn records_of_problem(&self, id: ProblemId) -> Result<Vec<InboxRecord>, StoreError>;
     /// The raw material of an order's timeline, oldest first.

@@ -8,46 +8,137 @@ use crate::settings::LogFormat;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
-/// A metric's name, unit and meaning.
-pub type MetricDoc = (&'static str, &'static str);
+/// What kind of numbers a metric has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only rises.
+    Counter,
+    /// As it is now.
+    Gauge,
+    /// In buckets.
+    Histogram,
+}
+
+/// A metric's name, kind and meaning.
+pub type MetricDoc = (&'static str, Kind, &'static str);
 
 /// Every metric of the gateway.
 pub const METRICS: &[MetricDoc] = &[
     (
         "crossdock_intake_total",
-        "webhook requests by result (accepted, refused, challenge, unavailable)",
+        Kind::Counter,
+        "webhook requests by outcome (accepted, refused, challenge, unavailable)",
     ),
-    ("crossdock_records_total", "inbox records by disposition"),
+    (
+        "crossdock_intake_seconds",
+        Kind::Histogram,
+        "time to verify a webhook and make it durable",
+    ),
+    (
+        "crossdock_records_total",
+        Kind::Counter,
+        "inbox records by disposition",
+    ),
     (
         "crossdock_apply_seconds",
+        Kind::Histogram,
         "time from arrival to disposition",
     ),
     (
+        "crossdock_mapping_seconds",
+        Kind::Histogram,
+        "time to map one record",
+    ),
+    (
         "crossdock_mapping_warnings_total",
+        Kind::Counter,
         "warnings of mappings, by connector",
     ),
-    ("crossdock_mapping_seconds", "time to map one record"),
+    (
+        "crossdock_inbox_pending",
+        Kind::Gauge,
+        "deliveries without a disposition",
+    ),
+    (
+        "crossdock_inbox_age_seconds",
+        Kind::Gauge,
+        "age of the oldest delivery without a disposition",
+    ),
     (
         "crossdock_attempts_total",
-        "provider calls by operation and class (ok when none)",
+        Kind::Counter,
+        "requests to providers by connector, operation and class (ok when none)",
     ),
-    ("crossdock_deliveries_total", "webhook deliveries by result"),
+    (
+        "crossdock_attempt_seconds",
+        Kind::Histogram,
+        "time from a request's first byte to its answer's last, by connector",
+    ),
+    (
+        "crossdock_limiter_wait_seconds",
+        Kind::Histogram,
+        "time that requests waited for their pace, by connector",
+    ),
+    (
+        "crossdock_circuits_open",
+        Kind::Gauge,
+        "connections whose provider is left alone for a while, by connector",
+    ),
+    (
+        "crossdock_queue_depth",
+        Kind::Gauge,
+        "jobs that wait, by lane",
+    ),
+    (
+        "crossdock_queue_age_seconds",
+        Kind::Gauge,
+        "how long the oldest job that waits has been due, by lane",
+    ),
+    (
+        "crossdock_deliveries_total",
+        Kind::Counter,
+        "webhook deliveries by outcome",
+    ),
     (
         "crossdock_delivery_lag_seconds",
+        Kind::Histogram,
         "time from an event to its delivery",
     ),
     (
+        "crossdock_undelivered_age_seconds",
+        Kind::Gauge,
+        "age of the oldest event that a subscriber has not got, by subscription",
+    ),
+    (
+        "crossdock_store_seconds",
+        Kind::Histogram,
+        "time of the store's calls, by call",
+    ),
+    (
+        "crossdock_problems_open",
+        Kind::Gauge,
+        "problems that are open, by class",
+    ),
+    ("crossdock_connections", Kind::Gauge, "connections by state"),
+    (
+        "crossdock_placed",
+        Kind::Gauge,
+        "what this node has, by kind (connection, subscription, clocks)",
+    ),
+    (
         "crossdock_http_requests_total",
-        "API requests by route pattern and status",
+        Kind::Counter,
+        "API requests by method, route pattern and status",
     ),
     (
         "crossdock_http_seconds",
+        Kind::Histogram,
         "time of API requests by route pattern",
     ),
-    ("crossdock_jobs_waiting", "jobs that wait, by lane"),
     (
-        "crossdock_inbox_pending",
-        "deliveries without a disposition",
+        "crossdock_build_info",
+        Kind::Gauge,
+        "always 1; the label says the version",
     ),
 ];
 
@@ -74,15 +165,14 @@ pub fn init_metrics() -> Option<PrometheusHandle> {
         .ok()?
         .install_recorder()
         .ok()?;
-    for (name, help) in METRICS {
-        if name.ends_with("_total") {
-            metrics::describe_counter!(*name, *help);
-        } else if name.ends_with("_seconds") {
-            metrics::describe_histogram!(*name, *help);
-        } else {
-            metrics::describe_gauge!(*name, *help);
+    for (name, kind, help) in METRICS {
+        match kind {
+            Kind::Counter => metrics::describe_counter!(*name, *help),
+            Kind::Gauge => metrics::describe_gauge!(*name, *help),
+            Kind::Histogram => metrics::describe_histogram!(*name, *help),
         }
     }
+    metrics::gauge!("crossdock_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     Some(handle)
 }
 

@@ -16,6 +16,7 @@ mod deadlines;
 mod decide;
 mod evaluate;
 mod gather;
+pub mod gauges;
 mod in_hand;
 pub mod jobs;
 pub mod mapped;
@@ -43,6 +44,8 @@ use crate::operation::Engine;
 use crate::store::{Scope, Store};
 use apply::Applier;
 use connectors::Folders;
+use futures_util::future::BoxFuture;
+use gauges::Gauges;
 use jobs::JobRunner;
 use points::PointLoader;
 use poll::Poller;
@@ -86,6 +89,7 @@ pub struct Worker {
     tracker: Arc<Tracker>,
     loader: Arc<PointLoader>,
     runner: Arc<JobRunner>,
+    gauges: Arc<Gauges>,
     node: String,
     stop: Stop,
     stopper: Stopper,
@@ -138,6 +142,7 @@ impl Worker {
             poller: Arc::new(Poller::new(work.clone())),
             tracker: Arc::new(Tracker::new(work.clone())),
             loader: Arc::new(PointLoader::new(work.clone())),
+            gauges: Arc::new(Gauges::new(work.clone())),
             runner: Arc::new(JobRunner::new(work)),
             node,
             stop,
@@ -152,41 +157,26 @@ impl Worker {
 
     /// Starts every loop on the current tokio runtime.
     pub fn start(self: &Arc<Self>) -> WorkerHandle {
-        let (applier, settler) = (self.applier.clone(), self.settler.clone());
-        let (watcher, poller, runner) = (
-            self.watcher.clone(),
-            self.poller.clone(),
-            self.runner.clone(),
-        );
-        let (tracker, loader) = (self.tracker.clone(), self.loader.clone());
+        let run = |name, start: fn(Arc<Self>) -> BoxFuture<'static, ()>| {
+            let worker = self.clone();
+            supervise(name, self.stop.clone(), move || start(worker.clone()))
+        };
         let loops = vec![
-            supervise("apply", self.stop.clone(), move || {
-                let it = applier.clone();
-                async move { it.run().await }
+            run("apply", |it| {
+                Box::pin(async move { it.applier.run().await })
             }),
-            supervise("poll", self.stop.clone(), move || {
-                let it = poller.clone();
-                async move { it.run().await }
+            run("poll", |it| Box::pin(it.poller.clone().run())),
+            run("track", |it| Box::pin(it.tracker.clone().run())),
+            run("points", |it| Box::pin(it.loader.clone().run())),
+            run("jobs", |it| Box::pin(async move { it.runner.run().await })),
+            run("clocks", |it| {
+                Box::pin(async move { it.settler.run().await })
             }),
-            supervise("track", self.stop.clone(), move || {
-                let it = tracker.clone();
-                async move { it.run().await }
+            run("watch", |it| {
+                Box::pin(async move { it.watcher.run().await })
             }),
-            supervise("points", self.stop.clone(), move || {
-                let it = loader.clone();
-                async move { it.run().await }
-            }),
-            supervise("jobs", self.stop.clone(), move || {
-                let it = runner.clone();
-                async move { it.run().await }
-            }),
-            supervise("clocks", self.stop.clone(), move || {
-                let it = settler.clone();
-                async move { it.run().await }
-            }),
-            supervise("watch", self.stop.clone(), move || {
-                let it = watcher.clone();
-                async move { it.run().await }
+            run("gauges", |it| {
+                Box::pin(async move { it.gauges.run().await })
             }),
         ];
         WorkerHandle {

@@ -80,7 +80,6 @@ impl Settler {
     /// # Errors
     /// When the store cannot be read.
     pub async fn tick(&self) -> Result<(), StoreError> {
-        self.gauges().await?;
         if !self.store.placement().has(Thing::CLOCKS) {
             return Ok(());
         }
@@ -90,19 +89,6 @@ impl Settler {
         self.quiet().await?;
         self.reread().await?;
         self.housekeeping().await
-    }
-
-    async fn gauges(&self) -> Result<(), StoreError> {
-        let health = self.store.health().await?;
-        metrics::gauge!("crossdock_inbox_pending").set(health.pending_deliveries as f64);
-        for (lane, waiting, _) in self.store.queue_depths().await? {
-            let lane = serde_json::to_value(lane)
-                .ok()
-                .and_then(|lane| lane.as_str().map(str::to_owned));
-            let lane = lane.unwrap_or_default();
-            metrics::gauge!("crossdock_jobs_waiting", "lane" => lane).set(waiting as f64);
-        }
-        Ok(())
     }
 
     async fn housekeeping(&self) -> Result<(), StoreError> {

@@ -16,6 +16,7 @@ mod fulfilment;
 mod index_rows;
 mod labels;
 mod listen;
+mod metrics;
 mod news;
 mod rehearse;
 mod shipping_api;

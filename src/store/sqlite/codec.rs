@@ -3,14 +3,14 @@
 //! What always holds: what was written reads back equal (times to the microsecond); a stored value
 //! that cannot be read is `Corrupt`, never a guess.
 
+pub(super) use crate::canonical::word;
 use crate::canonical::{MerchantId, Timestamp};
 use crate::store::{Scope, StoreError};
 use rusqlite::Row;
 use rusqlite::types::Value;
+use serde::Serialize;
 use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, IntoDeserializer};
-use serde::ser::{Impossible, Serialize, Serializer};
-use std::fmt;
 use uuid::Uuid;
 
 pub(super) type Result<T> = std::result::Result<T, StoreError>;
@@ -144,111 +144,6 @@ impl Columns for Row<'_> {
 pub(super) fn parse_word<T: DeserializeOwned>(text: &str) -> Result<T> {
     let reader: StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
     T::deserialize(reader).map_err(|_| corrupt("an unknown word in a column"))
-}
-
-/// The JSON word of an enum, without allocating; empty for what is no plain enum.
-pub(super) fn word<T: Serialize>(value: &T) -> &'static str {
-    value.serialize(VariantName).unwrap_or_default()
-}
-
-struct VariantName;
-type No = Impossible<&'static str, fmt::Error>;
-
-macro_rules! refuse {
-    ($($method:ident($ty:ty);)*) => {
-        $(fn $method(self, _: $ty) -> std::result::Result<&'static str, fmt::Error> { Err(fmt::Error) })*
-    };
-}
-
-impl Serializer for VariantName {
-    type Ok = &'static str;
-    type Error = fmt::Error;
-    type SerializeSeq = No;
-    type SerializeTuple = No;
-    type SerializeTupleStruct = No;
-    type SerializeTupleVariant = No;
-    type SerializeMap = No;
-    type SerializeStruct = No;
-    type SerializeStructVariant = No;
-    fn serialize_unit_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        variant: &'static str,
-    ) -> std::result::Result<&'static str, fmt::Error> {
-        Ok(variant)
-    }
-    refuse! {
-        serialize_bool(bool); serialize_i8(i8); serialize_i16(i16); serialize_i32(i32);
-        serialize_i64(i64); serialize_u8(u8); serialize_u16(u16); serialize_u32(u32);
-        serialize_u64(u64); serialize_f32(f32); serialize_f64(f64); serialize_char(char);
-        serialize_str(&str); serialize_bytes(&[u8]); serialize_unit_struct(&'static str);
-    }
-    fn serialize_none(self) -> std::result::Result<&'static str, fmt::Error> {
-        Err(fmt::Error)
-    }
-    fn serialize_unit(self) -> std::result::Result<&'static str, fmt::Error> {
-        Err(fmt::Error)
-    }
-    fn serialize_some<T: ?Sized + Serialize>(
-        self,
-        _: &T,
-    ) -> std::result::Result<&'static str, fmt::Error> {
-        Err(fmt::Error)
-    }
-    fn serialize_newtype_struct<T: ?Sized + Serialize>(
-        self,
-        _: &'static str,
-        _: &T,
-    ) -> std::result::Result<&'static str, fmt::Error> {
-        Err(fmt::Error)
-    }
-    fn serialize_newtype_variant<T: ?Sized + Serialize>(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: &T,
-    ) -> std::result::Result<&'static str, fmt::Error> {
-        Err(fmt::Error)
-    }
-    fn serialize_seq(self, _: Option<usize>) -> std::result::Result<No, fmt::Error> {
-        Err(fmt::Error)
-    }
-    fn serialize_tuple(self, _: usize) -> std::result::Result<No, fmt::Error> {
-        Err(fmt::Error)
-    }
-    fn serialize_tuple_struct(
-        self,
-        _: &'static str,
-        _: usize,
-    ) -> std::result::Result<No, fmt::Error> {
-        Err(fmt::Error)
-    }
-    fn serialize_tuple_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: usize,
-    ) -> std::result::Result<No, fmt::Error> {
-        Err(fmt::Error)
-    }
-    fn serialize_map(self, _: Option<usize>) -> std::result::Result<No, fmt::Error> {
-        Err(fmt::Error)
-    }
-    fn serialize_struct(self, _: &'static str, _: usize) -> std::result::Result<No, fmt::Error> {
-        Err(fmt::Error)
-    }
-    fn serialize_struct_variant(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: usize,
-    ) -> std::result::Result<No, fmt::Error> {
-        Err(fmt::Error)
-    }
 }
 
 /// A WHERE clause that grows with the filters given.

@@ -257,6 +257,21 @@ impl SqliteStore {
         .await
     }
 
+    pub(super) async fn open_problems(&self) -> Result<Vec<(Class, u64)>> {
+        self.read(|reader| {
+            let mut query = reader.conn.prepare_cached(
+                "SELECT class, count(*) FROM problems WHERE status = 'open' GROUP BY class",
+            )?;
+            let mut rows = query.query([])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.push((row.word(0)?, row.number(1)?));
+            }
+            Ok(found)
+        })
+        .await
+    }
+
     pub(super) async fn records_of_problem(&self, id: ProblemId) -> Result<Vec<InboxRecord>> {
         self.read(move |reader| {
             inbox_lists::records(

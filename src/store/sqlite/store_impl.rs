@@ -9,7 +9,7 @@ use crate::canonical::event::EventType;
 use crate::canonical::inbox::{InboxRecord, LedgerLine, WireDelivery};
 use crate::canonical::job::{Attempt, Job, Lane};
 use crate::canonical::point::{PickupPoint, StoredPoint};
-use crate::canonical::problem::Problem;
+use crate::canonical::problem::{Class, Problem};
 use crate::canonical::{
     ConnectionId, DeliveryId, DocumentId, EventId, FulfillmentOrderId, InboxId, JobId, MerchantId,
     Order, OrderId, ParcelId, ProblemId, RawId, ShipmentId, SubscriptionId, Timestamp, TokenId,
@@ -36,7 +36,11 @@ macro_rules! calls {
         #[async_trait]
         impl $of for SqliteStore {
             $(async fn $name(&self, $($arg: $type),*) -> Result<$answer, StoreError> {
-                SqliteStore::$name(self, $($arg),*).await
+                let started = std::time::Instant::now();
+                let answer = SqliteStore::$name(self, $($arg),*).await;
+                metrics::histogram!("crossdock_store_seconds", "call" => stringify!($name))
+                    .record(started.elapsed().as_secs_f64());
+                answer
             })*
             $($more)*
         }
@@ -78,6 +82,7 @@ calls! {
         fn recount_ledger() -> Vec<LedgerLine>;
         fn problems(scope: Scope, filter: ProblemFilter, page: PageRequest) -> Page<Problem>;
         fn problem(scope: Scope, id: ProblemId) -> Option<Problem>;
+        fn open_problems() -> Vec<(Class, u64)>;
         fn records_of_problem(id: ProblemId) -> Vec<InboxRecord>;
         fn timeline(scope: Scope, id: OrderId) -> Vec<TimelineEntry>;
         fn insert_merchant(

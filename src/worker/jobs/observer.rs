@@ -151,19 +151,6 @@ impl JobObserver {
         Err(Refused(WHY.to_owned()))
     }
 
-    fn tell(&self, report: &Report<'_>) {
-        let outcome = report.outcome;
-        let class = outcome.class.map_or("ok", |class| class.as_str());
-        let operation = self.job.kind.clone();
-        metrics::counter!("crossdock_attempts_total", "operation" => operation, "class" => class)
-            .increment(1);
-        tracing::info!(
-            connection = %self.connection.id, job = %self.job.id, operation = self.job.kind, step = report.step,
-            class, code = outcome.code, status = outcome.status,
-            duration_ms = u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX), "attempt"
-        );
-    }
-
     /// Why a step that buys was not sent, if one was not.
     pub(super) fn barred(&self) -> Option<Barred> {
         self.labels.as_ref()?.barred
@@ -207,7 +194,6 @@ impl Observer for JobObserver {
         attempt.reason = (!outcome.message.is_empty()).then(|| outcome.message.clone());
         attempt.status = outcome.status;
         attempt.duration_ms = Some(u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX));
-        self.tell(&report);
         self.frozen_until = self.frozen_until.max(report.frozen_until);
         if outcome.class.is_some() {
             // Written with the verdict: a failure without one would be taken for a call that may

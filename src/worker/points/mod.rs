@@ -234,8 +234,6 @@ impl PointLoader {
         };
         work.note_circuit(connection, &mut update);
         let class = loaded.failed.map_or("ok", Class::as_str);
-        metrics::counter!("crossdock_attempts_total", "operation" => POINTS_LIST, "class" => class)
-            .increment(1);
         tracing::info!(connection = %connection.id, class, points = loaded.points, gone = loaded.gone, unread = loaded.unread, "pickup points were read");
         change.connection = Some((connection.id, update));
         first(work.store.apply(vec![change]).await?)?;

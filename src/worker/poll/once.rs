@@ -256,8 +256,6 @@ fn log(
     took: Duration,
 ) {
     let class = polled.failed.map_or("ok", Class::as_str);
-    metrics::counter!("crossdock_attempts_total", "operation" => operation, "class" => class)
-        .increment(1);
     tracing::info!(
         connection = %connection.id, operation, sweep, read = polled.read, fresh = polled.fresh, class,
         duration_ms = took.as_millis(), "polled"

@@ -281,7 +281,6 @@ impl Tracker {
         );
         self.work.note_circuit(connection, &mut learned);
         let class = stopped.outcome.class.map_or("unknown", Class::as_str);
-        count(class);
         tracing::info!(connection = %connection.id, class, "parcels could not be asked for");
         change.connection = Some((connection.id, learned));
         first(self.work.store.apply(vec![change]).await?)
@@ -293,7 +292,6 @@ impl Tracker {
         tracked: &Tracked,
         mut learned: ConnectionUpdate,
     ) -> Result<(), StoreError> {
-        count("ok");
         let Tracked { asked, fresh, .. } = *tracked;
         tracing::info!(connection = %connection.id, asked, fresh, "parcels were asked for");
         self.work.note_circuit(connection, &mut learned);
@@ -360,11 +358,6 @@ fn is_about_numbers(stopped: &Stopped) -> bool {
         stopped.outcome.class,
         Some(Class::Invalid | Class::Rejected | Class::Gone)
     )
-}
-
-fn count(class: &'static str) {
-    metrics::counter!("crossdock_attempts_total", "operation" => TRACKING_PULL, "class" => class)
-        .increment(1);
 }
 
 fn set<T>(of: &Mutex<HashSet<T>>) -> std::sync::MutexGuard<'_, HashSet<T>> {

@@ -155,6 +155,12 @@ impl Gateway {
         self.call("GET", path, None).await
     }
 
+    /// A page that is no JSON.
+    pub async fn text(&self, path: &str) -> String {
+        let answer = self.http.get(self.url(path)).send().await.unwrap();
+        answer.error_for_status().unwrap().text().await.unwrap()
+    }
+
     pub async fn post(&self, path: &str, body: Value) -> Value {
         self.call("POST", path, Some(body)).await
     }
@@ -284,7 +290,8 @@ impl Gateway {
         self.signed(hook, SECRET, body).await
     }
 
-    async fn signed(&self, hook: &str, secret: &str, body: &str) -> Option<u16> {
+    /// A webhook signed with this secret.
+    pub async fn signed(&self, hook: &str, secret: &str, body: &str) -> Option<u16> {
         let request = self
             .http
             .post(self.url(hook))
