@@ -38,6 +38,7 @@ pub mod routes;
 mod rules;
 pub mod server;
 mod shipments;
+mod stock;
 mod subscriptions;
 mod text;
 mod tokens;

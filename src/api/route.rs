@@ -13,6 +13,7 @@ use actix_web::Route;
 pub enum Verb {
     Get,
     Post,
+    Put,
     Patch,
     Delete,
 }
@@ -23,6 +24,7 @@ impl Verb {
         match self {
             Verb::Get => "GET",
             Verb::Post => "POST",
+            Verb::Put => "PUT",
             Verb::Patch => "PATCH",
             Verb::Delete => "DELETE",
         }
@@ -177,6 +179,10 @@ pub const fn get(path: &'static str, access: Access, handler: fn() -> Route) -> 
 /// A POST route.
 pub const fn post(path: &'static str, access: Access, handler: fn() -> Route) -> RouteSpec {
     spec(Verb::Post, path, access, handler)
+}
+/// A PUT route.
+pub const fn put(path: &'static str, access: Access, handler: fn() -> Route) -> RouteSpec {
+    spec(Verb::Put, path, access, handler)
 }
 /// A PATCH route.
 pub const fn patch(path: &'static str, access: Access, handler: fn() -> Route) -> RouteSpec {

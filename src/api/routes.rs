@@ -4,14 +4,14 @@
 use super::problem::Code;
 use super::route::Access::{Admin, Any, Merchant, Public, Staff, Warehouse};
 use super::route::Shape::{Empty, List, One, Raw};
-use super::route::{Param, ParamKind, RouteSpec, delete, get, patch, post};
+use super::route::{Param, ParamKind, RouteSpec, delete, get, patch, post, put};
 use super::words::{
     CLASS, COD_STATUS, CONNECTION_STATE, DELIVERY_STATE, DISPOSITION, JOB_STATE, ORDER_STATUS,
     PART_STATUS, POINT_KIND, SHIPMENT_STATUS,
 };
 use super::{
     cash, connections, connectors, deliveries, events, fulfillment, health, hooks, inbox,
-    merchants, orders, points, problems, shipments, subscriptions, tokens, tracking,
+    merchants, orders, points, problems, shipments, stock, subscriptions, tokens, tracking,
 };
 use actix_web::web;
 
@@ -173,6 +173,20 @@ pub const ROUTES: &[RouteSpec] = &[
         .doc("The cash ledger in sums").about("One line per carrier account, merchant, currency and state.")
         .query(&[MERCHANT, CONNECTION, ORDER, param("status", ParamKind::OneOf(COD_STATUS), "Only in this state.")])
         .gives(&[(200, List("CodSum"))]),
+    put("/v1/stock-levels", Warehouse, || web::put().to(stock::put))
+        .doc("What the warehouse has")
+        .about("Whole or not at all. A row older than what is known (by `sequence` where both have one, else by `as_of`) is `stale` and changes nothing.")
+        .body("StockLevels").gives(&[(200, List("StockPut"))]).codes(FOUND),
+    get("/v1/stock-levels", Any, || web::get().to(stock::list))
+        .doc("Stock levels, those that changed last at the end")
+        .query(&[
+            MERCHANT,
+            param("sku", ParamKind::Text, "Only this article."),
+            param("location", ParamKind::Text, "Only this place."),
+            param("updated_after", ParamKind::Time, "Only those changed after this moment."),
+        ])
+        .paged()
+        .gives(&[(200, List("StockLevel"))]),
     get("/v1/pickup-points", Any, || web::get().to(points::search))
         .doc("Lockers and offices")
         .about("With `near` the nearest first. Only points that the newest complete reading of the directory has.")

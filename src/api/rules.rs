@@ -57,6 +57,7 @@ const NEWS: &[&str] = &[
     "delivered",
     "returned",
 ];
+const PUSH_STOCK: &[&str] = &["off", "listed", "all"];
 const UNKNOWN_STATE: &[&str] = &["hold", "release"];
 const BUNDLES: &[&str] = &["parts", "parent"];
 
@@ -200,6 +201,31 @@ const RULES: &[Rule] = &[
         wanted: "a time of day such as 16:30",
     },
     Rule {
+        name: "push_stock",
+        schema: || {
+            json!({
+                "type": "string", "enum": PUSH_STOCK, "default": "off",
+                "description": "Which articles' stock the channel is told, where its connector can: none, those it is known to sell, or all.",
+            })
+        },
+        fits: |v| one_of(v, PUSH_STOCK),
+        wanted: "off, listed or all",
+    },
+    Rule {
+        name: "stock_locations",
+        schema: || {
+            json!({
+                "type": "array", "items": {"type": "string"},
+                "description": "The places whose stock the channel sells; all when not set.",
+            })
+        },
+        fits: |v| {
+            v.as_array()
+                .is_some_and(|all| !all.is_empty() && all.iter().all(text))
+        },
+        wanted: "a list of names",
+    },
+    Rule {
         name: "cod_overdue_days",
         schema: || {
             json!({
@@ -328,7 +354,7 @@ mod tests {
             "cod_currencies": ["EUR", "BGN"], "require_sku": true, "cut_off": "16:30",
             "priority": -1, "timezone": "Europe/Riga", "currency": "EUR", "on_short": "ask",
             "cod_overdue_days": 0, "cod_currency": "BGN", "tracking_every_s": 2, "orders_every_s": 5,
-            "exchange_rates": {"USD/EUR": "0.92"}, "delivery_push": ["delivered"],
+            "exchange_rates": {"USD/EUR": "0.92"}, "delivery_push": ["delivered"], "push_stock": "listed", "stock_locations": ["main"],
         });
         assert_eq!(check("settings", good.as_object().unwrap()), []);
         let bad = json!({
@@ -336,9 +362,9 @@ mod tests {
             "cod_currencies": ["eur"], "require_sku": "true", "cut_off": "25:00",
             "priority": 1.5, "timezone": "Mars/Base", "currency": "euro", "on_short": null,
             "cod_overdue_days": -1, "cod_currency": "lev", "tracking_every_s": 0, "orders_every_s": 0,
-            "exchange_rates": {"USD/EUR": 0.92}, "delivery_push": ["in_transit"],
+            "exchange_rates": {"USD/EUR": 0.92}, "delivery_push": ["in_transit"], "push_stock": true, "stock_locations": [],
         });
-        assert_eq!(check("settings", bad.as_object().unwrap()).len(), 21);
+        assert_eq!(check("settings", bad.as_object().unwrap()).len(), 23);
     }
 
     #[test]

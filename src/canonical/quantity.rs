@@ -35,6 +35,14 @@ impl Quantity {
             .checked_sub(other.0)
             .map(|d| Quantity(d.max(Decimal::ZERO)))
     }
+    /// Difference, also below zero; `None` when it does not fit.
+    pub fn minus(self, other: Quantity) -> Option<Quantity> {
+        self.0.checked_sub(other.0).map(Quantity)
+    }
+    /// True below zero.
+    pub fn is_negative(self) -> bool {
+        self.0.is_sign_negative() && !self.0.is_zero()
+    }
     /// Sum; `None` when it does not fit.
     pub fn plus(self, other: Quantity) -> Option<Quantity> {
         self.0.checked_add(other.0).map(Quantity)

@@ -12,11 +12,12 @@ use super::error::FlowError;
 use super::release::{self, Fate};
 use super::rules::holds;
 use super::settings::{Accept, FlowSettings};
-use super::{FlowContext, fulfillment, jobs, wire};
+use super::{FlowContext, fulfillment, jobs, stock, wire};
 use crate::canonical::acceptance::{AcceptanceKind, AcceptanceState, Answer};
 use crate::canonical::hold::HoldReason;
-use crate::canonical::{Order, Timestamp};
+use crate::canonical::{Order, Quantity, Timestamp};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 /// The channel waits, and the order may go to the warehouse at all.
 fn pending(state: &OrderState) -> bool {
@@ -47,7 +48,12 @@ pub(super) fn reconcile(draft: &mut Draft<'_>) {
     }
     let order = &draft.state.order;
     let receipt = kind(order) == AcceptanceKind::Receipt;
-    if receipt || (draft.settings.accept == Accept::Auto && held_by_nothing_else(order)) {
+    let by_setting = match draft.settings.accept {
+        Accept::Auto => true,
+        Accept::WhenInStock => in_stock(&draft.ctx, &draft.settings, order),
+        Accept::Manual => false,
+    };
+    if receipt || (by_setting && held_by_nothing_else(order)) {
         say_yes(draft, None, holds::GATEWAY);
     } else if refuse_at(&draft.settings, draft.now(), order).is_some_and(|at| at <= draft.now())
         && !at_work(&draft.state)
@@ -62,6 +68,25 @@ pub(super) fn reconcile(draft: &mut Draft<'_>) {
 fn at_work(state: &OrderState) -> bool {
     let mut parts = state.fulfillment_orders.iter();
     parts.any(fulfillment::at_work)
+}
+
+/// All that the order asks the warehouse for is free, as far as anybody looked.
+fn in_stock(ctx: &FlowContext<'_>, settings: &FlowSettings, order: &Order) -> bool {
+    let free = &ctx.world.stock;
+    !free.is_empty()
+        && stock::asked(settings, order).is_some_and(|asked| stock::covers(free, &asked))
+}
+
+/// What must be free before the setting says yes, by article; `None` where the order does not wait
+/// for that: it is answered, something else holds it, or another setting says who answers.
+pub fn awaits_stock(ctx: &FlowContext<'_>, order: &Order) -> Option<BTreeMap<String, Quantity>> {
+    let settings = FlowSettings::read(ctx);
+    let waiting = settings.accept == Accept::WhenInStock
+        && waits(order)
+        && order.meta.released
+        && order.meta.answer.is_none()
+        && held_by_nothing_else(order);
+    waiting.then(|| stock::asked(&settings, order)).flatten()
 }
 
 fn held_by_nothing_else(order: &Order) -> bool {

@@ -12,6 +12,7 @@ pub mod error;
 pub mod facts;
 pub mod jobs;
 pub mod settings;
+pub mod stock;
 pub mod tracking;
 pub mod world;
 
@@ -43,7 +44,7 @@ mod wanted;
 #[cfg(test)]
 mod tests;
 
-pub use acceptance::answer_due;
+pub use acceptance::{answer_due, awaits_stock};
 pub use cod::cod_overdue_at;
 pub use command::{
     Choice, Command, CommandAnswer, NewParcel, Refusal, RefusedLine, Resolution, ShortLine, command,

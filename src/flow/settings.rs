@@ -3,7 +3,7 @@
 //! | key | values | default | meaning |
 //! |---|---|---|---|
 //! | `location` | text | `main` | the depot that fulfils |
-//! | `accept` | `auto`, `when_in_stock`, `manual` | `manual` | who answers a marketplace's order; `when_in_stock` waits for a person until stock is known |
+//! | `accept` | `auto`, `when_in_stock`, `manual` | `manual` | who answers a marketplace's order; `when_in_stock`: the gateway, when all of it is free |
 //! | `refuse` | `never`, `before_deadline` | `never` | who refuses what nobody has answered; `before_deadline`: the gateway, before it expires |
 //! | `refuse_minutes` | whole number, at most 120 | 30 | so long before the deadline |
 //! | `refuse_reason` | a reason of ours or the channel's | `out_of_stock` | what it then says |
@@ -165,6 +165,12 @@ impl FlowSettings {
         }
         at(local.date().checked_add(1.day()).ok()?)
     }
+}
+
+/// Whether these settings of a connection or merchant say `accept: when_in_stock`.
+pub fn accepts_when_in_stock(settings: &serde_json::Map<String, Value>) -> bool {
+    let set = settings.get("accept").map(Accept::deserialize);
+    matches!(set, Some(Ok(Accept::WhenInStock)))
 }
 
 /// The name of the setting.

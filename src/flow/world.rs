@@ -7,7 +7,7 @@
 use crate::canonical::connection::{Connection, ConnectionKind, ConnectionState, Contract};
 use crate::canonical::order::DeliveryMode;
 use crate::canonical::point::StoredPoint;
-use crate::canonical::{ConnectionId, MerchantId};
+use crate::canonical::{ConnectionId, MerchantId, Quantity};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -97,6 +97,8 @@ pub struct World {
     pub points: HashMap<(String, String), Option<StoredPoint>>,
     /// For a point that is unknown or gone: the nearest that fit, nearest first.
     pub proposals: HashMap<(String, String), Vec<StoredPoint>>,
+    /// What of these articles is free to be promised; empty where nobody asked.
+    pub stock: BTreeMap<String, Quantity>,
     /// Networks whose directory was loaded.
     pub networks: BTreeMap<String, ConnectionId>,
 }

@@ -13,6 +13,7 @@ pub mod placement;
 pub mod query;
 mod shipping;
 mod sqlite;
+mod stock;
 pub mod vault;
 pub mod wake;
 
@@ -22,6 +23,7 @@ pub use placement::Placement;
 pub use query::Applied;
 pub use shipping::ShippingStore;
 pub use sqlite::SqliteStore;
+pub use stock::StockStore;
 pub use wake::Wakeups;
 
 use crate::canonical::connection::{Connection, Merchant};
@@ -51,9 +53,10 @@ pub struct CursorWrite {
     pub value: String,
 }
 
-/// The store; what is about parcels and their money is in [`ShippingStore`].
+/// The store; what is about parcels and their money is in [`ShippingStore`], what is about stock in
+/// [`StockStore`].
 #[async_trait]
-pub trait Store: ShippingStore + Send + Sync + 'static {
+pub trait Store: ShippingStore + StockStore + Send + Sync + 'static {
     // ── intake ────────────────────────────────────────────────────────────────────────────────
     /// Makes deliveries durable, and the poll cursor with them. An append without a read: many
     /// callers share one commit.

@@ -10,11 +10,13 @@ use super::world::AskedPoint;
 use crate::canonical::connection::Connection;
 use crate::canonical::hold::Hold;
 use crate::canonical::order::{Delivery, OrderStatus};
-use crate::canonical::{ConnectionId, MerchantId, Order, OrderId};
+use crate::canonical::{ConnectionId, MerchantId, Order, OrderId, Quantity};
 use crate::flow::change::{ChangeSet, Outcome};
 use crate::flow::{self, FlowContext};
 use crate::store::query::{OrderFilter, PageRequest};
 use crate::store::{Scope, StoreError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A decision is tried so often against others' writes.
 const TRIES: u32 = 4;
@@ -112,16 +114,32 @@ impl Settler {
     /// # Errors
     /// When the store cannot do it, also after several tries against others' writes.
     pub async fn settle(&self, id: OrderId) -> Result<bool, StoreError> {
+        self.settle_with(id, &BTreeMap::new()).await
+    }
+
+    /// As [`Settler::settle`], knowing what is free of some articles.
+    ///
+    /// # Errors
+    /// As [`Settler::settle`].
+    pub(super) async fn settle_with(
+        &self,
+        id: OrderId,
+        stock: &BTreeMap<String, Quantity>,
+    ) -> Result<bool, StoreError> {
         let mut tries = 0;
         loop {
-            match self.settle_once(id).await {
+            match self.settle_once(id, stock).await {
                 Err(StoreError::Conflict(_)) if tries < TRIES => tries += 1,
                 other => return other,
             }
         }
     }
 
-    async fn settle_once(&self, id: OrderId) -> Result<bool, StoreError> {
+    async fn settle_once(
+        &self,
+        id: OrderId,
+        stock: &BTreeMap<String, Quantity>,
+    ) -> Result<bool, StoreError> {
         let Some(state) = self.store.order(Scope::All, id).await? else {
             return Ok(false);
         };
@@ -129,7 +147,10 @@ impl Settler {
             return Ok(false);
         };
         let asked = Vec::from_iter(AskedPoint::of(&state.order.facts));
-        let world = self.worlds.with_points(&known.merchant, &asked).await?;
+        let mut world = self.worlds.with_points(&known.merchant, &asked).await?;
+        if !stock.is_empty() {
+            Arc::make_mut(&mut world).stock = stock.clone();
+        }
         let mut ctx = FlowContext {
             now: self.clock.now(),
             connection: &known.connection,

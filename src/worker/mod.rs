@@ -2,7 +2,7 @@
 //! looked at, changes followed up.
 //!
 //! Read in this order: [`apply`] with [`mapped`] and `decide` (from bytes to change sets),
-//! [`remap`] (records tried again), [`poll`], [`track`], [`points`], [`jobs`], [`settle`] and [`watch`].
+//! [`remap`] (records tried again), [`poll`], [`track`], [`points`], [`stock`], [`jobs`], [`settle`] and [`watch`].
 //!
 //! What always holds: every loop ends promptly when told to stop and loses nothing by it; a panic
 //! in one loop restarts that loop and no other; each loop may find everything done already.
@@ -17,7 +17,9 @@ mod decide;
 mod evaluate;
 mod gather;
 pub mod gauges;
+mod halves;
 mod in_hand;
+mod in_stock;
 pub mod jobs;
 pub mod mapped;
 mod memory;
@@ -29,6 +31,7 @@ pub mod reading;
 pub mod remap;
 mod reread;
 pub mod settle;
+pub mod stock;
 pub mod stop;
 mod surroundings;
 pub mod track;
@@ -54,6 +57,7 @@ use remap::{Retried, RetryError};
 use settle::Settler;
 use std::sync::Arc;
 use std::time::Duration;
+use stock::Stocker;
 use stop::{Stop, Stopper};
 use tokio::task::JoinHandle;
 use track::Tracker;
@@ -90,6 +94,7 @@ pub struct Worker {
     loader: Arc<PointLoader>,
     runner: Arc<JobRunner>,
     gauges: Arc<Gauges>,
+    stocker: Arc<Stocker>,
     node: String,
     stop: Stop,
     stopper: Stopper,
@@ -137,12 +142,13 @@ impl Worker {
         let watcher = Watcher::new(work.clone(), applier.clone(), settler.clone(), deps.ingress);
         Ok(Arc::new(Self {
             applier,
-            settler,
+            settler: settler.clone(),
             watcher: Arc::new(watcher),
             poller: Arc::new(Poller::new(work.clone())),
             tracker: Arc::new(Tracker::new(work.clone())),
             loader: Arc::new(PointLoader::new(work.clone())),
             gauges: Arc::new(Gauges::new(work.clone())),
+            stocker: Arc::new(Stocker::new(work.clone(), settler.clone())),
             runner: Arc::new(JobRunner::new(work)),
             node,
             stop,
@@ -168,6 +174,7 @@ impl Worker {
             run("poll", |it| Box::pin(it.poller.clone().run())),
             run("track", |it| Box::pin(it.tracker.clone().run())),
             run("points", |it| Box::pin(it.loader.clone().run())),
+            run("stock", |it| Box::pin(it.stocker.clone().run())),
             run("jobs", |it| Box::pin(async move { it.runner.run().await })),
             run("clocks", |it| {
                 Box::pin(async move { it.settler.run().await })

@@ -30,6 +30,7 @@ mod simulated_shop;
 mod simulated_shopify;
 mod simulated_skroutz;
 mod simulated_warehouse;
+mod stock;
 mod support;
 mod tracking;
 mod week;

@@ -14,6 +14,7 @@ use crate::api::orders::{
 use crate::api::shipments::{
     NewManifest, NewShipment, ReplaceShipment, ResolveShipment, VoidShipment,
 };
+use crate::api::stock::{NewStockLevel, StockLevels};
 use crate::api::subscriptions::{NewSubscription, PatchState, SubscriptionPatch};
 use crate::api::tokens::NewToken;
 use crate::api::words::LABEL_FORMAT;
@@ -54,6 +55,8 @@ pub fn schemas() -> Map<String, Value> {
     add::<SubscriptionPatch>(&mut all);
     add::<PatchState>(&mut all);
     add::<NewReplay>(&mut all);
+    add::<StockLevels>(&mut all);
+    add::<NewStockLevel>(&mut all);
     add::<NewToken>(&mut all);
     add::<Empty>(&mut all);
     all.insert("LineQuantity".into(), line_quantity());

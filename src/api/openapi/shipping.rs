@@ -82,6 +82,13 @@ pub fn schemas() -> Map<String, Value> {
     put("CodItem", cod_item());
     put("CodSum", cod_sum());
     put("PickupPoint", pickup_point());
+    put("StockLevel", stock_level());
+    put(
+        "StockPut",
+        object(
+            json!({"outcome": words(&["changed", "unchanged", "stale"]), "stock_level": r("StockLevel")}),
+        ),
+    );
     put(
         "Directory",
         object(
@@ -150,6 +157,17 @@ fn cod_sum() -> Value {
     object(json!({
         "connection_id": text(), "merchant_id": text(), "status": words(COD_STATUS),
         "count": integer(), "due": money(), "collected": money(),
+    }))
+}
+
+fn stock_level() -> Value {
+    let number = || json!({"type": "number"});
+    object(json!({
+        "merchant_id": text(), "location": text(), "sku": text(),
+        "on_hand": number(), "reserved": number(), "unavailable": number(), "buffer": number(),
+        "incoming": number(),
+        "available": {"type": "number", "description": "on_hand − reserved − unavailable − buffer; below zero where more is promised than there is."},
+        "as_of": time(), "sequence": nullable(integer()), "updated_at": time(),
     }))
 }
 

@@ -135,6 +135,13 @@ async fn furnished(house: &House) -> (String, String, String) {
     });
     house.post("/v1/replays", replay).await.is(202);
     house.token("operator", None).await;
+    let levels =
+        json!({"merchant_id": merchant, "levels": [{"sku": "MUG", "on_hand": 3, "sequence": 1}]});
+    let told = house
+        .ask(ADMIN, "PUT", "/v1/stock-levels", Some(levels))
+        .await
+        .is(200);
+    check(&document(), "put", "/v1/stock-levels", &told);
     (
         shop,
         text(&order["id"]),

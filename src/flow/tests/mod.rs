@@ -29,6 +29,7 @@ mod replacing;
 mod requests;
 mod ship;
 mod splits;
+mod stock;
 mod story;
 mod tracking;
 mod tracking_machine;

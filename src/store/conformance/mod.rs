@@ -26,6 +26,7 @@ pub mod points;
 pub mod problems;
 pub mod shipping;
 pub mod state;
+pub mod stock;
 pub mod support;
 pub mod tracking;
 
@@ -93,6 +94,10 @@ macro_rules! suite {
             points: a_changed_point_is_found_by_what_it_is_now,
             points: points_are_found_by_words,
             points: the_nearest_come_first,
+            stock: levels_are_judged_over_what_is_stored,
+            stock: levels_are_listed_in_the_order_of_changes,
+            stock: changes_have_places_that_rise,
+            problems: open_ones_are_counted_by_class,
             admin: a_merchant_is_changed,
             admin: housekeeping_forgets_in_time,
             isolation: a_merchant_sees_its_own_rows_only,

@@ -114,3 +114,19 @@ pub async fn records_follow_the_problem_that_is_open(store: Arc<dyn Store>) {
         Some(mended)
     );
 }
+
+pub async fn open_ones_are_counted_by_class(store: Arc<dyn Store>) {
+    let bench = Bench::new(&store).await;
+    let mut set = ChangeSet::of(bench.merchant);
+    set.problems = vec![bench.problem("one", "a"), bench.problem("two", "b")];
+    bench.apply(set).await.unwrap();
+    let class = bench.problem("", "").class;
+    assert_eq!(store.open_problems().await.unwrap(), [(class, 2)]);
+    let mut set = ChangeSet::of(bench.merchant);
+    set.resolve = vec![ResolveProblems {
+        subject: "a".to_owned(),
+        code: None,
+    }];
+    bench.apply(set).await.unwrap();
+    assert_eq!(store.open_problems().await.unwrap(), [(class, 1)]);
+}

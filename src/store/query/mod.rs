@@ -1,8 +1,10 @@
 //! What can be asked of the store, and the shapes of its answers.
 
 mod shipping;
+mod stock;
 
 pub use shipping::*;
+pub use stock::*;
 
 use crate::canonical::event::EventType;
 use crate::canonical::fulfillment::FulfillmentStatus;

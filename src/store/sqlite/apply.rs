@@ -8,8 +8,9 @@ use super::codec::{NO_CUT_OFF, Result, int, micros, word};
 use super::seal::{self, SealedObject, SealedSet, SealedState, WorkColumns};
 use super::writer::WriteCtx;
 use super::{SqliteStore, apply_inbox, cod, connections, documents, events, jobs_apply};
-use super::{parcels, problems, shipments, tracking};
+use super::{parcels, problems, shipments, stock, tracking};
 use crate::canonical::MerchantId;
+use crate::flow;
 use crate::flow::change::{AuditEntry, ChangeSet, OrderState};
 use crate::store::{Applied, StoreError};
 use rusqlite::{Connection, params};
@@ -250,6 +251,9 @@ fn write_order(conn: &Connection, state: &OrderState, sealed: &SealedState) -> R
             duplicate_of,
             answer_by,
         ])?;
+        for (sku, offer) in flow::stock::listings(&state.order) {
+            stock::list(conn, meta.connection_id, &sku, offer.as_deref(), false)?;
+        }
         return Ok(());
     }
     let written = conn

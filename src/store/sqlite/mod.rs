@@ -35,6 +35,7 @@ mod problems;
 mod reader;
 mod seal;
 mod shipments;
+mod stock;
 mod store_impl;
 mod timeline;
 mod tracking;

@@ -10,6 +10,7 @@ use crate::canonical::inbox::{InboxRecord, LedgerLine, WireDelivery};
 use crate::canonical::job::{Attempt, Job, Lane};
 use crate::canonical::point::{PickupPoint, StoredPoint};
 use crate::canonical::problem::{Class, Problem};
+use crate::canonical::stock::StockLevel;
 use crate::canonical::{
     ConnectionId, DeliveryId, DocumentId, EventId, FulfillmentOrderId, InboxId, JobId, MerchantId,
     Order, OrderId, ParcelId, ProblemId, RawId, ShipmentId, SubscriptionId, Timestamp, TokenId,
@@ -18,7 +19,7 @@ use crate::flow::Similar;
 use crate::flow::change::{AuditEntry, ChangeSet, IdempotentAnswer, OrderState};
 use crate::store::query::*;
 use crate::store::{
-    Applied, CursorWrite, Placement, Scope, ShippingStore, Store, StoreError, Wakeups,
+    Applied, CursorWrite, Placement, Scope, ShippingStore, StockStore, Store, StoreError, Wakeups,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -174,5 +175,18 @@ calls! {
         fn points(filter: PointFilter) -> Vec<FoundPoint>;
         fn points_by_id(keys: &[(String, String)]) -> Vec<Option<StoredPoint>>;
         fn directories() -> Vec<Directory>;
+    }
+}
+
+calls! {
+    StockStore {
+        fn put_stock(merchant: MerchantId, levels: Vec<StockLevel>, audit: AuditEntry) -> Vec<StockPut>;
+        fn stock_levels(scope: Scope, filter: StockFilter, page: PageRequest) -> Page<StockLevel>;
+        fn stock_of(merchant: MerchantId, skus: &[String]) -> Vec<Vec<StockLevel>>;
+        fn stock_place() -> u64;
+        fn stock_changes(of: StockChanges) -> Vec<ChangedStock>;
+        fn note_listings(
+            connection: ConnectionId, listings: Vec<(String, Option<String>)>, again: bool
+        ) -> ();
     }
 }

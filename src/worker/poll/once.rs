@@ -15,6 +15,7 @@ use crate::operation::{Ended, Observer, Page, PageUse, PlannedRequest, Refused, 
 use crate::store::{CursorWrite, StoreError};
 use crate::worker::apply::first;
 use crate::worker::reading::{ORDERS_PULL, POINTS_LIST, SWEEP};
+use crate::worker::stock::{PULL, PUSH};
 use crate::worker::work::{Work, remember, suspends};
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -178,7 +179,7 @@ pub(in crate::worker) fn failed(
         code: outcome.code.clone(),
         subject: connection.id.to_string(),
         connection_id: Some(connection.id),
-        message: format!("{} cannot be read: {}", what(operation), outcome.message),
+        message: format!("{}: {}", what(operation), outcome.message),
         detail: json!({
             "operation": operation,
             "step": stopped.step,
@@ -203,9 +204,11 @@ pub(super) fn sweep_cursor(operation: &str) -> String {
 
 fn what(operation: &str) -> &'static str {
     match operation {
-        ORDERS_PULL => "orders",
-        POINTS_LIST => "pickup points",
-        _ => "tracking",
+        ORDERS_PULL => "orders cannot be read",
+        POINTS_LIST => "pickup points cannot be read",
+        PUSH => "the channel cannot be told of stock",
+        PULL => "the channel's stock cannot be read",
+        _ => "tracking cannot be read",
     }
 }
 

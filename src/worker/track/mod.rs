@@ -7,8 +7,8 @@
 //! problem; what comes in goes through the inbox like everything else.
 
 mod ask;
-mod refusals;
 
+use super::halves::{Halves, is_about_what_it_held};
 use super::in_hand::InHand;
 use super::poll::failed;
 use super::reading::TRACKING_PULL;
@@ -25,7 +25,6 @@ use crate::store::{Scope, StoreError};
 use crate::worker::apply::first;
 use crate::worker::work::remember;
 use ask::Asked;
-use refusals::Refusals;
 use serde_json::json;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -62,7 +61,7 @@ pub struct Tracked {
 struct Turn {
     tracked: Tracked,
     learned: ConnectionUpdate,
-    refusals: Refusals,
+    parcels: Halves<DueParcel>,
 }
 
 /// Asks by number. See the module.
@@ -188,9 +187,9 @@ impl Tracker {
         let Turn {
             mut tracked,
             learned,
-            mut refusals,
+            mut parcels,
         } = turn;
-        for (parcels, stopped) in refusals.take() {
+        for (parcels, stopped) in parcels.take_refused() {
             tracked.refused += 1;
             self.refuse(connection, &parcels, &stopped).await?;
         }
@@ -217,8 +216,8 @@ impl Tracker {
         let next = |parcel: &DueParcel| ladder.next(parcel.status, parcel.since, now, None);
         let moments = due.iter().map(|parcel| (parcel.parcel_id, next(parcel)));
         self.work.store.parcels_asked(moments.collect()).await?;
-        let mut waiting = vec![due];
-        while let Some(parcels) = waiting.pop() {
+        turn.parcels.add(due);
+        while let Some(parcels) = turn.parcels.next() {
             let numbers: BTreeSet<&str> = parcels
                 .iter()
                 .map(|parcel| parcel.tracking_number.as_str())
@@ -227,33 +226,30 @@ impl Tracker {
                 Asked::Told { fresh, memory } => {
                     turn.tracked.asked += numbers.len();
                     turn.tracked.fresh += fresh;
-                    turn.refusals.told();
+                    turn.parcels.taken();
                     remember(memory, &mut turn.learned);
                     self.told(connection, &parcels).await?;
                     continue;
                 }
                 Asked::Stopped(stopped) => stopped,
             };
-            let broken = if !is_about_numbers(&stopped) {
-                stopped
-            } else if numbers.len() > 1 {
-                let mut parcels = parcels;
-                let rest = parcels.split_off(parcels.len() / 2);
-                waiting.extend([rest, parcels]);
-                continue;
-            } else if let Err(account) = turn.refusals.add(parcels.clone(), stopped) {
-                account
+            let (parcels, stopped) = if is_about_what_it_held(&stopped) {
+                let alone = numbers.len() == 1;
+                match turn.parcels.refused(parcels, alone, stopped) {
+                    Ok(()) => continue,
+                    Err(account) => account,
+                }
             } else {
-                continue;
+                (parcels, stopped)
             };
             let soon = after(self.work.clock.now(), REST);
-            let unasked = waiting.iter().flatten().chain(&parcels);
+            let unasked = turn.parcels.left().chain(&parcels);
             let moments = unasked.map(|parcel| {
                 let next = next(parcel).filter(|next| *next <= soon);
                 (parcel.parcel_id, Some(next.unwrap_or(soon)))
             });
             self.work.store.parcels_asked(moments.collect()).await?;
-            return Ok(Err(broken));
+            return Ok(Err(stopped));
         }
         Ok(Ok(()))
     }
@@ -350,14 +346,6 @@ impl Tracker {
             }));
         first(self.work.store.apply(vec![change]).await?)
     }
-}
-
-/// The request was understood and turned down: another one may be taken.
-fn is_about_numbers(stopped: &Stopped) -> bool {
-    matches!(
-        stopped.outcome.class,
-        Some(Class::Invalid | Class::Rejected | Class::Gone)
-    )
 }
 
 fn set<T>(of: &Mutex<HashSet<T>>) -> std::sync::MutexGuard<'_, HashSet<T>> {

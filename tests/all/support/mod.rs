@@ -6,6 +6,7 @@ pub mod dock;
 pub mod gateway;
 pub mod log;
 pub mod orders;
+pub mod provider;
 pub mod shop;
 pub mod warehouse;
 

@@ -49,6 +49,7 @@ fn landed_schemas_never_change() {
         "a3033664d055d0317b66b3163266cd3eac3d75bbe50d3f107667b3a24098163b",
         "4ed4fb1ecd6ecb70de0f8d47fbbcba46299ecfb56b10b30acf6750aaf326e9bf",
         "616b660c2ad58fba2df9fa0d86161bbaede7c5135f3bc25ce9848961a80d277d",
+        "a01768b483611913609e5bec1734f30f4b989b2dfeb1da5818b60df673734d4f",
     ];
     for (sql, expected) in MIGRATIONS.iter().zip(landed) {
         assert_eq!(hex::encode(Sha256::digest(sql.as_bytes())), expected);
