@@ -59,9 +59,22 @@ fn settled(shipment: &Shipment) -> bool {
         ShipmentStatus::Draft | ShipmentStatus::Requested => false,
         // No carrier, no label.
         _ if shipment.connection_id.is_none() => true,
-        ShipmentStatus::Purchased => label_of(shipment, None).is_some(),
+        ShipmentStatus::Purchased => is_whole(shipment),
         _ => true,
     }
+}
+
+/// A label is there for all of it, or for each parcel: some carriers give the papers of a shipment one
+/// after the other.
+fn is_whole(shipment: &Shipment) -> bool {
+    let labels = labels_of(shipment, None);
+    let of_all = labels.iter().any(|label| label.parcel_id.is_none());
+    let mut parcels = shipment.parcels.iter();
+    of_all
+        || parcels.all(|parcel| {
+            let mut labels = labels.iter();
+            labels.any(|label| label.parcel_id == Some(parcel.id))
+        })
 }
 
 async fn tell(call: &Call, shipment: &Shipment, changed: bool) -> Answer {

@@ -120,8 +120,13 @@ pub async fn start(settings: &Settings, addr: SocketAddr) -> Result<Demo, AppErr
             .map_err(failed)?;
         let carrier = connector.manifest().kind == ConnectionKind::Carrier;
         let owner = if carrier { OPERATOR } else { &merchant_id };
-        let id = api.plug(owner, connector.id(), &handle, &demo).await?;
         let manifest = connector.manifest();
+        let mut demo = demo;
+        if manifest.operations.contains_key("stock.push") {
+            let listed = json!("listed");
+            demo.settings.insert("push_stock".to_owned(), listed);
+        }
+        let id = api.plug(owner, connector.id(), &handle, &demo).await?;
         let by_hand = !manifest.operations.contains_key(REGISTER);
         if manifest.webhooks.is_some() && by_hand {
             api.panel(&handle, &id).await?;
@@ -159,6 +164,7 @@ async fn start_warehouse(
     let options = warehouse::Options {
         gateway: format!("http://{addr}"),
         token: token.clone(),
+        tells_stock: true,
         ..warehouse::Options::default()
     };
     let handle = warehouse::serve(listen, options)

@@ -43,8 +43,8 @@ impl Settler {
                     if levels.is_empty() {
                         continue;
                     }
-                    let all = levels.iter().map(|level| level.available);
-                    let sum = all.fold(Some(Quantity::ZERO), |sum, n| sum?.plus(n));
+                    let mut all = levels.iter().map(|level| level.available);
+                    let sum = all.try_fold(Quantity::ZERO, Quantity::plus);
                     let taken = promised.get(&sku).copied().unwrap_or_default();
                     if let Some(left) = sum.and_then(|sum| sum.minus(taken)) {
                         free.insert(sku, left);

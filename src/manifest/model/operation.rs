@@ -48,13 +48,14 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// Which work goes first: what the manifest says, else labels before all, directories and
-    /// tracking behind all.
+    /// Which work goes first: what the manifest says, else by what the operation is for.
     pub fn lane(&self, name: &str) -> Lane {
         self.lane.unwrap_or(match name {
             "shipment.create" | "shipment.cancel" | "label.fetch" => Lane::Label,
+            "orders.ack" | "orders.refuse" | "orders.receive" => Lane::Acknowledgement,
+            "fulfillment.push" | "delivery.push" => Lane::StatusPush,
+            "stock.push" | "stock.pull" | "catalogue.pull" | "points.list" => Lane::Stock,
             "tracking.pull" => Lane::TrackingPoll,
-            "points.list" => Lane::Stock,
             _ => Lane::default(),
         })
     }

@@ -32,6 +32,10 @@ impl Floor {
             return;
         }
         self.counters.count(|c| &c.accepted);
+        let taken_on = self.read(id).await;
+        if let Some(order) = &taken_on {
+            self.promise(order).await;
+        }
         tokio::time::sleep(self.options.ship_after).await;
         if nth(self.options.short_every) {
             let body = |order: &Value| {
@@ -45,12 +49,16 @@ impl Floor {
                 self.counters.count(|c| &c.short);
             }
         }
-        self.ship(id, number).await;
+        if self.ship(id, number).await
+            && let Some(order) = &taken_on
+        {
+            self.take_out(order).await;
+        }
     }
 
     /// Packs it. Where a carrier is planned the gateway buys the label, and the packer waits for it;
     /// else the warehouse ships with a number of its own.
-    async fn ship(&self, id: &str, number: u64) {
+    async fn ship(&self, id: &str, number: u64) -> bool {
         let body = |order: &Value| {
             let reference = format!("SHIP-{}", tail(id));
             let weight = 400 + number % 30 * 100;
@@ -66,10 +74,11 @@ impl Floor {
             .tell(id, "ship?wait=8", &["in_progress", "submitted"], body)
             .await
         {
-            return;
+            return false;
         }
         self.counters.count(|c| &c.shipped);
         self.hand_over(id).await;
+        true
     }
 
     /// Prints the labels of a fulfillment order and hands its parcels over.
@@ -193,9 +202,19 @@ impl Floor {
 
     /// True when it was taken, false when refused, `None` when nobody answered.
     async fn post(&self, path: &str, body: &Value) -> Option<bool> {
+        self.send(reqwest::Method::POST, path, body).await
+    }
+
+    /// As [`Floor::post`], by another method.
+    pub(super) async fn send(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: &Value,
+    ) -> Option<bool> {
         let request = self
             .http
-            .post(format!("{}{path}", self.options.gateway))
+            .request(method, format!("{}{path}", self.options.gateway))
             .bearer_auth(self.options.token.expose_secret());
         let answer = request
             .header("content-type", "application/json")

@@ -4,6 +4,7 @@
 //! same work heard of twice is done once; a `ship` is repeated under its own `shipment_ref`, so a lost answer ships nothing twice.
 
 mod floor;
+mod shelf;
 
 use super::SimError;
 use super::emitter::client;
@@ -43,6 +44,8 @@ pub struct Options {
     pub agrees: bool,
     /// Reads the feed instead of waiting for webhooks.
     pub feed: bool,
+    /// Tells what is on its shelves whenever that changes.
+    pub tells_stock: bool,
 }
 
 impl Default for Options {
@@ -56,6 +59,7 @@ impl Default for Options {
             reject_every: 0,
             agrees: true,
             feed: false,
+            tells_stock: false,
         }
     }
 }
@@ -80,7 +84,7 @@ impl Handle {
                 .push(key);
         }
     }
-    /// `{received, refused, repeated, accepted, shipped, printed, handed_over, short, rejected, answered, given_up}`.
+    /// `{received, refused, repeated, accepted, shipped, printed, handed_over, short, rejected, answered, given_up, stock_told}`.
     pub fn counters(&self) -> Value {
         self.floor.counters.to_json()
     }
@@ -125,7 +129,8 @@ counters!(
     short,
     rejected,
     answered,
-    given_up
+    given_up,
+    stock_told
 );
 
 impl Counters {
@@ -147,6 +152,7 @@ struct Floor {
     /// How many were begun.
     begun: AtomicU64,
     counters: Counters,
+    shelf: Mutex<shelf::Shelf>,
 }
 
 /// Runs a warehouse until it is stopped.
@@ -164,6 +170,7 @@ pub async fn serve(listen: SocketAddr, options: Options) -> Result<Handle, SimEr
         seen: Mutex::default(),
         working: Mutex::default(),
         begun: AtomicU64::new(0),
+        shelf: Mutex::default(),
         counters: Counters::default(),
     });
     let shared = web::Data::from(Arc::clone(&floor));
