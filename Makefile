@@ -21,8 +21,9 @@ run: deps ## Build, start the gateway on 127.0.0.1:8080 with simulated shops, ma
 	$(CARGO) build --release --locked
 	./target/release/crossdock serve --demo
 
-test: deps-test check ## Everything CI runs: format, lints, tests, durability, documents.
+test: deps-test check ## Everything CI runs: format, lints, tests, durability, documents, chart, alerts.
 	./integrations/opencart/test.sh
+	./helm/test.sh
 	$(CARGO) run --locked --quiet --features failpoints -- connector check examples/connectors/mozello
 	$(if $(NEXTEST),$(CARGO) nextest run --locked --features failpoints,$(CARGO) test --locked --features failpoints)
 
