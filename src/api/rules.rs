@@ -329,9 +329,19 @@ pub fn check(path: &str, given: &Map<String, Value>) -> Vec<FieldError> {
 pub fn check_merchant(path: &str, given: &Map<String, Value>) -> Vec<FieldError> {
     let rules = flow::check_carrier_rules(given).into_iter();
     let mut errors = check(path, given);
+    for name in KEEPS {
+        let days = given.get(name).filter(|value| !value.is_null());
+        if days.is_some_and(|v| !v.as_u64().is_some_and(|n| (0..=36_500).contains(&n))) {
+            let wanted = "a whole number of days from 0 (for ever) to 36500";
+            errors.push(FieldError::new(format!("{path}.{name}"), wanted));
+        }
+    }
     errors.extend(rules.map(|(place, what)| FieldError::new(format!("{path}.{place}"), what)));
     errors
 }
+
+/// A merchant's own settings: how many days payloads and personal data are kept.
+const KEEPS: [&str; 2] = ["keep_payloads_days", "keep_personal_days"];
 
 /// The settings of every connection as JSON Schema.
 pub fn json_schema() -> Value {
@@ -343,50 +353,5 @@ pub fn json_schema() -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn values_that_flow_would_ignore_are_refused() {
-        let good = json!({
-            "location": "sofia", "accept": "auto", "refuse": "before_deadline", "refuse_minutes": 5, "refuse_reason": "other", "edit_window_minutes": 30, "duplicate_window_minutes": 60, "cod_limit": "500.00",
-            "cod_currencies": ["EUR", "BGN"], "require_sku": true, "cut_off": "16:30",
-            "priority": -1, "timezone": "Europe/Riga", "currency": "EUR", "on_short": "ask",
-            "cod_overdue_days": 0, "cod_currency": "BGN", "tracking_every_s": 2, "orders_every_s": 5,
-            "exchange_rates": {"USD/EUR": "0.92"}, "delivery_push": ["delivered"], "push_stock": "listed", "stock_locations": ["main"],
-        });
-        assert_eq!(check("settings", good.as_object().unwrap()), []);
-        let bad = json!({
-            "location": " ", "accept": "yes", "refuse": true, "refuse_minutes": -1, "refuse_reason": "", "edit_window_minutes": -1, "duplicate_window_minutes": "60", "cod_limit": 500,
-            "cod_currencies": ["eur"], "require_sku": "true", "cut_off": "25:00",
-            "priority": 1.5, "timezone": "Mars/Base", "currency": "euro", "on_short": null,
-            "cod_overdue_days": -1, "cod_currency": "lev", "tracking_every_s": 0, "orders_every_s": 0,
-            "exchange_rates": {"USD/EUR": 0.92}, "delivery_push": ["in_transit"], "push_stock": true, "stock_locations": [],
-        });
-        assert_eq!(check("settings", bad.as_object().unwrap()).len(), 23);
-    }
-
-    #[test]
-    fn a_rate_is_a_pair_and_an_amount() {
-        for bad in [
-            json!({"USD": "1"}),
-            json!({"USD/USD": "1"}),
-            json!({"USD/eur": "1"}),
-            json!({"USD/EUR": "0"}),
-            json!({"USD/EUR": "-1"}),
-            json!("1"),
-        ] {
-            assert!(!rates(&bad), "{bad}");
-        }
-        assert!(rates(&json!({})));
-    }
-
-    #[test]
-    fn a_merchants_carrier_rules_are_named_by_their_place() {
-        let settings = json!({"carrier_rules": [{"name": "none"}, {"conection_id": "x"}]});
-        let errors = check_merchant("settings", settings.as_object().unwrap());
-        let paths: Vec<&str> = errors.iter().map(|error| error.path.as_str()).collect();
-        assert_eq!(paths, ["settings.carrier_rules.1"]);
-    }
-}
+#[path = "rules_tests.rs"]
+mod tests;

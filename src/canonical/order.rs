@@ -356,6 +356,9 @@ pub struct OrderMeta {
     /// What we said to a marketplace that waits for an answer.
     #[serde(default)]
     pub answer: Option<super::acceptance::Answer>,
+    /// When its personal data was taken out, because its time was over.
+    #[serde(default)]
+    pub erased_at: Option<Timestamp>,
     /// True once it may go to the warehouse by itself (connection active, placed after `release_from`).
     pub released: bool,
 }

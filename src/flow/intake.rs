@@ -147,6 +147,7 @@ pub(super) fn new_state(ctx: &FlowContext<'_>, facts: OrderFacts, about: About) 
         closed_reason: None,
         duplicate_of: None,
         answer: None,
+        erased_at: None,
         released: false,
     };
     OrderState {
@@ -165,6 +166,12 @@ fn known(
     mut mapped: MappedOrder,
     meta: &RecordMeta<'_>,
 ) -> Result<Outcome, FlowError> {
+    if state.order.meta.erased_at.is_some() {
+        return Ok(passed_over(
+            Disposition::Ignored,
+            "the order has ended and its personal data is not kept any more",
+        ));
+    }
     let newest = state.order.meta.payload_ref == Some(meta.inbox_id);
     let age = revision::compare(&state.order, &mapped, meta);
     let again = meta.remap && newest;

@@ -11,6 +11,7 @@ pub mod command;
 pub mod error;
 pub mod facts;
 pub mod jobs;
+pub mod retention;
 pub mod settings;
 pub mod stock;
 pub mod tracking;

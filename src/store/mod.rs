@@ -11,6 +11,7 @@ mod error;
 mod open;
 pub mod placement;
 pub mod query;
+mod retention;
 mod shipping;
 mod sqlite;
 mod stock;
@@ -21,6 +22,7 @@ pub use error::{Scope, StoreError};
 pub use open::{StoreOptions, open, open_read_only};
 pub use placement::Placement;
 pub use query::Applied;
+pub use retention::{RetentionStore, Stripped};
 pub use shipping::ShippingStore;
 pub use sqlite::SqliteStore;
 pub use stock::StockStore;
@@ -54,9 +56,9 @@ pub struct CursorWrite {
 }
 
 /// The store; what is about parcels and their money is in [`ShippingStore`], what is about stock in
-/// [`StockStore`].
+/// [`StockStore`], what is not kept for ever in [`RetentionStore`].
 #[async_trait]
-pub trait Store: ShippingStore + StockStore + Send + Sync + 'static {
+pub trait Store: ShippingStore + StockStore + RetentionStore + Send + Sync + 'static {
     // ── intake ────────────────────────────────────────────────────────────────────────────────
     /// Makes deliveries durable, and the poll cursor with them. An append without a read: many
     /// callers share one commit.

@@ -30,6 +30,7 @@ pub mod pool;
 pub mod reading;
 pub mod remap;
 mod reread;
+mod retention;
 pub mod settle;
 pub mod stock;
 pub mod stop;

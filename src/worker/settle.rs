@@ -29,6 +29,8 @@ const ONCE: &str = "gateway:warning";
 pub(super) const PAGE: usize = 200;
 /// How often what is past its time is deleted.
 const CLEAN_EVERY: Duration = Duration::from_secs(3_600);
+/// How often data whose time is over is gone over.
+const RETAIN_EVERY: Duration = Duration::from_secs(24 * 3_600);
 /// Warnings that are remembered in memory.
 const GIVEN_MOST: usize = 50_000;
 
@@ -41,6 +43,7 @@ pub struct Settler {
     /// What was given before, as far as we know: saves asking the store every time.
     given: Mutex<HashSet<String>>,
     cleaned: Mutex<Timestamp>,
+    retained: Mutex<Timestamp>,
 }
 
 impl Settler {
@@ -58,6 +61,7 @@ impl Settler {
             stop,
             given: Mutex::default(),
             cleaned: Mutex::new(Timestamp::MIN),
+            retained: Mutex::new(Timestamp::MIN),
         }
     }
 
@@ -91,6 +95,10 @@ impl Settler {
         self.housekeeping().await
     }
 
+    fn retained_at(&self) -> std::sync::MutexGuard<'_, Timestamp> {
+        self.retained.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn housekeeping(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
         {
@@ -101,6 +109,10 @@ impl Settler {
             *cleaned = now;
         }
         self.overdue_cash().await?;
+        if between(*self.retained_at(), now) >= RETAIN_EVERY {
+            self.retention().await?;
+            *self.retained_at() = now;
+        }
         self.store.housekeeping(now).await
     }
 

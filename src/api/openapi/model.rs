@@ -222,7 +222,7 @@ fn order(with_parts: bool) -> Value {
         "holds": {"type": "array", "items": r("Hold")},
         "payload_ref": nullable(text()), "mapping_version": nullable(text()),
         "version": integer(), "revision_at": time(), "closed_reason": nullable(text()),
-        "duplicate_of": nullable(text()),
+        "duplicate_of": nullable(text()), "erased_at": nullable(time()),
         "answer": nullable(object(json!({
             "accept": {"type": "boolean"}, "reason": nullable(text()), "by": text(), "at": time(),
         }))),

@@ -24,6 +24,7 @@ pub mod once;
 pub mod parcels;
 pub mod points;
 pub mod problems;
+pub mod retention;
 pub mod shipping;
 pub mod state;
 pub mod stock;
@@ -94,6 +95,8 @@ macro_rules! suite {
             points: a_changed_point_is_found_by_what_it_is_now,
             points: points_are_found_by_words,
             points: the_nearest_come_first,
+            retention: personal_data_of_ended_orders_goes,
+            retention: payloads_go_when_nobody_needs_them,
             stock: levels_are_judged_over_what_is_stored,
             stock: levels_are_listed_in_the_order_of_changes,
             stock: changes_have_places_that_rise,

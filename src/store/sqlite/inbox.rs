@@ -197,6 +197,9 @@ impl SqliteStore {
                 })?;
             let entry = wire::read_head(&head)?.into_iter().nth(usize::from(index));
             let entry = entry.ok_or_else(|| corrupt("a batch has fewer deliveries"))?;
+            if entry.length == 0 {
+                return Ok(None); // Its time was over.
+            }
             unseal(reader, entry, &body).map(Some)
         })
         .await

@@ -33,6 +33,7 @@ mod point_search;
 mod points;
 mod problems;
 mod reader;
+mod retention;
 mod seal;
 mod shipments;
 mod stock;

@@ -19,7 +19,8 @@ use crate::flow::Similar;
 use crate::flow::change::{AuditEntry, ChangeSet, IdempotentAnswer, OrderState};
 use crate::store::query::*;
 use crate::store::{
-    Applied, CursorWrite, Placement, Scope, ShippingStore, StockStore, Store, StoreError, Wakeups,
+    Applied, CursorWrite, Placement, RetentionStore, Scope, ShippingStore, StockStore, Store,
+    StoreError, Stripped, Wakeups,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -188,5 +189,13 @@ calls! {
         fn note_listings(
             connection: ConnectionId, listings: Vec<(String, Option<String>)>, again: bool
         ) -> ();
+    }
+}
+
+calls! {
+    RetentionStore {
+        fn erasable_orders(merchant: MerchantId, before: Timestamp, limit: usize) -> Vec<OrderId>;
+        fn erase_order(order: OrderId, at: Timestamp) -> bool;
+        fn strip_payloads(before: BTreeMap<MerchantId, Timestamp>, after: u64) -> Stripped;
     }
 }

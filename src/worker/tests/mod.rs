@@ -14,5 +14,6 @@ mod jobs_connection;
 mod poll;
 mod refetch;
 mod remap;
+mod retention;
 mod settle;
 pub(crate) mod support;
