@@ -7,7 +7,7 @@
 pub mod args;
 pub mod check;
 pub mod connectors;
-mod difference;
+pub mod difference;
 pub mod doctor;
 pub mod ledger;
 pub mod map;

@@ -63,7 +63,7 @@ def gql: . as $o | {shop: .ship, seen: share(.ship; .rate)} as $ship
      currentTotalDutiesSet: null, currentTotalAdditionalFeesSet: null, totalOutstandingSet: (outstanding | money($o)), totalTipReceivedSet: (zero | money($o)),
      shippingLines: page_of([{title: .way, code: .way, source: "shopify", isRemoved: false, carrierIdentifier: null, currentDiscountedPriceSet: ((if .cancelled != null then zero else $ship end) | money($o)), taxLines: ($ship | taxes($o))}]),
      refunds: [.refunds[] | {orderAdjustments: page_of([])}], transactions: (if .paid then [{kind: "SALE", status: "SUCCESS", gateway: .gateway, amountSet: (placed | money($o))}] else [] end),
-     lineItems: page_of([.lines[] | gql_line($o)]), fulfillmentOrders: page_of([.parts[] | gql_part]), fulfillments: [.fulfillments[] | {id: gid("Fulfillment"; .id), status, trackingInfo}]};
+     lineItems: page_of([.lines[] | gql_line($o)]), fulfillmentOrders: page_of([.parts[] | gql_part]), fulfillments: [.fulfillments[] | {id: gid("Fulfillment"; .id), status, displayStatus: (.events[-1] // "FULFILLED"), trackingInfo}]};
 
 # --- changes
 def known($id): .state.orders[$id | tail];

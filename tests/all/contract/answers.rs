@@ -29,7 +29,7 @@ fn given(status: u16, headers: Value, body: Value) -> GivenAnswer {
 }
 
 /// What each answer may mean, to a step that may be repeated and to one that may not.
-fn refusals() -> Vec<(
+pub(super) fn refusals() -> Vec<(
     &'static str,
     GivenAnswer,
     &'static [Class],
@@ -87,6 +87,16 @@ fn refusals() -> Vec<(
     ]
 }
 
+/// What this answer may mean to this step.
+pub(super) fn may_mean(what: &str, step: &Step) -> &'static [Class] {
+    let mut all = refusals().into_iter();
+    let (_, _, repeated, once) = all.find(|(name, ..)| *name == what).unwrap();
+    match retry::repeatable(step.repeat, step.method) {
+        true => repeated,
+        false => once,
+    }
+}
+
 fn step_of<'c>(connector: &'c Connector, operation: &str, name: &str) -> &'c Step {
     let steps = &connector.manifest().operations[operation].steps;
     steps.iter().find(|step| step.name == name).unwrap()
@@ -107,7 +117,7 @@ fn every_refusal_of_every_step_has_its_class() {
                 .map_or_else(Vec::new, |given| serde_json::from_value(given).unwrap());
             let setup = setup(&case);
             for n in 0..=answers.len() {
-                for (what, answer, repeated, once) in refusals() {
+                for (what, answer, ..) in refusals() {
                     let mut before = answers[..n].to_vec();
                     before.push(answer);
                     let Ok(Rehearsal { requests, outcome }) =
@@ -121,7 +131,7 @@ fn every_refusal_of_every_step_has_its_class() {
                     }
                     let step = step_of(&connector, &operation, &requests[n].step);
                     let repeatable = retry::repeatable(step.repeat, step.method);
-                    let may = if repeatable { repeated } else { once };
+                    let may = may_mean(what, step);
                     let class = outcome.and_then(|outcome| outcome.class);
                     let accepted = class.is_none()
                         && step

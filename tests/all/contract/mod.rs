@@ -2,14 +2,20 @@
 //! folders there are: no connector is named here.
 //!
 //! Lint, README, forms and fixtures are `connector check` (see `conformance`). Here: what happens to
-//! payloads that are not as documented, to webhooks that nobody signed or that were cut off, and to
-//! answers that say no.
+//! payloads that are not as documented, to webhooks that nobody signed or that were cut off, to
+//! versions of an order in the wrong order, to answers that say no, and to calls whose answer is
+//! lost on its way.
 
 mod answers;
 mod hooks;
+mod house;
+mod late;
+mod lost;
 mod mutate;
 mod payloads;
+mod plays;
 mod prose;
+mod stage;
 
 use crossdock::connector::{Connector, Registry};
 use crossdock::manifest::fixture::{self, Case, Kind};
