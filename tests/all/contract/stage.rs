@@ -3,6 +3,7 @@
 
 use super::mutate::texts;
 use super::plays::{Played, Set, good};
+use crate::support::gateway::client;
 use async_trait::async_trait;
 use crossdock::canonical::{AttemptId, ConnectionId};
 use crossdock::cli::difference;
@@ -21,7 +22,7 @@ use crossdock::simulator::{self, Handle, Options, SimClock};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 const NOW: &str = "2026-12-01T10:00:00Z";
@@ -74,6 +75,15 @@ impl Observer for Watch<'_> {
         Ok(PageUse::Map)
     }
 }
+
+/// To call the provider with, and its simulator: made once, they read the system's certificates.
+static CLIENTS: LazyLock<(GuardedClient, reqwest::Client)> = LazyLock::new(|| {
+    let config = ClientConfig {
+        allow_private: true,
+        ..ClientConfig::default()
+    };
+    (GuardedClient::new(config).unwrap(), client())
+});
 
 /// See the module.
 pub struct Stage {
@@ -155,7 +165,6 @@ impl Stage {
         };
         let listen = "127.0.0.1:0".parse().unwrap();
         let handle = simulator::serve(&folder, listen, options).await.unwrap();
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut settings = handle.settings.clone();
         settings.extend(data.demo.settings.clone());
         let mut credentials = Credentials::new();
@@ -164,12 +173,8 @@ impl Stage {
             let text = given.cloned().unwrap_or_else(|| "made-up".to_owned());
             credentials.insert(name.clone(), SecretString::from(text));
         }
-        let config = ClientConfig {
-            allow_private: true,
-            ..ClientConfig::default()
-        };
         let engine = Engine {
-            client: GuardedClient::new(config).unwrap(),
+            client: CLIENTS.0.clone(),
             limiter: Arc::new(Limiter::new(clock.clone())),
             circuits: Arc::new(Circuits::default()),
             clock: clock.clone(),
@@ -183,7 +188,7 @@ impl Stage {
         let mut stage = Self {
             connector: connector.clone(),
             handle,
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            http: CLIENTS.1.clone(),
             engine,
             settings,
             contract: contract.unwrap_or_default(),
