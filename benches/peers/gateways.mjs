@@ -109,18 +109,20 @@ async function flowsUp(port, path) {
   throw new Error("its flow did not start");
 }
 
-export const n8n = {
+/** As it comes it keeps every execution in its SQLite; with `unsaved` it forgets those that went well. */
+export const n8n = ({ unsaved }) => ({
   version: () => versionOf("n8n"),
   async start(data, target, known) {
     const port = known?.port ?? await freePort();
     const [broker, runner] = known?.more ?? [await freePort(), await freePort()];
-    // As it comes, but for what calls home: every execution is kept in its SQLite.
+    // As it comes, but for what calls home.
     const env = { PATH: process.env.PATH, HOME: data, N8N_USER_FOLDER: data, N8N_LISTEN_ADDRESS: "127.0.0.1", N8N_PORT: String(port),
       N8N_HOST: "127.0.0.1", NODE_ENV: "production", N8N_DIAGNOSTICS_ENABLED: "false", N8N_VERSION_NOTIFICATIONS_ENABLED: "false",
       N8N_TEMPLATES_ENABLED: "false", N8N_PERSONALIZATION_ENABLED: "false", N8N_HIRING_BANNER_ENABLED: "false",
       N8N_COMMUNITY_PACKAGES_ENABLED: "false", N8N_LOG_LEVEL: "error", N8N_RUNNERS_BROKER_PORT: String(broker),
       N8N_RUNNERS_BROKER_LISTEN_ADDRESS: "127.0.0.1", N8N_RUNNERS_LAUNCHER_HEALTH_CHECK_PORT: String(runner),
-      EXTERNAL_FRONTEND_HOOKS_URLS: "", N8N_DIAGNOSTICS_CONFIG_FRONTEND: "", N8N_DIAGNOSTICS_CONFIG_BACKEND: "" };
+      EXTERNAL_FRONTEND_HOOKS_URLS: "", N8N_DIAGNOSTICS_CONFIG_FRONTEND: "", N8N_DIAGNOSTICS_CONFIG_BACKEND: "",
+      ...(unsaved ? { EXECUTIONS_DATA_SAVE_ON_SUCCESS: "none" } : {}) };
     const program = join(DIR, "n8n/node_modules/n8n/bin/n8n");
     if (!known) {
       const file = join(data, "workflow.json");
@@ -133,7 +135,7 @@ export const n8n = {
     await flowsUp(port, "/webhook/order");
     return { port, path: "/webhook/order", child, more: [broker, runner] };
   },
-};
+});
 
 function workflow(target) {
   const node = (name, type, typeVersion, x, parameters, more) =>

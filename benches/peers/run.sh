@@ -23,15 +23,15 @@ fi
 
 # install FOLDER SENTINEL PACKAGE [npm options…]: once, below $dir.
 install() {
-  local folder="$dir/$1" there="$2" package="$3"
+  local folder="$dir/$1" log="$dir/$1.log" there="$2" package="$3"
   shift 3
   [ "$(cat "$folder/.installed" 2>/dev/null)" = "$package" ] && return
   echo "installing $package" >&2
   rm -rf "$folder"
   mkdir -p "$folder"
-  (cd "$folder" && npm init -y >/dev/null && npm install --no-audit --no-fund "$@" "$package" >"$dir/$1.log" 2>&1) ||
-    { echo "$package could not be had: $(grep -m1 'npm error' "$dir/$1.log")"; exit 1; }
-  [ -e "$folder/$there" ] || { echo "$package was installed without $there ($dir/$1.log)"; exit 1; }
+  (cd "$folder" && npm init -y >/dev/null && npm install --no-audit --no-fund "$@" "$package" >"$log" 2>&1) ||
+    { echo "$package could not be had: $(grep -m1 "npm error" "$log")"; exit 1; }
+  [ -e "$folder/$there" ] || { echo "$package was installed without $there ($log)"; exit 1; }
   echo "$package" >"$folder/.installed"
 }
 
