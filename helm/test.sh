@@ -35,9 +35,17 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "${packages[*]}" ]; then
   fi
 fi
 
-# Without Helm: whatever Python has YAML and jsonschema still checks the values.
+# Without Helm any Python still checks the values against their schema: its own modules, or a venv with those two.
 python="$tools/venv/bin/python"
-[ -f "$stamp" ] || python=python3
+if [ ! -f "$stamp" ]; then
+  python=python3
+  if ! "$python" -c 'import yaml, jsonschema' 2>/dev/null; then
+    if [ -x "$tools/plain/bin/python" ] || { python3 -m venv "$tools/plain" &&
+      "$tools/plain/bin/pip" install -q --disable-pip-version-check "${packages[@]:2}"; } >>"$tools/pip.log" 2>&1; then
+      python="$tools/plain/bin/python"
+    fi
+  fi
+fi
 bytecode="$tools/pycache"
 export PYTHONPYCACHEPREFIX="$bytecode"
 echo "chart helm/crossdock"
