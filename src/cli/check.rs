@@ -152,9 +152,16 @@ fn in_order(mut findings: Vec<Finding>) -> Vec<Finding> {
 
 /// Runs one fixture.
 fn run_case(connector: &Connector, case: &Case) -> Vec<Finding> {
+    let names = case.settings.keys();
+    let unknown = names.filter_map(|name| super::known_setting(connector.manifest(), name).err());
+    let unknown: Vec<Finding> = unknown
+        .map(|message| Finding::of(&case.path("case.toml"), message))
+        .collect();
+    if !unknown.is_empty() {
+        return unknown;
+    }
     let run = match case.kind {
         Kind::Mapping => mapping::run(connector, case),
-
         Kind::Webhook => webhook::run(connector, case),
         Kind::Call => call::run(connector, case),
     };

@@ -50,7 +50,7 @@ fn as_json(connector: &Connector) -> serde_json::Value {
         "version": connector.version(),
         "operations": manifest.operations.keys().collect::<Vec<_>>(),
         "topics": manifest.webhooks.iter().flat_map(|webhooks| webhooks.topics.keys()).collect::<Vec<_>>(),
-        "can": Coverage::of(manifest),
+        "can": Coverage::of(manifest, &connector.folder().programs),
         "lines": {"manifest": manifest_lines, "jq": jq_lines},
     })
 }
@@ -64,7 +64,7 @@ fn table(connectors: &[&Arc<Connector>]) -> Vec<Vec<String>> {
     let rows = connectors.iter().map(|connector| {
         let manifest = connector.manifest();
         let kind = format!("{:?}", manifest.kind).to_lowercase();
-        let flags = Coverage::of(manifest)
+        let flags = Coverage::of(manifest, &connector.folder().programs)
             .flags()
             .map(|can| if can { "yes" } else { "–" }.to_owned());
         [manifest.name.clone(), kind]

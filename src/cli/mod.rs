@@ -149,6 +149,7 @@ pub fn typed_settings(
 ) -> Result<Map<String, Value>, String> {
     let mut settings = Map::new();
     for (name, text) in given {
+        known_setting(manifest, name)?;
         let kind = manifest
             .settings
             .get(name)
@@ -171,6 +172,26 @@ pub fn typed_settings(
         settings.insert(name.clone(), value);
     }
     Ok(settings)
+}
+
+/// What every mapping may be given, whether the form asks for it or not.
+const ALWAYS: [&str; 2] = ["currency", "timezone"];
+
+/// # Errors
+/// When the connector has no setting of this name: those that it has.
+pub(crate) fn known_setting(manifest: &Manifest, name: &str) -> Result<(), String> {
+    let own: Vec<&str> = manifest.settings.keys().map(String::as_str).collect();
+    if own.contains(&name) || ALWAYS.contains(&name) {
+        return Ok(());
+    }
+    let meant = did_you_mean(name, own.iter().copied().chain(ALWAYS));
+    let meant = meant.map(|meant| format!(": did you mean `{meant}`?"));
+    Err(format!(
+        "{} has no setting `{name}`{}; it has: {}",
+        manifest.id,
+        meant.unwrap_or_default(),
+        own.join(", ")
+    ))
 }
 
 /// `key=value` of a command line.

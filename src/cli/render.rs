@@ -3,7 +3,7 @@
 use super::rehearse::{GivenAnswer, RehearseError, Rehearsed, Setup, all_steps, one_step};
 use super::{BAD_PAYLOAD, FOUND, OK, Streams, find, typed_settings};
 use crate::canonical::Timestamp;
-use crate::connector::Registry;
+use crate::connector::{Connector, Registry};
 use serde_json::{Value, json};
 
 /// What the command line said.
@@ -61,7 +61,10 @@ fn rendered(registry: &Registry, command: &RenderCommand) -> Result<Value, (u8, 
     };
     let failed = |error: RehearseError| match error {
         RehearseError::Unknown(message) => wrong(message),
-        other => problem("request_not_built", &other.to_string()),
+        other => {
+            let hint = asked_for(&connector, command, &setup.input);
+            hinted("request_not_built", &other.to_string(), &hint)
+        }
     };
     let shown = |rehearsed: &Rehearsed| {
         let mut request = json!({"step": rehearsed.step});
@@ -90,8 +93,53 @@ fn rendered(registry: &Registry, command: &RenderCommand) -> Result<Value, (u8, 
     }
 }
 
+/// What the operation reads of its input, and what of that is not there.
+fn asked_for(connector: &Connector, command: &RenderCommand, input: &Value) -> String {
+    const LEARNT: &str = "what earlier steps learn comes with --answers";
+    let Some(operation) = connector.manifest().operations.get(&command.operation) else {
+        return LEARNT.to_owned();
+    };
+    let mut texts = vec![serde_json::to_string(operation).unwrap_or_default()];
+    let bodies = operation
+        .steps
+        .iter()
+        .filter_map(|step| step.body_mapping.as_ref());
+    let programs = &connector.folder().programs;
+    texts.extend(bodies.filter_map(|name| programs.get(&format!("{name}.jq")).cloned()));
+    let word = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
+    let reads = texts.iter().flat_map(|text| text.split(".input.").skip(1));
+    let mut reads: Vec<String> = reads
+        .map(|rest| rest.chars().take_while(word).collect())
+        .collect();
+    reads.sort();
+    reads.dedup();
+    let missing = |key: &&String| input.get(key.as_str()).is_none_or(Value::is_null);
+    let missing: Vec<&str> = reads.iter().filter(missing).map(String::as_str).collect();
+    format!(
+        "the canonical input is FILE (- is standard input); {} reads of it: {}; not there: {}; {LEARNT}",
+        command.operation,
+        named(reads.iter().map(String::as_str)),
+        named(missing.into_iter())
+    )
+}
+
+fn named<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let all: Vec<&str> = names.collect();
+    match all.is_empty() {
+        true => "nothing".to_owned(),
+        false => all.join(", "),
+    }
+}
+
 fn problem(code: &str, message: &str) -> (u8, String) {
-    let hint = "where a value is missing: the canonical input is FILE (- is standard input), what earlier steps learn comes with --answers";
+    hinted(
+        code,
+        message,
+        "the canonical input is FILE (- is standard input)",
+    )
+}
+
+fn hinted(code: &str, message: &str, hint: &str) -> (u8, String) {
     let problem =
         json!({"class": "invalid", "code": code, "message": message, "detail": {}, "hint": hint});
     (BAD_PAYLOAD, problem.to_string())

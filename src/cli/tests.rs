@@ -42,6 +42,40 @@ fn mapped(connector: &str, mapping: &str, body: &str, settings: &[(&str, &str)])
     said(|streams| map::run(&registry(), command, streams))
 }
 
+#[test]
+fn a_setting_that_there_is_not_is_told() {
+    let (code, _, err) = mapped("paperbird", "order", "{}", &[("curency", "PLN")]);
+    assert_eq!(code, FOUND);
+    assert!(
+        err.contains("no setting `curency`: did you mean `currency`?"),
+        "{err}"
+    );
+}
+
+#[test]
+fn a_time_and_a_country_that_are_none_are_told_in_plain_words() {
+    let order = ORDER.replace("TOTAL", "1.10");
+    let body = order.replace(
+        "\"placed\": \"2025-03-01T10:00:00Z\"",
+        "\"placed\": \"yesterday\"",
+    );
+    let (code, _, err) = mapped("paperbird", "order", &body, &[]);
+    assert_eq!(code, BAD_PAYLOAD);
+    assert!(
+        err.contains("a time with zone, e.g. 2026-11-25T08:00:00Z"),
+        "{err}"
+    );
+    assert!(!err.contains("yesterday"), "{err}");
+    let to = r#""address": {"street": "S", "zip": "1", "city": "C", "country": "Poland"}"#;
+    let body = order.replace("\"address\": null", to);
+    let (code, _, err) = mapped("paperbird", "order", &body, &[]);
+    assert_eq!(code, OK);
+    assert!(
+        err.contains("ship_to.country must be an ISO 3166-1 alpha-2 code"),
+        "{err}"
+    );
+}
+
 const ORDER: &str = r#"{"id": 1, "number": "1", "status": "new", "placed": "2025-03-01T10:00:00Z", "changed": "2025-03-01T10:00:00Z",
   "buyer": {"name": "N", "email": "n@example.com"}, "address": null, "items": [], "shipping": 1.10, "total": TOTAL}"#;
 
@@ -95,8 +129,8 @@ fn the_tables_come_from_the_manifests() {
         said(|streams| connectors::run(&registry(), connectors::Style::Markdown, streams));
     assert_eq!(code, OK);
     assert!(
-        out.lines()
-            .any(|line| line == "| Paperbird | shop | yes | yes | – | – | – | – | – | – | – | – |"),
+        out.lines().any(|line| line
+            == "| Paperbird | shop | yes | yes | – | – | – | – | – | – | – | – | – | – |"),
         "{out}"
     );
     let (_, out, _) =

@@ -6,8 +6,10 @@
 use super::build::Connector;
 use super::output::{Output, OutputError};
 use super::records;
+use crate::canonical::address::Address;
 use crate::canonical::check::{Compared, Mismatch};
 use crate::canonical::problem::Class;
+use crate::canonical::{Field, OrderFacts};
 use crate::manifest::model::Manifest;
 use crate::mapping::{MapError, Notes, Program, ReadError, Scope, SelectError, Val, from_serde};
 use serde::Serialize;
@@ -128,7 +130,8 @@ fn into(
             Ok((outputs, notes)) => {
                 note(&mut mapped.warnings, index, &notes);
                 for output in outputs {
-                    if let Output::Order(_, mismatches) = &output {
+                    if let Output::Order(order, mismatches) = &output {
+                        mapped.warnings.extend(foreign(index, order));
                         mapped
                             .warnings
                             .extend(mismatches.iter().filter_map(|found| mismatch(index, found)));
@@ -201,6 +204,27 @@ fn note(warnings: &mut Vec<Warning>, index: usize, notes: &Notes) {
         message: format!("the table {} does not know a code", drift.table),
         detail: json!({"index": index, "table": drift.table, "key": drift.key}),
     }));
+}
+
+/// Countries that are no codes: nothing downstream can read them.
+fn foreign(index: usize, order: &OrderFacts) -> impl Iterator<Item = Warning> {
+    let told = [("ship_to", &order.ship_to), ("bill_to", &order.bill_to)];
+    let code = |text: &str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase());
+    let wrong = move |(at, address): (&'static str, &Field<Address>)| {
+        let country = address.value()?.country.as_deref()?;
+        (!code(country)).then(|| Warning {
+            class: Class::BrokenContract,
+            code: "country_no_code".to_owned(),
+            message: format!(
+                "{at}.country must be an ISO 3166-1 alpha-2 code: `country` makes one of a name"
+            ),
+            detail: json!({"index": index, "path": format!("{at}.country")}),
+        })
+    };
+    told.into_iter()
+        .filter_map(wrong)
+        .collect::<Vec<_>>()
+        .into_iter()
 }
 
 /// Informative ones (a line's own arithmetic) are not worth a warning.

@@ -2,6 +2,7 @@
 
 use super::model::Manifest;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// What a connector can do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -14,13 +15,18 @@ pub struct Coverage {
     pub stock: bool,
     pub labels: bool,
     pub tracking: bool,
-    pub cod: bool,
+    /// Labels are bought with cash to be collected.
+    pub cod_labels: bool,
+    /// Tracking tells of the cash of a parcel.
+    pub cod_tracking: bool,
+    /// Payouts are read: what the carrier hands over for many parcels.
+    pub cod_payouts: bool,
     pub points: bool,
     pub returns: bool,
 }
 
 /// Headings of the table, in the order of [`Coverage::flags`].
-pub const HEADINGS: [&str; 10] = [
+pub const HEADINGS: [&str; 12] = [
     "orders by webhook",
     "orders by poll",
     "acknowledge",
@@ -28,14 +34,25 @@ pub const HEADINGS: [&str; 10] = [
     "stock",
     "labels",
     "tracking",
+    "COD on labels",
+    "COD in tracking",
     "COD payouts",
     "pickup points",
     "returns",
 ];
 
 impl Coverage {
-    /// Reads the manifest.
-    pub fn of(manifest: &Manifest) -> Self {
+    /// Reads the manifest; of the folder's programs (`shipment.jq`) only whether cash is in them.
+    pub fn of(manifest: &Manifest, programs: &BTreeMap<String, String>) -> Self {
+        let told = |operation: &str, fits: fn(&str) -> bool| {
+            let steps = manifest.operations.get(operation).map(|found| &found.steps);
+            let mut steps = steps.into_iter().flatten();
+            steps.any(|step| {
+                let files = [&step.body_mapping, &step.mapping].into_iter().flatten();
+                let mut texts = files.filter_map(|name| programs.get(&format!("{name}.jq")));
+                texts.any(|text| fits(text))
+            })
+        };
         let operation = |name: &str| manifest.operations.contains_key(name);
         let hinted = manifest
             .webhooks
@@ -60,14 +77,16 @@ impl Coverage {
             stock: operation("stock.push") || operation("stock.pull"),
             labels: operation("shipment.create") || operation("label.fetch"),
             tracking: operation("tracking.pull") || topic("tracking"),
-            cod: operation("cod.pull") || topic("cod"),
+            cod_labels: told("shipment.create", asks_cash),
+            cod_tracking: told("tracking.pull", tells_cash),
+            cod_payouts: operation("cod.pull") || topic("cod"),
             points: operation("points.list"),
             returns: operation("returns.pull") || operation("returns.push") || topic("return"),
         }
     }
 
     /// The same in the order of [`HEADINGS`].
-    pub const fn flags(&self) -> [bool; 10] {
+    pub const fn flags(&self) -> [bool; 12] {
         [
             self.orders_webhook,
             self.orders_poll,
@@ -76,9 +95,26 @@ impl Coverage {
             self.stock,
             self.labels,
             self.tracking,
-            self.cod,
+            self.cod_labels,
+            self.cod_tracking,
+            self.cod_payouts,
             self.points,
             self.returns,
         ]
     }
+}
+
+/// A request's program looks at the cash to be collected (`.cod`, not `.code`).
+fn asks_cash(text: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.split(".cod")
+        .skip(1)
+        .any(|rest| !rest.starts_with(word))
+}
+
+/// A mapping of scans yields cash, not only `cod: null`.
+fn tells_cash(text: &str) -> bool {
+    let told = text.split("cod:").skip(1);
+    told.map(str::trim_start)
+        .any(|rest| !rest.starts_with("null"))
 }

@@ -395,8 +395,9 @@ fn the_form_is_a_json_schema() {
 #[test]
 fn coverage_comes_from_the_manifest() {
     let manifest: Manifest = parse::strict(MANIFEST, &sample()).unwrap();
-    let coverage = coverage::Coverage::of(&manifest);
+    let coverage = coverage::Coverage::of(&manifest, &Default::default());
     assert!(coverage.orders_webhook && coverage.orders_poll && !coverage.labels);
+    assert!(!coverage.cod_labels && !coverage.cod_payouts);
 }
 
 #[test]

@@ -4,6 +4,9 @@ use super::error::capped;
 use serde::de::{self, Unexpected};
 use std::fmt;
 
+/// The times that the model has.
+const MOMENT: &str = "a time with zone, e.g. 2026-11-25T08:00:00Z";
+
 /// Where and why a value does not fit a type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{message}", if path.is_empty() { String::new() } else { format!("{path}: ") })]
@@ -67,6 +70,10 @@ impl std::error::Error for Misfit {}
 
 impl de::Error for Misfit {
     fn custom<T: fmt::Display>(message: T) -> Self {
+        // The library of times speaks of its grammar and repeats the text; what is wanted is this.
+        if std::any::type_name::<T>().starts_with("jiff::") {
+            return Self::new(format!("expected {MOMENT}"));
+        }
         Self::new(message.to_string())
     }
 

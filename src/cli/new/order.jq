@@ -1,7 +1,5 @@
 # One order of the provider → one canonical order. Amounts are gross. A key left out means "this
 # payload does not tell", null means "known to be none".
-def money: {amount: tostring, currency: $connection.currency};
-
 {
   external_id: (.id | tostring),
   external_number: .number,
@@ -21,13 +19,13 @@ def money: {amount: tostring, currency: $connection.currency};
     sku: .sku,
     name: .title,
     quantity: .quantity,
-    unit_price: (.price | money),
+    unit_price: money(.price; $connection.currency),
     discount: null,
     tax: null,
-    total: (.total | money),
+    total: money(.total; $connection.currency),
   }],
-  charges: [{kind: "shipping", tax: null, total: (.shipping | money)}],
-  totals: {total: (.total | money)},
+  charges: [{kind: "shipping", tax: null, total: money(.shipping; $connection.currency)}],
+  totals: {total: money(.total; $connection.currency)},
   channel_state: ({"open": "open", "paid": "open", "cancelled": "cancelled"}[.status] // "unknown"),
   channel_status: .status,
 }
