@@ -33,4 +33,5 @@ mod simulated_warehouse;
 mod stock;
 mod support;
 mod tracking;
+mod unwelcome;
 mod week;
