@@ -1,6 +1,6 @@
 //! After the label: void, another one in its place, what the carrier refused, and what nobody knows.
 
-use super::desk::{Desk, bytes, error, text};
+use super::desk::{Desk, bytes, cod_order, error, text};
 use crate::support::courier::Courier;
 use crate::support::dock::{numbers, settled};
 use crate::support::orders;
@@ -104,6 +104,32 @@ async fn another_label_takes_its_place() {
     assert_eq!(fourth.json["packed"], true);
     let live = desk.gateway.get("/v1/shipments?status=purchased").await;
     assert_eq!(live["data"].as_array().unwrap().len(), 1, "one counts");
+}
+
+#[tokio::test]
+async fn another_amount_at_the_door_is_another_label() {
+    let desk = Desk::at("hornpost").await;
+    let part = desk.dock.order(&desk.gateway, cod_order(1)).await;
+    let first = desk.ship(&part, "S-1", json!([{"weight_g": 900}])).await;
+    assert_eq!(first.status, 201, "{}", first.json);
+    let id = text(&first.json["id"]);
+    let less = json!({"amount": "7.50", "currency": first.json["cod"]["currency"]});
+    assert_ne!(first.json["cod"], less);
+    let change = json!({"set": {"payment.cod_amount": less}, "reason": "a voucher"});
+    let order = format!("/v1/orders/{}", text(&part["order_id"]));
+    let told = desk.call("PATCH", &order, change).await;
+    assert_eq!(told.status, 200, "{}", told.json);
+    let path = format!("/v1/shipments/{id}/replace?wait=8");
+    let second = desk.call("POST", &path, json!({"override": true})).await;
+    assert_eq!(second.status, 201, "{}", second.json);
+    assert_eq!(second.json["cod"], less);
+    assert_eq!(second.json["replaces"], id);
+    let old = settled(&desk.gateway, id, &["voided"]).await;
+    assert_eq!(old["replaced_by"], second.json["id"]);
+    assert_eq!(
+        old["cod"], first.json["cod"],
+        "the old label says what it said"
+    );
 }
 
 #[tokio::test]
