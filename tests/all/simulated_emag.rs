@@ -3,31 +3,23 @@
 
 use super::support::Gateway;
 use super::support::dock::{numbers, settled};
-use super::support::gateway::{TOKEN, client};
-use crossdock::manifest::folder::{Folder, Source};
-use crossdock::simulator::{self, Handle, Options};
+use super::support::gateway::TOKEN;
+use super::support::provider::Provider;
 use serde_json::{Value, json};
 
-struct Market {
-    handle: Handle,
-    http: reqwest::Client,
+struct Market(Provider);
+
+impl std::ops::Deref for Market {
+    type Target = Provider;
+
+    fn deref(&self) -> &Provider {
+        &self.0
+    }
 }
 
 impl Market {
     async fn open(options: Value) -> Self {
-        let source = Source::built_in()
-            .into_iter()
-            .find(|source| source.name() == "emag")
-            .unwrap();
-        let options = Options {
-            options: options.as_object().unwrap().clone(),
-            ..Options::default()
-        };
-        let http = client();
-        let listen = "127.0.0.1:0".parse().unwrap();
-        let folder = Folder::load(source).unwrap();
-        let handle = simulator::serve(&folder, listen, options).await.unwrap();
-        Self { handle, http }
+        Self(Provider::open("emag", options).await)
     }
 
     /// A call of the seller API.
@@ -47,34 +39,11 @@ impl Market {
         (status, serde_json::from_slice(&bytes).unwrap())
     }
 
-    async fn sim(&self, verb: &str, route: &str, body: Value) -> Value {
-        let url = format!("{}/_sim{route}", self.handle.url());
-        let request = self.http.request(verb.parse().unwrap(), url);
-        let request = request.header("content-type", "application/json");
-        let answer = request.body(body.to_string()).send().await.unwrap();
-        assert!(answer.status().is_success(), "{verb} {route}");
-        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or(Value::Null)
-    }
-
     /// So many orders are placed; their numbers.
     async fn orders(&self, count: usize) -> Vec<String> {
         let made = self.sim("POST", "/orders", json!({"count": count})).await;
         let ids = made["ids"].as_array().unwrap();
         ids.iter().map(Value::to_string).collect()
-    }
-
-    /// Waits until what the marketplace holds fits.
-    async fn until(&self, fits: impl Fn(&Value) -> bool) -> Value {
-        let mut changes = self.handle.changes();
-        let limit = tokio::time::Instant::now() + super::support::gateway::PATIENCE;
-        loop {
-            let state = self.sim("GET", "/state", Value::Null).await;
-            if fits(&state) {
-                return state;
-            }
-            let changed = tokio::time::timeout_at(limit, changes.changed()).await;
-            assert!(changed.is_ok(), "it never came to that: {state:#}");
-        }
     }
 
     /// Plugs it into this gateway; the connection.
@@ -160,7 +129,7 @@ async fn it_speaks_as_the_marketplace_does() {
     assert_ne!(number(&first), number(&second), "there is no key");
     let (_, finalised) = read(json!({"id": wanted})).await;
     assert_eq!(finalised["results"][0]["status"], 4);
-    market.handle.stop().await;
+    market.0.handle.stop().await;
 }
 
 #[actix_web::test]
@@ -226,7 +195,7 @@ async fn orders_are_acknowledged_and_go_by_its_waybills() {
     assert!(label.starts_with("%PDF"));
     no_problems(&gateway).await;
     assert!(gateway.stop().await.success());
-    market.handle.stop().await;
+    market.0.handle.stop().await;
 }
 
 #[actix_web::test]
@@ -248,7 +217,7 @@ async fn parcels_of_other_carriers_finalise_the_order() {
     );
     no_problems(&gateway).await;
     assert!(gateway.stop().await.success());
-    market.handle.stop().await;
+    market.0.handle.stop().await;
 }
 
 #[actix_web::test]
@@ -279,7 +248,7 @@ async fn lost_answers_acknowledge_again_and_issue_no_second_waybill() {
         .await;
     settled(&gateway, id, &["purchased", "printed"]).await;
     assert!(gateway.stop().await.success());
-    market.handle.stop().await;
+    market.0.handle.stop().await;
 }
 
 #[actix_web::test]
@@ -297,7 +266,7 @@ async fn a_refusal_in_a_200_suspends_and_is_no_empty_page() {
     let why = now["health"]["suspended_reason"].as_str().unwrap();
     assert!(why.contains("Invalid vendor ip"), "{why}");
     assert!(gateway.stop().await.success());
-    market.handle.stop().await;
+    market.0.handle.stop().await;
 }
 
 /// Wherever the gateway dies, eMAG has heard of no order that was not stored, and hears of all.
@@ -353,6 +322,6 @@ async fn nothing_is_acknowledged_that_was_not_stored() {
             assert_eq!(order["data"].as_array().unwrap().len(), 1, "{point}");
         }
         assert!(gateway.stop().await.success());
-        market.handle.stop().await;
+        market.0.handle.stop().await;
     }
 }

@@ -2,62 +2,38 @@
 //! only the rows that were packed, whatever becomes of the answers.
 
 use super::support::Gateway;
-use super::support::gateway::{PATIENCE, client};
+use super::support::provider::Provider;
 use crossdock::connector::Registry;
 use crossdock::connector::map::{MapInput, map};
-use crossdock::manifest::folder::{Folder, Source};
-use crossdock::simulator::{self, Handle, Options};
 use serde_json::{Value, json};
 
-struct Shop {
-    handle: Handle,
-    http: reqwest::Client,
+struct Shop(Provider);
+
+impl std::ops::Deref for Shop {
+    type Target = Provider;
+
+    fn deref(&self) -> &Provider {
+        &self.0
+    }
 }
 
 impl Shop {
     async fn open() -> Self {
-        let named = |source: &Source| source.name() == "magento";
-        let source = Source::built_in().into_iter().find(named).unwrap();
-        let folder = Folder::load(source).unwrap();
-        let listen = "127.0.0.1:0".parse().unwrap();
-        let handle = simulator::serve(&folder, listen, Options::default()).await;
-        Self {
-            handle: handle.unwrap(),
-            http: client(),
-        }
-    }
-
-    async fn control(&self, verb: &str, path: &str, body: Value) -> Value {
-        let url = format!("{}/_sim{path}", self.handle.url());
-        let request = self.http.request(verb.parse().unwrap(), url);
-        let request = request.header("content-type", "application/json");
-        let answer = request.body(body.to_string()).send().await.unwrap();
-        assert!(answer.status().is_success(), "{verb} {path}");
-        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or(Value::Null)
+        Self(Provider::open("magento", json!({})).await)
     }
 
     async fn state(&self) -> Value {
-        self.control("GET", "/state", Value::Null).await["state"].clone()
+        self.sim("GET", "/state", Value::Null).await["state"].clone()
     }
 
     async fn put(&self, id: u64, order: Value) {
-        self.control("PUT", &format!("/orders/{id}"), order).await;
+        self.sim("PUT", &format!("/orders/{id}"), order).await;
     }
 
     /// Waits until the shop's state fits.
-    async fn until(&self, mut fits: impl FnMut(&Value) -> bool) -> Value {
-        let mut bell = self.handle.changes();
-        let found = tokio::time::timeout(PATIENCE, async {
-            loop {
-                bell.mark_unchanged();
-                let state = self.state().await;
-                if fits(&state) {
-                    return state;
-                }
-                bell.changed().await.unwrap();
-            }
-        });
-        found.await.expect("the shop comes to it in time")
+    async fn until(&self, fits: impl Fn(&Value) -> bool) -> Value {
+        let all = self.0.until(|all| fits(&all["state"])).await;
+        all["state"].clone()
     }
 
     /// An active connection to it; its id.
@@ -113,7 +89,7 @@ async fn made_orders_map_and_add_up() {
     let stranger = format!("{}/rest/V1/orders", shop.handle.url());
     let answer = shop.http.get(stranger).send().await.unwrap();
     assert_eq!(answer.status(), 401);
-    shop.control("POST", "/orders", json!({"count": 60})).await;
+    shop.sim("POST", "/orders", json!({"count": 60})).await;
     let orders: Vec<Value> = shop.state().await["orders"]
         .as_object()
         .unwrap()
@@ -145,7 +121,7 @@ async fn made_orders_map_and_add_up() {
     }
     let kinds = |order: &Value| order["lines"][0]["kind"] == "bundle";
     assert!(all.iter().any(kinds), "no made order begins with a bundle");
-    shop.handle.stop().await;
+    shop.0.handle.stop().await;
 }
 
 #[actix_web::test]
@@ -156,7 +132,7 @@ async fn orders_are_polled_and_parts_of_them_shipped_once() {
     }
     // More than a page of them, changed in the same seconds.
     let many = json!({"count": 130, "quiet": true});
-    shop.control("POST", "/orders", many).await;
+    shop.sim("POST", "/orders", many).await;
     let data = tempfile::tempdir().unwrap();
     let gateway = Gateway::start(data.path(), &[]).await;
     let connection = shop.connected(&gateway).await;
@@ -172,7 +148,7 @@ async fn orders_are_polled_and_parts_of_them_shipped_once() {
 
     // One of the two shirts goes; the answer to it is lost.
     let lost = json!({"route": "ship", "drop_answer": true});
-    shop.control("POST", "/faults", lost).await;
+    shop.sim("POST", "/faults", lost).await;
     let path = format!("/v1/fulfillment-orders/{part}");
     let known = gateway.get(&path).await;
     let shirt = known["lines"][0]["line_id"].clone();
@@ -198,7 +174,7 @@ async fn orders_are_polled_and_parts_of_them_shipped_once() {
     );
 
     // The shop cancels the other order: the next poll tells.
-    shop.control(
+    shop.sim(
         "POST",
         "/orders/8/edit",
         json!({"state": "canceled", "status": "canceled", "total_due": 53}),
@@ -215,5 +191,5 @@ async fn orders_are_polled_and_parts_of_them_shipped_once() {
     let problems = gateway.get("/v1/problems?status=open").await;
     assert_eq!(problems["data"], json!([]));
     assert!(gateway.stop().await.success());
-    shop.handle.stop().await;
+    shop.0.handle.stop().await;
 }

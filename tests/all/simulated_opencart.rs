@@ -2,38 +2,27 @@
 //! shipments that are told once although the answer is lost.
 
 use super::support::Gateway;
-use super::support::gateway::{PATIENCE, client};
+use super::support::provider::Provider;
 use crossdock::connector::Registry;
 use crossdock::connector::map::{MapInput, map};
-use crossdock::manifest::folder::{Folder, Source};
-use crossdock::simulator::{self, Handle, Options};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 
 const CALL: &str = "/index.php?route=extension%2Fcrossdock%2Fapi&call=";
 
-struct Cart {
-    handle: Handle,
-    http: reqwest::Client,
+struct Cart(Provider);
+
+impl std::ops::Deref for Cart {
+    type Target = Provider;
+
+    fn deref(&self) -> &Provider {
+        &self.0
+    }
 }
 
 impl Cart {
     async fn open(version: &str) -> Self {
-        let source = Source::built_in()
-            .into_iter()
-            .find(|source| source.name() == "opencart")
-            .unwrap();
-        let options = Options {
-            options: json!({"version": version}).as_object().unwrap().clone(),
-            ..Options::default()
-        };
-        let folder = Folder::load(source).unwrap();
-        let listen = "127.0.0.1:0".parse().unwrap();
-        let handle = simulator::serve(&folder, listen, options).await.unwrap();
-        Self {
-            handle,
-            http: client(),
-        }
+        Self(Provider::open("opencart", json!({"version": version})).await)
     }
 
     /// A call signed as the extension wants it, at a moment so many seconds away.
@@ -68,15 +57,6 @@ impl Cart {
         self.signed(method, query, body, 0).await
     }
 
-    async fn sim(&self, verb: &str, route: &str, body: Value) -> Value {
-        let url = format!("{}/_sim{route}", self.handle.url());
-        let request = self.http.request(verb.parse().unwrap(), url);
-        let request = request.header("content-type", "application/json");
-        let answer = request.body(body.to_string()).send().await.unwrap();
-        assert!(answer.status().is_success(), "{verb} {route}");
-        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or(Value::Null)
-    }
-
     /// So many orders are placed and nothing else happens to them; their numbers.
     async fn orders(&self, count: usize) -> Vec<String> {
         let wish = json!({"count": count, "quiet": true});
@@ -99,20 +79,6 @@ impl Cart {
             if !code.unwrap().starts_with("bank") {
                 return id;
             }
-        }
-    }
-
-    /// Waits until what the shop holds fits.
-    async fn until(&self, fits: impl Fn(&Value) -> bool) -> Value {
-        let mut changes = self.handle.changes();
-        let limit = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            let state = self.sim("GET", "/state", Value::Null).await;
-            if fits(&state) {
-                return state;
-            }
-            let changed = tokio::time::timeout_at(limit, changes.changed()).await;
-            assert!(changed.is_ok(), "it never came to that: {state:#}");
         }
     }
 
@@ -204,7 +170,7 @@ async fn it_speaks_as_the_extension_does() {
     assert_eq!(set["results"][1]["error"]["code"], "product_missing");
     let state = cart.until(|_| true).await;
     assert_eq!(state["state"]["stock"]["74"], 7);
-    cart.handle.stop().await;
+    cart.0.handle.stop().await;
 }
 
 #[actix_web::test]
@@ -238,7 +204,7 @@ async fn made_orders_of_both_versions_map_and_add_up() {
                 "no made order has {value} at {pointer}"
             );
         }
-        cart.handle.stop().await;
+        cart.0.handle.stop().await;
     }
 }
 
@@ -288,7 +254,7 @@ async fn events_come_in_and_a_shipment_is_told_once() {
     );
     no_problems(&gateway).await;
     assert!(gateway.stop().await.success());
-    cart.handle.stop().await;
+    cart.0.handle.stop().await;
 }
 
 #[actix_web::test]
@@ -317,7 +283,7 @@ async fn what_no_event_told_is_read_by_pages() {
     assert_eq!(order(&gateway, &id).await["source"], "poll");
     no_problems(&gateway).await;
     assert!(gateway.stop().await.success());
-    cart.handle.stop().await;
+    cart.0.handle.stop().await;
 }
 
 #[actix_web::test]
@@ -337,5 +303,5 @@ async fn what_the_shop_cancels_or_deletes_is_cancelled() {
         gateway.wait_for_event(cancelled).await;
     }
     assert!(gateway.stop().await.success());
-    cart.handle.stop().await;
+    cart.0.handle.stop().await;
 }

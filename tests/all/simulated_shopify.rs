@@ -2,38 +2,24 @@
 //! customer's, fulfillments are told by part and once, and a budget of points is kept to.
 
 use super::support::Gateway;
-use super::support::gateway::{PATIENCE, client};
+use super::support::provider::Provider;
 use crossdock::connector::Registry;
 use crossdock::connector::map::{MapInput, map};
-use crossdock::manifest::folder::{Folder, Source};
-use crossdock::simulator::{self, Handle, Options};
 use serde_json::{Value, json};
 
-struct Shop {
-    handle: Handle,
-    http: reqwest::Client,
-    folder: Folder,
+struct Shop(Provider);
+
+impl std::ops::Deref for Shop {
+    type Target = Provider;
+
+    fn deref(&self) -> &Provider {
+        &self.0
+    }
 }
 
 impl Shop {
     async fn open(options: Value) -> Self {
-        let source = Source::built_in()
-            .into_iter()
-            .find(|source| source.name() == "shopify")
-            .unwrap();
-        let options = Options {
-            options: options.as_object().unwrap().clone(),
-            ..Options::default()
-        };
-        let folder = Folder::load(source).unwrap();
-        let http = client();
-        let listen = "127.0.0.1:0".parse().unwrap();
-        let handle = simulator::serve(&folder, listen, options).await.unwrap();
-        Self {
-            handle,
-            http,
-            folder,
-        }
+        Self(Provider::open("shopify", options).await)
     }
 
     /// A call of the Admin API with one of the folder's own documents.
@@ -56,15 +42,6 @@ impl Shop {
         )
     }
 
-    async fn sim(&self, verb: &str, route: &str, body: Value) -> Value {
-        let url = format!("{}/_sim{route}", self.handle.url());
-        let request = self.http.request(verb.parse().unwrap(), url);
-        let request = request.header("content-type", "application/json");
-        let answer = request.body(body.to_string()).send().await.unwrap();
-        assert!(answer.status().is_success(), "{verb} {route}");
-        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or(Value::Null)
-    }
-
     /// So many orders are placed; their ids.
     async fn orders(&self, count: usize) -> Vec<String> {
         let body = json!({"count": count, "quiet": true});
@@ -82,21 +59,6 @@ impl Shop {
     async fn act(&self, order: &str, what: &str) {
         self.sim("POST", &format!("/orders/{order}/{what}"), json!({}))
             .await;
-    }
-
-    /// Waits until what the shop holds fits.
-    async fn until(&self, fits: impl Fn(&Value) -> bool) -> Value {
-        let mut changes = self.handle.changes();
-        let limit = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            changes.mark_unchanged();
-            let state = self.sim("GET", "/state", Value::Null).await;
-            if fits(&state) {
-                return state;
-            }
-            let changed = tokio::time::timeout_at(limit, changes.changed()).await;
-            assert!(changed.is_ok(), "it never came to that: {state:#}");
-        }
     }
 
     /// Plugs it into this gateway and waits until its webhooks are registered.
@@ -183,7 +145,7 @@ async fn it_speaks_as_the_admin_api_does() {
         (status, &answer["errors"][0]["extensions"]["code"]),
         (200, &json!("BAD_REQUEST"))
     );
-    shop.handle.stop().await;
+    shop.0.handle.stop().await;
 }
 
 #[actix_web::test]
@@ -236,7 +198,7 @@ async fn both_shapes_of_an_order_say_the_same() {
         currencies.push(read["currency"].clone());
     }
     assert!(currencies.contains(&json!("PLN")) && currencies.contains(&json!("EUR")));
-    shop.handle.stop().await;
+    shop.0.handle.stop().await;
 }
 
 #[actix_web::test]
@@ -276,7 +238,7 @@ async fn orders_are_read_back_and_shipments_told_by_part() {
     assert_eq!(state["state"]["orders"][id]["parts"][1]["status"], "CLOSED");
     no_problems(&gateway).await;
     assert!(gateway.stop().await.success());
-    shop.handle.stop().await;
+    shop.0.handle.stop().await;
 }
 
 #[actix_web::test]
@@ -308,7 +270,7 @@ async fn what_webhooks_miss_the_poll_brings_and_a_hold_holds() {
     gateway.wait_for_event(cancelled).await;
     no_problems(&gateway).await;
     assert!(gateway.stop().await.success());
-    shop.handle.stop().await;
+    shop.0.handle.stop().await;
 }
 
 #[actix_web::test]
@@ -333,5 +295,5 @@ async fn a_lost_answer_is_looked_up_and_an_empty_budget_is_waited_for() {
     assert_eq!(fulfillments(&state, id).len(), 1, "told once");
     no_problems(&gateway).await;
     assert!(gateway.stop().await.success());
-    shop.handle.stop().await;
+    shop.0.handle.stop().await;
 }

@@ -3,33 +3,25 @@
 
 use super::support::Gateway;
 use super::support::dock::{numbers, settled};
-use super::support::gateway::{PATIENCE, TOKEN, client};
-use crossdock::manifest::folder::{Folder, Source};
-use crossdock::simulator::{self, Handle, Options};
+use super::support::gateway::TOKEN;
+use super::support::provider::Provider;
 use serde_json::{Value, json};
 
 const ORDERS: &str = "/merchants/ecommerce/orders";
 
-struct Market {
-    handle: Handle,
-    http: reqwest::Client,
+struct Market(Provider);
+
+impl std::ops::Deref for Market {
+    type Target = Provider;
+
+    fn deref(&self) -> &Provider {
+        &self.0
+    }
 }
 
 impl Market {
     async fn open(options: Value) -> Self {
-        let http = client();
-        let source = Source::built_in()
-            .into_iter()
-            .find(|source| source.name() == "skroutz")
-            .unwrap();
-        let options = Options {
-            options: options.as_object().unwrap().clone(),
-            ..Options::default()
-        };
-        let listen = "127.0.0.1:0".parse().unwrap();
-        let folder = Folder::load(source).unwrap();
-        let handle = simulator::serve(&folder, listen, options).await.unwrap();
-        Self { handle, http }
+        Self(Provider::open("skroutz", options).await)
     }
 
     async fn api(&self, verb: &str, route: &str, body: Value) -> (u16, Value) {
@@ -52,34 +44,11 @@ impl Market {
         )
     }
 
-    async fn sim(&self, verb: &str, route: &str, body: Value) -> Value {
-        let url = format!("{}/_sim{route}", self.handle.url());
-        let request = self.http.request(verb.parse().unwrap(), url);
-        let request = request.header("content-type", "application/json");
-        let answer = request.body(body.to_string()).send().await.unwrap();
-        assert!(answer.status().is_success(), "{verb} {route}");
-        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or(Value::Null)
-    }
-
     /// An order is placed; its code.
     async fn order(&self, with: Value) -> String {
         let body = json!({"count": 1, "quiet": true, "with": with});
         let made = self.sim("POST", "/orders", body).await;
         made["codes"][0].as_str().unwrap().to_owned()
-    }
-
-    /// Waits until what the marketplace holds fits.
-    async fn until(&self, fits: impl Fn(&Value) -> bool) -> Value {
-        let mut changes = self.handle.changes();
-        let limit = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            let state = self.sim("GET", "/state", Value::Null).await;
-            if fits(&state) {
-                return state;
-            }
-            let changed = tokio::time::timeout_at(limit, changes.changed()).await;
-            assert!(changed.is_ok(), "it never came to that: {state:#}");
-        }
     }
 
     /// Plugs it into this gateway and types the hook's address into its panel.
@@ -187,7 +156,7 @@ async fn it_speaks_as_the_marketplace_does() {
         shown["order"]["is_ready_for_dispatch"], true,
         "by reading it"
     );
-    market.handle.stop().await;
+    market.0.handle.stop().await;
 }
 
 #[actix_web::test]
@@ -259,7 +228,7 @@ async fn an_order_is_accepted_by_setting_labelled_by_voucher_and_set_ready() {
     assert_eq!(ledger["data"][0]["problem"], 0);
     no_problems(&gateway).await;
     assert!(gateway.stop().await.success());
-    market.handle.stop().await;
+    market.0.handle.stop().await;
 }
 
 #[actix_web::test]
@@ -305,7 +274,7 @@ async fn a_person_answers_with_a_choice_or_a_reason() {
     assert_eq!(again.status, 409);
     no_problems(&gateway).await;
     assert!(gateway.stop().await.success());
-    market.handle.stop().await;
+    market.0.handle.stop().await;
 }
 
 #[actix_web::test]
@@ -340,7 +309,7 @@ async fn a_lost_answer_accepts_once_and_a_vouchers_delay_is_waited_out() {
     assert_eq!(accepted[&code], 1);
     no_problems(&gateway).await;
     assert!(gateway.stop().await.success());
-    market.handle.stop().await;
+    market.0.handle.stop().await;
 }
 
 #[actix_web::test]
@@ -358,5 +327,5 @@ async fn who_is_not_on_the_list_is_not_heard() {
     let inbox = gateway.get("/v1/inbox").await;
     assert_eq!(inbox["data"], json!([]));
     assert!(gateway.stop().await.success());
-    market.handle.stop().await;
+    market.0.handle.stop().await;
 }

@@ -9,6 +9,7 @@ pub struct Provider {
     pub connector: String,
     pub handle: Handle,
     pub http: reqwest::Client,
+    pub folder: Folder,
 }
 
 impl Provider {
@@ -26,6 +27,7 @@ impl Provider {
             connector: connector.to_owned(),
             handle: simulator::serve(&folder, listen, options).await.unwrap(),
             http: client(),
+            folder,
         }
     }
 
