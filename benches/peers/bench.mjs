@@ -128,13 +128,18 @@ async function main() {
   }
 }
 
+const clean = () => {
+  for (const child of running) if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+  rmSync(DATA, { recursive: true, force: true, maxRetries: 5 });
+};
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => { clean(); process.exit(1); });
+
 try {
   await main();
 } catch (error) {
   console.error(`benches/peers: ${error.stack ?? error}`);
   process.exitCode = 1;
 } finally {
-  for (const child of running) if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
-  rmSync(DATA, { recursive: true, force: true });
+  clean();
 }
 process.exit(process.exitCode ?? 0);
