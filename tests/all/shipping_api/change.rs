@@ -133,6 +133,34 @@ async fn another_amount_at_the_door_is_another_label() {
 }
 
 #[tokio::test]
+async fn another_pickup_point_is_another_label() {
+    let desk = Desk::at("hornpost").await;
+    let part = desk.part(1).await;
+    let order = format!("/v1/orders/{}", text(&part["order_id"]));
+    let to = |point: &str| {
+        json!({"set": {
+            "delivery.mode": "pickup_point",
+            "delivery.pickup_point": {"network": "hornpost", "id": point, "name": point},
+        }, "reason": "the customer called"})
+    };
+    assert_eq!(desk.call("PATCH", &order, to("H-1")).await.status, 200);
+    let path = format!("/v1/fulfillment-orders/{}", text(&part["id"]));
+    let part = desk.gateway.get(&path).await;
+    let first = desk.ship(&part, "S-1", json!([{"weight_g": 900}])).await;
+    assert_eq!(first.status, 201, "{}", first.json);
+    assert_eq!(first.json["pickup_point"]["id"], "H-1");
+    assert_eq!(desk.call("PATCH", &order, to("H-2")).await.status, 200);
+    let id = text(&first.json["id"]);
+    let path = format!("/v1/shipments/{id}/replace?wait=8");
+    let second = desk.call("POST", &path, json!({"override": true})).await;
+    assert_eq!(second.status, 201, "{}", second.json);
+    assert_eq!(second.json["pickup_point"]["id"], "H-2");
+    let old = settled(&desk.gateway, id, &["voided"]).await;
+    assert_eq!(old["replaced_by"], second.json["id"]);
+    assert_eq!(old["pickup_point"]["id"], "H-1");
+}
+
+#[tokio::test]
 async fn what_the_carrier_refuses_is_said_and_can_be_mended() {
     let desk = Desk::at("hornpost").await;
     let mut order = orders::order(1, 1);
