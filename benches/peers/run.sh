@@ -58,4 +58,8 @@ if [[ " $peers " == *" n8n "* ]]; then
       (cd "$dir/n8n" && npm rebuild sqlite3 >"$dir/sqlite3.log" 2>&1) || { tail -n 5 "$dir/sqlite3.log"; exit 1; }
   fi
 fi
-BENCH_BINARY="$binary" PEERS_DIR="$dir" node benches/peers/bench.mjs $peers
+# In the background, so that a signal to this script reaches it and what was installed is removed all the same.
+BENCH_BINARY="$binary" PEERS_DIR="$dir" node benches/peers/bench.mjs $peers &
+bench=$!
+trap 'kill "$bench" 2>/dev/null; wait "$bench"; exit 1' INT TERM
+wait "$bench"
