@@ -25,6 +25,9 @@ pub const ALL: &[&str] = &[
     "egress.after_send",
     "egress.before_progress",
     "egress.after_progress",
+    "rotate.before_rewrap",
+    "rotate.before_commit",
+    "rotate.after_rewrap",
 ];
 
 /// Marks a kill point: `failpoint!("append.before_commit")`.

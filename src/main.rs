@@ -3,11 +3,11 @@
 use clap::Parser;
 use crossdock::canonical::Timestamp;
 use crossdock::cli::args::{
-    Cli, Command, ConnectorCommand, ConnectorsArgs, MapArgs, RehearseArgs, RenderArgs, ReplayArgs,
-    TokenCommand,
+    Cli, Command, ConnectorCommand, ConnectorsArgs, KeyCommand, MapArgs, RehearseArgs, RenderArgs,
+    ReplayArgs, TokenCommand,
 };
 use crossdock::cli::{
-    self, Streams, check, connectors, doctor, ledger, map, new, render, replay, serve, stored,
+    self, Streams, check, connectors, doctor, key, ledger, map, new, render, replay, serve, stored,
     token,
 };
 use crossdock::connector::Registry;
@@ -55,6 +55,11 @@ fn main() -> ExitCode {
         Command::Ledger { json } => {
             with(settings(Vec::new()), &mut streams, |settings, streams| {
                 ledger::run(settings, json, streams)
+            })
+        }
+        Command::Key(KeyCommand::Rotate { new_key }) => {
+            with(settings(Vec::new()), &mut streams, |settings, streams| {
+                key::rotate(settings, new_key.as_deref(), streams)
             })
         }
         Command::Doctor => with(settings(Vec::new()), &mut streams, doctor::run),

@@ -88,6 +88,20 @@ impl Principal {
             Scope::Merchant(merchant) => Some(merchant),
         }
     }
+    /// For what concerns all merchants: a token that is bound to one may not do it, whatever its
+    /// scope.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn of_all(&self) -> Result<(), Problem> {
+        match self.sees {
+            Scope::All => Ok(()),
+            Scope::Merchant(_) => Err(Problem::new(
+                Code::Forbidden,
+                "this concerns all merchants, and the token is bound to one",
+            )),
+        }
+    }
     /// The merchant to act for: the one named, else the token's own.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use super::text::{name, object_size};
 use crate::canonical::connection::{Connection, ConnectionState, Contract};
 use crate::canonical::{Field, MerchantId, Timestamp};
 use crate::connector::NotKept;
-use crate::manifest::model::Manifest;
+use crate::manifest::model::{Manifest, Verify};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -38,6 +38,10 @@ pub struct ConnectionPatch {
     #[serde(default)]
     #[schema(value_type = Object)]
     credentials: Map<String, Value>,
+    /// With a new webhook secret: so many hours the former one is good too, since the provider may
+    /// sign with it for a while; 24 when left out, 0 when it has become known.
+    #[serde(default)]
+    former_secret_hours: Option<u32>,
     /// For carriers: merged by merchant id or `default`; null removes a contract.
     #[serde(default)]
     #[schema(value_type = Object)]
@@ -57,6 +61,19 @@ pub struct ConnectionPatch {
     release_from: Field<Timestamp>,
 }
 
+/// So long a former webhook secret is good, when nothing else is said.
+const FORMER_HOURS: u32 = 24;
+/// … and at most: a week.
+const MAX_FORMER_HOURS: u32 = 168;
+
+/// The credential that webhooks are signed with.
+fn signing_secret(manifest: &Manifest) -> Option<&str> {
+    match &manifest.webhooks.as_ref()?.verify {
+        Verify::Hmac { secret, .. } => Some(secret),
+        Verify::IpAllow { .. } => None,
+    }
+}
+
 /// The connection as the patch wants it; `None` when that changes nothing.
 ///
 /// # Errors
@@ -67,6 +84,11 @@ pub fn patched(
     patch: &ConnectionPatch,
 ) -> Result<Option<Change>, Problem> {
     unchangeable(&before, patch)?;
+    let former_hours = patch.former_secret_hours.unwrap_or(FORMER_HOURS);
+    if former_hours > MAX_FORMER_HOURS {
+        let what = format!("0 to {MAX_FORMER_HOURS} hours are wanted");
+        return Err(Problem::body("former_secret_hours", what));
+    }
     let mut connection = before.clone();
     connection.connector_version = kept_version(call, &before, &patch.connector_version)?;
     let connector = of_version(call, &connection)?;
@@ -115,6 +137,8 @@ pub fn patched(
         "state": patch.state,
     });
     change.credentials = secrets;
+    change.signing = signing_secret(manifest).map(str::to_owned);
+    change.former_hours = former_hours;
     Ok(Some(change))
 }
 

@@ -7,11 +7,14 @@ use crate::canonical::connection::{Connection, ConnectionState};
 use crate::canonical::event::{EventType, NewEvent};
 use crate::canonical::job::NewJob;
 use crate::canonical::{EventId, Timestamp};
+use crate::clock::after;
 use crate::flow::change::{ChangeSet, ConnectionUpdate};
+use crate::ingress::verify::{PREVIOUS_SUFFIX, UNTIL_SUFFIX};
 use crate::manifest::model::Manifest;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Where a connection goes back to when it is resumed: what a person last wanted of it.
 pub const WANTED: &str = "wanted_state";
@@ -55,6 +58,10 @@ pub struct Change {
     pub connection: Option<Connection>,
     /// New credentials, merged by name.
     pub credentials: Option<BTreeMap<String, SecretString>>,
+    /// The credential that webhooks are signed with.
+    pub signing: Option<String>,
+    /// So many hours its former value is good beside a new one.
+    pub former_hours: u32,
     /// What follows.
     pub jobs: Vec<NewJob>,
     /// What a person wants of it, to be remembered.
@@ -84,11 +91,46 @@ pub async fn write(call: &Call, action: &str, next: Change) -> Result<(), Stop> 
     }
     let audit = audit(call, action, &connection.id.to_string(), next.detail);
     let store = &call.state.store;
+    let mut credentials = next.credentials;
+    if let (Some(new), Some(signing)) = (&mut credentials, &next.signing) {
+        keep_former(call, &connection, new, signing, next.former_hours).await?;
+    }
     store
-        .update_connection(&connection, next.credentials.as_ref(), change, audit)
+        .update_connection(&connection, credentials.as_ref(), change, audit)
         .await?;
     // The worker lets parked work go on when it sees the change: not all of it may (a call that
     // may have happened waits for a person).
+    Ok(())
+}
+
+/// A provider goes on signing with the former secret until it was told of the new one, and repeats
+/// what it signed before: deliveries of that time are not to be lost.
+async fn keep_former(
+    call: &Call,
+    connection: &Connection,
+    new: &mut BTreeMap<String, SecretString>,
+    signing: &str,
+    hours: u32,
+) -> Result<(), Stop> {
+    let Some(secret) = new.get(signing) else {
+        return Ok(());
+    };
+    let stored = call.state.store.credentials(connection.id).await?;
+    let former = stored.get(signing).cloned().unwrap_or_default();
+    let same = former.expose_secret() == secret.expose_secret();
+    if same || former.expose_secret().is_empty() {
+        return Ok(());
+    }
+    // With no time to go, it is not even kept.
+    let former = if hours == 0 {
+        SecretString::default()
+    } else {
+        former
+    };
+    let until = after(call.now(), Duration::from_secs(u64::from(hours) * 3_600));
+    new.insert(format!("{signing}{PREVIOUS_SUFFIX}"), former);
+    let until = SecretString::from(until.to_string());
+    new.insert(format!("{signing}{UNTIL_SUFFIX}"), until);
     Ok(())
 }
 

@@ -75,7 +75,9 @@ pub async fn payload(call: Call) -> Answer {
     let found = call.state.store.delivery(record.raw_id).await?;
     let wire = found.ok_or_else(|| Problem::not_found("payload: it is past its retention"))?;
     let declared = wire.headers.iter().find(|(name, _)| name == "content-type");
-    let kind = declared.map_or_else(|| guess(&wire.body), |(_, value)| value.as_str());
+    // A sender's header may hold bytes that ours may not.
+    let declared = declared.and_then(|(_, value)| header::HeaderValue::from_str(value).ok());
+    let kind = declared.unwrap_or_else(|| header::HeaderValue::from_static(guess(&wire.body)));
     let name = format!("attachment; filename=\"{}\"", record.raw_id);
     let mut answer = HttpResponse::Ok();
     answer

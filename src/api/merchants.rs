@@ -31,6 +31,7 @@ pub struct NewMerchant {
 
 /// `POST /v1/merchants`.
 pub async fn create(call: Call, body: Body<NewMerchant>) -> Answer {
+    call.principal.of_all()?;
     once(
         call,
         body.hash,

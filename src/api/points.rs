@@ -1,13 +1,18 @@
 //! Pickup points: lockers and offices of the carriers' directories.
 //!
 //! What always holds: only points that the newest complete reading has are found; directories are
-//! no merchant's, so every token may search.
+//! no merchant's, so every token may search; whose account one was read with is told only to those
+//! who see that account.
 
 use super::gate::Call;
 use super::problem::{Code, Problem};
 use super::reply::{self, Answer};
+use crate::canonical::ConnectionId;
+use crate::canonical::connection::Owner;
+use crate::store::Scope;
 use crate::store::query::PointFilter;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 /// `GET /v1/pickup-points`.
 pub async fn search(call: Call) -> Answer {
@@ -23,11 +28,15 @@ pub async fn search(call: Call) -> Answer {
         limit,
     };
     let found = call.state.store.points(filter).await?;
+    let seen = Accounts::of(&call).await?;
     let shown = found.into_iter().map(|found| {
         let mut point = serde_json::to_value(&found.point.point).map_err(Problem::internal)?;
         if let Value::Object(point) = &mut point {
             point.insert("distance_m".into(), json!(found.distance_m));
-            point.insert("connection_id".into(), json!(found.point.connection_id));
+            point.insert(
+                "connection_id".into(),
+                seen.shown(found.point.connection_id),
+            );
         }
         Ok(point)
     });
@@ -70,5 +79,38 @@ fn near(call: &Call) -> Result<Option<(f64, f64)>, Problem> {
 
 /// `GET /v1/pickup-points/directories`.
 pub async fn directories(call: Call) -> Answer {
-    reply::whole_list(call.state.store.directories().await?)
+    let found = call.state.store.directories().await?;
+    let seen = Accounts::of(&call).await?;
+    let shown = found.into_iter().map(|directory| {
+        json!({
+            "network": directory.network, "connection_id": seen.shown(directory.connection_id),
+            "points": directory.points, "loaded_at": directory.loaded_at,
+        })
+    });
+    reply::whole_list(shown.collect())
+}
+
+/// The accounts that the caller may be told of: its own and the operator's.
+enum Accounts {
+    All,
+    Some(HashSet<ConnectionId>),
+}
+
+impl Accounts {
+    async fn of(call: &Call) -> Result<Self, Problem> {
+        let Some(own) = call.principal.merchant() else {
+            return Ok(Self::All);
+        };
+        let all = call.state.store.connections(Scope::All).await?;
+        let seen = all
+            .into_iter()
+            .filter(|account| account.merchant_id == own || account.owner == Owner::Operator);
+        Ok(Self::Some(seen.map(|account| account.id).collect()))
+    }
+    fn shown(&self, id: ConnectionId) -> Value {
+        match self {
+            Self::Some(seen) if !seen.contains(&id) => Value::Null,
+            _ => json!(id),
+        }
+    }
 }

@@ -91,7 +91,8 @@ pub async fn jobs(call: Call) -> Answer {
         order_id: call.params.parse("order_id")?,
         state: call.params.word::<JobState>("state")?,
     };
-    let found = call.state.store.jobs(filter, call.params.page()?).await;
+    let (scope, page) = (call.principal.scope(), call.params.page()?);
+    let found = call.state.store.jobs(scope, filter, page).await;
     let mut found = call.page_of(found)?;
     for job in &mut found.data {
         // A provider's answer as it came: people need to know that it is there, no more.
@@ -132,7 +133,8 @@ async fn waiting(call: &Call, id: JobId) -> Result<Option<Job>, Problem> {
                 state: Some(state),
                 ..JobFilter::default()
             };
-            let found = call.state.store.jobs(filter, page.clone()).await?;
+            let scope = call.principal.scope();
+            let found = call.state.store.jobs(scope, filter, page.clone()).await?;
             if let Some(job) = found.data.into_iter().find(|job| job.id == id) {
                 return Ok(Some(job));
             }

@@ -261,6 +261,8 @@ pub const ROUTES: &[RouteSpec] = &[
     get("/v1/subscriptions/{id}", Any, || web::get().to(subscriptions::get)).doc("A subscription").gives(&[(200, One("Subscription"))]).codes(FOUND),
     patch("/v1/subscriptions/{id}", Any, || web::patch().to(subscriptions::change)).doc("Enable or disable a subscription").body("SubscriptionPatch").gives(&[(200, One("Subscription"))]).codes(FOUND),
     delete("/v1/subscriptions/{id}", Any, || web::delete().to(subscriptions::delete)).doc("Delete a subscription").gives(&[(204, Empty)]).codes(FOUND),
+    post("/v1/subscriptions/{id}/secret", Any, || web::post().to(subscriptions::renew))
+        .doc("A new signing secret").about("Shown once. Deliveries bear a signature by the former one beside it for a while, so that none is refused while you change over.").optional_body("NewSecret").once().gives(&[(200, One("Subscription"))]).codes(FOUND),
     get("/v1/deliveries", Any, || web::get().to(deliveries::list))
         .doc("Deliveries that are not simply done")
         .query(&[

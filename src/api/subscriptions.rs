@@ -13,10 +13,13 @@ use super::reply::{self, Answer, Reply};
 use super::text::web_address;
 use crate::canonical::event::EventType;
 use crate::canonical::{MerchantId, SubscriptionId};
+use crate::clock::after;
+use crate::egress::sign::with_former;
 use crate::store::query::{Subscription, SubscriptionState};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::time::Duration;
 use utoipa::ToSchema;
 
 /// A subscription to be made.
@@ -195,6 +198,57 @@ pub async fn delete(call: Call) -> Answer {
     visible(&call, id).await?;
     set(&call, id, SubscriptionState::Deleted, None).await?;
     Ok(reply::no_content())
+}
+
+/// A new signing secret.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSecret {
+    /// So many hours deliveries bear a signature by the former secret too; 24 when left out, 0 when
+    /// it has become known, at most 168.
+    #[serde(default)]
+    former_hours: Option<u32>,
+}
+
+/// So long the former secret signs too, when nothing else is said.
+const FORMER_HOURS: u32 = 24;
+/// … and at most: a week.
+const MAX_FORMER_HOURS: u32 = 168;
+
+/// `POST /v1/subscriptions/{id}/secret`.
+pub async fn renew(call: Call, body: Body<NewSecret>) -> Answer {
+    let hours = body.value.former_hours.unwrap_or(FORMER_HOURS);
+    once(call, body.hash, None, move |call, ticket| async move {
+        let id: SubscriptionId = call.id("id", "subscription")?;
+        let subscription = visible(&call, id).await?;
+        if hours > MAX_FORMER_HOURS {
+            let what = format!("0 to {MAX_FORMER_HOURS} hours are wanted");
+            return Err(Problem::body("former_hours", what));
+        }
+        let store = &call.state.store;
+        let secret = random_secret("whsec_", false);
+        let kept = match hours {
+            0 => SecretString::from(secret.as_str()),
+            hours => {
+                let former = store.subscription_secret(id).await?;
+                let until = after(call.now(), Duration::from_secs(u64::from(hours) * 3_600));
+                with_former(&secret, &former, until.as_second())
+            }
+        };
+        let detail = json!({"former_hours": hours});
+        let audit = audit(&call, "subscription.secret", &id.to_string(), detail);
+        let shown = WithSecret {
+            subscription: &subscription,
+            secret: &secret,
+        };
+        let reply = Reply::json(200, &shown)?;
+        let answer = ticket.answer(&reply);
+        store
+            .set_subscription_secret(id, &kept, audit, answer)
+            .await?;
+        Ok(reply)
+    })
+    .await
 }
 
 async fn set(

@@ -121,6 +121,8 @@ pub async fn revoke(call: Call) -> Answer {
 
 /// `GET /v1/audit`.
 pub async fn audit(call: Call) -> Answer {
+    // An entry tells its subject and not whose that is.
+    call.principal.of_all()?;
     let (subject, page) = (call.params.text("subject"), call.params.page()?);
     let found = call.state.store.audit(subject, page).await;
     reply::list(&call.page_of(found)?)

@@ -4,6 +4,7 @@
 //! side stops taking, then the worker and egress finish what is under way, then the store closes.
 
 pub mod demo;
+pub mod rotation;
 pub mod secrets;
 
 use crate::api::problem::{Code, Problem};
@@ -203,7 +204,10 @@ pub fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, AppError> {
 fn open_store_at(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, AppError> {
     let mut options = store_options(settings)?;
     options.clock = clock;
-    Ok(crate::store::open(&settings.store_url(), options)?)
+    let key = options.master_key.clone();
+    let store = crate::store::open(&settings.store_url(), options)?;
+    rotation::settle(settings, &key)?;
+    Ok(store)
 }
 
 /// Opens the store for reading only, beside a server or without one.

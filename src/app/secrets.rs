@@ -41,19 +41,12 @@ pub fn make_data_dir(path: &Path) -> Result<(), AppError> {
 /// # Errors
 /// When the setting is no key, or a database is there without its key.
 pub fn master_key(settings: &Settings) -> Result<MasterKey, AppError> {
-    let parse = |text: &str, whence: &str| {
-        MasterKey::from_base64(text).map_err(|_| {
-            AppError::Start(format!(
-                "{whence} is not 32 bytes in base64 (openssl rand -base64 32)"
-            ))
-        })
-    };
     if let Some(key) = &settings.secret_key {
         return parse(key.expose_secret(), "CROSSDOCK_SECRET_KEY");
     }
     let file = settings.data_dir.join(KEY_FILE);
-    if let Ok(text) = fs::read_to_string(&file) {
-        return parse(text.trim(), &file.display().to_string());
+    if let Some(key) = read_key(&file)? {
+        return super::rotation::in_use(settings, key);
     }
     let url = settings.store_url();
     let Some(database) = url.strip_prefix("sqlite://") else {
@@ -72,6 +65,25 @@ pub fn master_key(settings: &Settings) -> Result<MasterKey, AppError> {
     Ok(key)
 }
 
+fn parse(text: &str, whence: &str) -> Result<MasterKey, AppError> {
+    MasterKey::from_base64(text).map_err(|_| {
+        AppError::Start(format!(
+            "{whence} is not 32 bytes in base64 (openssl rand -base64 32)"
+        ))
+    })
+}
+
+/// The key in a file, if there is one.
+///
+/// # Errors
+/// When it is no key.
+pub fn read_key(file: &Path) -> Result<Option<MasterKey>, AppError> {
+    match fs::read_to_string(file) {
+        Ok(text) => parse(text.trim(), &file.display().to_string()).map(Some),
+        Err(_) => Ok(None),
+    }
+}
+
 /// The demo's admin token: made once, kept in the data directory.
 ///
 /// # Errors
@@ -86,7 +98,11 @@ pub fn demo_token(settings: &Settings) -> Result<SecretString, AppError> {
     Ok(SecretString::from(token))
 }
 
-fn write_private(file: &Path, text: &str) -> Result<(), AppError> {
+/// Writes a new file that only its owner may read, down to the disk.
+///
+/// # Errors
+/// When it is there already, or the disk says no.
+pub fn write_private(file: &Path, text: &str) -> Result<(), AppError> {
     let failed = |error| AppError::Start(format!("cannot write {}: {error}", file.display()));
     let mut out = fs::OpenOptions::new()
         .write(true)

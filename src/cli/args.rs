@@ -44,6 +44,9 @@ pub enum Command {
     },
     /// Say in words what is wrong with this set-up.
     Doctor,
+    /// The master key.
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Bearer tokens.
     #[command(subcommand)]
     Token(TokenCommand),
@@ -83,6 +86,16 @@ pub struct ServeArgs {
     /// all, api or worker.
     #[arg(long)]
     pub role: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Wrap all data keys by a new master key. Stop the gateway first.
+    Rotate {
+        /// The new key: 32 bytes in base64. Without it one is made and put into the key file.
+        #[arg(long, value_name = "FILE")]
+        new_key: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

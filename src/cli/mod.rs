@@ -9,6 +9,7 @@ pub mod check;
 pub mod connectors;
 pub mod difference;
 pub mod doctor;
+pub mod key;
 pub mod ledger;
 pub mod map;
 pub mod new;

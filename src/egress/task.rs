@@ -291,6 +291,11 @@ impl Task {
         }
         self.subscription.event_types = now.event_types;
         self.subscription.url = now.url;
+        let secret = self.deps.store.subscription_secret(now.id).await?;
+        match Signer::new(&secret) {
+            Ok(signer) => self.signer = signer,
+            Err(error) => tracing::error!(subscription = %now.id, %error, "a signing secret"),
+        }
         let rows = self
             .deps
             .store

@@ -1,10 +1,10 @@
 //! One connection, ready to receive: everything a request needs, computed once.
 
 use super::challenge::PreparedChallenge;
-use super::verify::Verifier;
+use super::verify::{Verifier, former_until};
 use super::{Headers, MAX_BODY};
 use crate::canonical::connection::{Connection, ConnectionState};
-use crate::canonical::{ConnectionId, MerchantId};
+use crate::canonical::{ConnectionId, MerchantId, Timestamp};
 use crate::manifest::model::{Topic, Webhooks};
 use bytes::Bytes;
 use secrecy::SecretString;
@@ -38,6 +38,8 @@ pub struct OpenEndpoint {
     pub challenges: Vec<PreparedChallenge>,
     /// The proof.
     pub verifier: Verifier,
+    /// From this moment on it is to be prepared anew: a former secret ends.
+    pub good_until: Option<Timestamp>,
     topic: TopicPlace,
     dedupe_header: Option<String>,
     keep_headers: Vec<String>,
@@ -59,11 +61,12 @@ enum TopicPlace {
 }
 
 impl Endpoint {
-    /// Prepares a connection's endpoint. `webhooks` is the connector's table.
+    /// Prepares a connection's endpoint as of `now`. `webhooks` is the connector's table.
     pub fn prepare(
         connection: &Connection,
         webhooks: &Webhooks,
         credentials: &BTreeMap<String, SecretString>,
+        now: Timestamp,
     ) -> Self {
         if connection.state == ConnectionState::Deleted {
             return Endpoint::Gone;
@@ -79,7 +82,8 @@ impl Endpoint {
                 .iter()
                 .filter_map(PreparedChallenge::prepare)
                 .collect(),
-            verifier: Verifier::prepare(&webhooks.verify, &connection.settings, credentials),
+            verifier: Verifier::prepare(&webhooks.verify, &connection.settings, credentials, now),
+            good_until: former_until(&webhooks.verify, credentials).filter(|until| *until > now),
             topic: match &webhooks.topic {
                 Topic::Header(name) => TopicPlace::Header(lower(name)),
                 Topic::Path => TopicPlace::Path,
@@ -92,6 +96,16 @@ impl Endpoint {
             ack_body: Bytes::from(webhooks.acknowledge.body.clone()),
             ack_content_type: webhooks.acknowledge.content_type.as_str().into(),
         }))
+    }
+}
+
+impl Endpoint {
+    /// Must it be prepared anew by now?
+    pub fn is_stale(&self, now: Timestamp) -> bool {
+        match self {
+            Endpoint::Open(open) => open.good_until.is_some_and(|until| until <= now),
+            Endpoint::Unknown | Endpoint::Gone | Endpoint::Broken => false,
+        }
     }
 }
 

@@ -125,7 +125,10 @@ impl IngressState {
     /// [`StoreError`] when it must be read and the store cannot.
     pub async fn endpoint(&self, id: ConnectionId) -> Result<Arc<Endpoint>, StoreError> {
         if let Some(known) = self.endpoints.load().get(&id) {
-            return Ok(known.clone());
+            if !known.is_stale(self.now()) {
+                return Ok(known.clone());
+            }
+            self.invalidate(id);
         }
         self.read(id).await
     }
@@ -165,7 +168,12 @@ impl IngressState {
             Webhooked::Broken => return Ok(Endpoint::Broken),
         };
         let credentials = self.store.credentials(id).await?;
-        Ok(Endpoint::prepare(&connection, &webhooks, &credentials))
+        Ok(Endpoint::prepare(
+            &connection,
+            &webhooks,
+            &credentials,
+            self.now(),
+        ))
     }
 
     fn keep(&self, id: ConnectionId, endpoint: &Arc<Endpoint>, generation: u64) {
@@ -227,7 +235,7 @@ impl IngressState {
         for connection in &connections {
             if let Webhooked::Yes(webhooks) = (self.lookup)(connection) {
                 let credentials = self.store.credentials(connection.id).await?;
-                let endpoint = Endpoint::prepare(connection, &webhooks, &credentials);
+                let endpoint = Endpoint::prepare(connection, &webhooks, &credentials, self.now());
                 map.insert(connection.id, Arc::new(endpoint));
             }
         }

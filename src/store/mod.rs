@@ -19,7 +19,7 @@ pub mod vault;
 pub mod wake;
 
 pub use error::{Scope, StoreError};
-pub use open::{StoreOptions, open, open_read_only};
+pub use open::{StoreOptions, is_sealed_with, open, open_read_only, rotate_master_key};
 pub use placement::Placement;
 pub use query::Applied;
 pub use retention::{RetentionStore, Stripped};
@@ -330,7 +330,12 @@ pub trait Store: ShippingStore + StockStore + RetentionStore + Send + Sync + 'st
     /// When the next job is due, if any waits.
     async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError>;
     /// Jobs of a connection or order that are not done, and the newest done ones.
-    async fn jobs(&self, filter: JobFilter, page: PageRequest) -> Result<Page<Job>, StoreError>;
+    async fn jobs(
+        &self,
+        scope: Scope,
+        filter: JobFilter,
+        page: PageRequest,
+    ) -> Result<Page<Job>, StoreError>;
     /// Parked jobs of a connection become ready (it resumed); with a job id only that one.
     async fn unpark_jobs(
         &self,
@@ -354,6 +359,14 @@ pub trait Store: ShippingStore + StockStore + RetentionStore + Send + Sync + 'st
     async fn subscriptions(&self, scope: Scope) -> Result<Vec<Subscription>, StoreError>;
     /// The signing secret (`whsec_…`).
     async fn subscription_secret(&self, id: SubscriptionId) -> Result<SecretString, StoreError>;
+    /// Replaces the signing secret (with a former one in it, see `egress::sign`).
+    async fn set_subscription_secret(
+        &self,
+        id: SubscriptionId,
+        secret: &SecretString,
+        audit: AuditEntry,
+        answer: Option<IdempotentAnswer>,
+    ) -> Result<(), StoreError>;
     /// Disables (410, or by hand), enables or deletes.
     async fn set_subscription_state(
         &self,

@@ -62,6 +62,32 @@ pub fn open_read_only(url: &str, options: StoreOptions) -> Result<Arc<dyn Store>
     Ok(Arc::new(sqlite::SqliteStore::open_read_only(options)?))
 }
 
+/// Wraps every data key anew for another master key, in one transaction: before it only the old one
+/// opens the store, after it only the new one. No server may have it open. Yields how many were
+/// wrapped.
+///
+/// # Errors
+/// `Unavailable` when a server has it; `Corrupt` when `old` is not its master key; `NotFound` when
+/// there is none.
+pub fn rotate_master_key(url: &str, old: &MasterKey, new: &MasterKey) -> Result<u64, StoreError> {
+    let path = located(url, StoreOptions::new(old.clone()))?.path;
+    if !sqlite::SqliteStore::is_sealed_with(&path, old)? {
+        return Err(StoreError::Corrupt(
+            "the master key is not the one that this database was written with".to_owned(),
+        ));
+    }
+    sqlite::SqliteStore::rewrap(&path, old, new)
+}
+
+/// Is this the master key that the store is written with?
+///
+/// # Errors
+/// As [`open_read_only`].
+pub fn is_sealed_with(url: &str, key: &MasterKey) -> Result<bool, StoreError> {
+    let path = located(url, StoreOptions::new(key.clone()))?.path;
+    sqlite::SqliteStore::is_sealed_with(&path, key)
+}
+
 fn located(url: &str, options: StoreOptions) -> Result<StoreOptions, StoreError> {
     if let Some(path) = url.strip_prefix("sqlite://") {
         if path.is_empty() {

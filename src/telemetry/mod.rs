@@ -145,6 +145,11 @@ pub const METRICS: &[MetricDoc] = &[
 /// Starts logging. Does nothing when a subscriber is there already (tests).
 pub fn init_logs(filter: &str, format: LogFormat) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    // What strangers send that is no HTTP is no error of ours: they must not fill the log with it.
+    let filter = match "actix_http::h1=off".parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

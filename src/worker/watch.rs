@@ -246,7 +246,11 @@ impl Watcher {
         };
         let mut found = Vec::new();
         loop {
-            let next = self.work.store.jobs(filter.clone(), page.clone()).await?;
+            let next = self
+                .work
+                .store
+                .jobs(Scope::All, filter.clone(), page.clone())
+                .await?;
             found.extend(next.data);
             match next.next {
                 Some(after) => page.after = Some(after),

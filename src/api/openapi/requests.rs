@@ -15,7 +15,7 @@ use crate::api::shipments::{
     NewManifest, NewShipment, ReplaceShipment, ResolveShipment, VoidShipment,
 };
 use crate::api::stock::{NewStockLevel, StockLevels};
-use crate::api::subscriptions::{NewSubscription, PatchState, SubscriptionPatch};
+use crate::api::subscriptions::{NewSecret, NewSubscription, PatchState, SubscriptionPatch};
 use crate::api::tokens::NewToken;
 use crate::api::words::LABEL_FORMAT;
 use serde_json::{Map, Value, json};
@@ -53,6 +53,7 @@ pub fn schemas() -> Map<String, Value> {
     add::<NewManifest>(&mut all);
     add::<NewSubscription>(&mut all);
     add::<SubscriptionPatch>(&mut all);
+    add::<NewSecret>(&mut all);
     add::<PatchState>(&mut all);
     add::<NewReplay>(&mut all);
     add::<StockLevels>(&mut all);

@@ -92,7 +92,7 @@ pub fn schemas() -> Map<String, Value> {
     put(
         "Directory",
         object(
-            json!({"network": text(), "connection_id": text(), "points": integer(), "loaded_at": time()}),
+            json!({"network": text(), "connection_id": nullable(text()), "points": integer(), "loaded_at": time()}),
         ),
     );
     all
@@ -184,6 +184,6 @@ fn pickup_point() -> Value {
         "max_weight_g": nullable(json!({"type": "number"})), "max_size_mm": {},
         "cod_allowed": nullable(json!({"type": "boolean"})),
         "valid_from": nullable(text()), "valid_to": nullable(text()),
-        "distance_m": nullable(integer()), "connection_id": text(),
+        "distance_m": nullable(integer()), "connection_id": nullable(text()),
     }))
 }

@@ -37,9 +37,12 @@ pub(super) fn run(connector: &Connector, case: &Case) -> Result<Vec<Finding>, Fi
         .iter()
         .map(|(name, value)| (name.clone(), SecretString::from(value.clone())))
         .collect();
-    let Endpoint::Open(endpoint) =
-        Endpoint::prepare(&connection(connector, case), webhooks, &credentials)
-    else {
+    let Endpoint::Open(endpoint) = Endpoint::prepare(
+        &connection(connector, case),
+        webhooks,
+        &credentials,
+        Timestamp::now(),
+    ) else {
         return Err(Finding::of(&file, "the hook does not open"));
     };
     let body = Bytes::from(case.bytes("input")?.unwrap_or_default());

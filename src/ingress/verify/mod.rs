@@ -8,14 +8,31 @@ pub mod networks;
 mod variants;
 
 use super::Headers;
+use crate::canonical::Timestamp;
 use crate::manifest::model::Verify;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// The credential that holds the former signing secret while a provider changes over to a new one:
 /// the name of the signing credential with this suffix.
 pub const PREVIOUS_SUFFIX: &str = "_previous";
+/// The credential that says until when (RFC 3339) the former one is good: the name of the signing
+/// credential with this suffix. Without it the former one is good until it is taken away.
+pub const UNTIL_SUFFIX: &str = "_previous_until";
+
+/// The end of the former signing secret, where it has one.
+pub fn former_until(
+    verify: &Verify,
+    credentials: &BTreeMap<String, SecretString>,
+) -> Option<Timestamp> {
+    let Verify::Hmac { secret, .. } = verify else {
+        return None;
+    };
+    let until = credentials.get(&format!("{secret}{UNTIL_SUFFIX}"))?;
+    // What cannot be read is over.
+    Some(until.expose_secret().parse().unwrap_or(Timestamp::MIN))
+}
 
 /// Why a request was not proved. The text is the counter's reason and names no value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -60,12 +77,15 @@ pub enum Verifier {
 }
 
 impl Verifier {
-    /// Prepares the proof from the manifest and the connection's settings and opened credentials.
+    /// Prepares the proof from the manifest and the connection's settings and opened credentials, as
+    /// of `now`: a former secret whose time is over is left out.
     pub fn prepare(
         verify: &Verify,
         settings: &Map<String, Value>,
         credentials: &BTreeMap<String, SecretString>,
+        now: Timestamp,
     ) -> Self {
+        let over = former_until(verify, credentials).is_some_and(|until| until <= now);
         match verify {
             Verify::Hmac {
                 algorithm,
@@ -76,9 +96,13 @@ impl Verifier {
                 secret_variants,
             } => {
                 let previous = format!("{secret}{PREVIOUS_SUFFIX}");
-                let secrets = [secret.as_str(), previous.as_str()]
-                    .into_iter()
-                    .filter_map(|name| credentials.get(name));
+                let secrets = [
+                    Some(secret.as_str()),
+                    Some(previous.as_str()).filter(|_| !over),
+                ]
+                .into_iter()
+                .flatten()
+                .filter_map(|name| credentials.get(name));
                 Verifier::Hmac(hmac::HmacVerifier::new(
                     *algorithm,
                     header,

@@ -39,6 +39,7 @@ fn a_good_signature_passes_and_any_other_does_not() {
         &verify(Encoding::Base64, None, &[]),
         &Map::new(),
         &credentials(&[("webhook_secret", "s3cret")]),
+        Timestamp::UNIX_EPOCH,
     );
     let good = BASE64_STANDARD.encode(mac("s3cret", BODY));
     assert_eq!(v.check(&header(&good), BODY), Ok(()));
@@ -65,6 +66,7 @@ fn hex_with_a_prefix() {
         &verify(Encoding::Hex, Some("sha256="), &[]),
         &Map::new(),
         &credentials(&[("webhook_secret", "s3cret")]),
+        Timestamp::UNIX_EPOCH,
     );
     let good = hex::encode(mac("s3cret", BODY));
     assert_eq!(v.check(&header(&format!("sha256={good}")), BODY), Ok(()));
@@ -88,6 +90,7 @@ fn the_previous_secret_still_passes_and_forms_of_the_secret_do() {
             ("webhook_secret", "a&b\""),
             ("webhook_secret_previous", "old&amp;one"),
         ]),
+        Timestamp::UNIX_EPOCH,
     );
     for signer in ["a&b\"", "a&amp;b&quot;", "old&amp;one", "old&one"] {
         let good = BASE64_STANDARD.encode(mac(signer, BODY));
@@ -98,7 +101,12 @@ fn the_previous_secret_still_passes_and_forms_of_the_secret_do() {
 #[test]
 fn without_a_secret_everything_is_refused() {
     for set in [credentials(&[]), credentials(&[("webhook_secret", "")])] {
-        let v = Verifier::prepare(&verify(Encoding::Base64, None, &[]), &Map::new(), &set);
+        let v = Verifier::prepare(
+            &verify(Encoding::Base64, None, &[]),
+            &Map::new(),
+            &set,
+            Timestamp::UNIX_EPOCH,
+        );
         let empty_key = BASE64_STANDARD.encode(mac("", BODY));
         assert_eq!(v.check(&header(&empty_key), BODY), Err(Refusal::NoSecret));
     }
@@ -110,6 +118,7 @@ fn keys_are_not_shown() {
         &verify(Encoding::Base64, None, &[]),
         &Map::new(),
         &credentials(&[("webhook_secret", "s3cret")]),
+        Timestamp::UNIX_EPOCH,
     );
     assert!(!format!("{v:?}").contains("s3cret"));
 }
@@ -118,8 +127,27 @@ proptest! {
     #[test]
     fn no_header_text_panics_or_passes(text in ".{0,200}", body in prop::collection::vec(any::<u8>(), 0..64)) {
         for encoding in [Encoding::Base64, Encoding::Hex] {
-            let v = Verifier::prepare(&verify(encoding, None, &[]), &Map::new(), &credentials(&[("webhook_secret", "s3cret")]));
+            let v = Verifier::prepare(&verify(encoding, None, &[]), &Map::new(), &credentials(&[("webhook_secret", "s3cret")]), Timestamp::UNIX_EPOCH);
             prop_assert!(v.check(&header(&text), &body).is_err());
         }
     }
+}
+
+#[test]
+fn a_former_secret_ends() {
+    let set = credentials(&[
+        ("webhook_secret", "new"),
+        ("webhook_secret_previous", "old"),
+        ("webhook_secret_previous_until", "2026-11-24T08:00:00Z"),
+    ]);
+    let at = |now: &str| {
+        let kind = verify(Encoding::Base64, None, &[]);
+        Verifier::prepare(&kind, &Map::new(), &set, now.parse().unwrap())
+    };
+    let old = header(&BASE64_STANDARD.encode(mac("old", BODY)));
+    let new = header(&BASE64_STANDARD.encode(mac("new", BODY)));
+    assert_eq!(at("2026-11-24T07:59:59Z").check(&old, BODY), Ok(()));
+    let after = at("2026-11-24T08:00:00Z");
+    assert_eq!(after.check(&old, BODY), Err(Refusal::Mismatch));
+    assert_eq!(after.check(&new, BODY), Ok(()));
 }

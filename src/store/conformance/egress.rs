@@ -58,6 +58,13 @@ pub async fn a_subscription_goes_through_its_life(store: Arc<dyn Store>) {
     );
     let secret = store.subscription_secret(new.id).await.unwrap();
     assert_eq!(secret.expose_secret(), "whsec_of-test");
+    let next = SecretString::from("whsec_next");
+    store
+        .set_subscription_secret(new.id, &next, audit("subscription.secret"), None)
+        .await
+        .unwrap();
+    let secret = store.subscription_secret(new.id).await.unwrap();
+    assert_eq!(secret.expose_secret(), "whsec_next");
     let gone = Some("410".to_owned());
     let disabled = SubscriptionState::Disabled;
     store

@@ -6,7 +6,7 @@ use crate::canonical::problem::Class;
 use crate::canonical::{AttemptId, JobId};
 use crate::flow::change::{ChangeSet, JobResult};
 use crate::store::query::JobFilter;
-use crate::store::{Store, StoreError};
+use crate::store::{Scope, Store, StoreError};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -183,7 +183,7 @@ pub async fn parked_jobs_come_back(store: Arc<dyn Store>) {
         state: Some(JobState::Parked),
         ..Default::default()
     };
-    let listed = store.jobs(parked, page(10)).await.unwrap().data;
+    let listed = store.jobs(Scope::All, parked, page(10)).await.unwrap().data;
     let first = listed.iter().find(|job| job.id == leased[0].id).unwrap();
     assert_eq!((listed.len(), first.problem_id), (2, Some(problem.id)));
     let id = bench.connection.id;
@@ -262,5 +262,13 @@ pub async fn a_coalesced_job_runs_again(store: Arc<dyn Store>) {
         state: Some(JobState::Done),
         ..Default::default()
     };
-    assert_eq!(store.jobs(done, page(5)).await.unwrap().data.len(), 1);
+    assert_eq!(
+        store
+            .jobs(Scope::All, done, page(5))
+            .await
+            .unwrap()
+            .data
+            .len(),
+        1
+    );
 }

@@ -134,7 +134,7 @@ pub async fn a_poison_set_does_not_touch_its_neighbours(store: Arc<dyn Store>) {
     assert_eq!(sequences, vec![1, 2]);
     assert!(
         store
-            .jobs(Default::default(), page(10))
+            .jobs(Scope::All, Default::default(), page(10))
             .await
             .unwrap()
             .data

@@ -120,7 +120,23 @@ impl SqliteStore {
     pub fn rewrap(path: &std::path::Path, old: &MasterKey, new: &MasterKey) -> Result<u64> {
         let _lock = super::lock_file(path)?;
         let mut conn = writer::connect(path)?;
+        // What the old master key wrapped is not to be found between the rows either.
+        conn.execute_batch("PRAGMA secure_delete = ON")?;
         migrate::rewrap(&mut conn, old, new)
+    }
+
+    /// Is this the master key that a database is written with?
+    ///
+    /// # Errors
+    /// `NotFound` when there is no file; `Unavailable` when it cannot be read.
+    pub fn is_sealed_with(path: &std::path::Path, key: &MasterKey) -> Result<bool> {
+        if !path.exists() {
+            return Err(StoreError::NotFound(format!(
+                "no database at {}",
+                path.display()
+            )));
+        }
+        migrate::is_sealed_with(&super::reader::connect(path)?, key)
     }
 
     pub(super) async fn merchants(

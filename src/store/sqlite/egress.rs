@@ -192,6 +192,38 @@ impl SqliteStore {
         .await
     }
 
+    pub(super) async fn set_subscription_secret(
+        &self,
+        id: SubscriptionId,
+        secret: &SecretString,
+        audit: AuditEntry,
+        answer: Option<IdempotentAnswer>,
+    ) -> Result<()> {
+        let all = self.subscriptions(Scope::All).await?;
+        let found = all.into_iter().find(|s| s.id == id);
+        let found = found.ok_or_else(|| StoreError::NotFound(id.to_string()))?;
+        let owner = found.merchant_id.unwrap_or(MerchantId::OPERATOR);
+        let answer = self.seal_answer(owner, answer).await?;
+        let key = self.key_of(owner).await?;
+        let row = *id.as_bytes();
+        let sealed = key.seal("subscriptions", &row, secret.expose_secret().as_bytes());
+        self.write(1024, move |ctx| {
+            let changed = ctx
+                .conn
+                .prepare_cached(
+                    "UPDATE subscriptions SET secret = ? WHERE id = ? AND state <> 'deleted'",
+                )?
+                .execute(params![sealed, row])?;
+            if changed == 0 {
+                return Err(StoreError::NotFound(id.to_string()));
+            }
+            ctx.local.bells.events = true;
+            put_audit(ctx.conn, &audit)?;
+            answer.map_or(Ok(()), |answer| answer.put(ctx))
+        })
+        .await
+    }
+
     pub(super) async fn set_subscription_state(
         &self,
         id: SubscriptionId,

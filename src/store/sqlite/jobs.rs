@@ -14,8 +14,8 @@ use super::reader::Reader;
 use super::seal::{CHECKPOINT, INPUT, job_row};
 use crate::canonical::job::{Attempt, Job, Lane};
 use crate::canonical::{AttemptId, ConnectionId, JobId, MerchantId, OrderId, ProblemId, Timestamp};
-use crate::store::StoreError;
 use crate::store::query::{JobFilter, Page, PageRequest};
+use crate::store::{Scope, StoreError};
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Row, params, params_from_iter};
 
@@ -204,9 +204,14 @@ impl SqliteStore {
         .await
     }
 
-    pub(super) async fn jobs(&self, filter: JobFilter, page: PageRequest) -> Result<Page<Job>> {
+    pub(super) async fn jobs(
+        &self,
+        scope: Scope,
+        filter: JobFilter,
+        page: PageRequest,
+    ) -> Result<Page<Job>> {
         self.read(move |reader| {
-            let mut conditions = Filter::default();
+            let mut conditions = Filter::seen_by(scope, None);
             if let Some(connection) = filter.connection_id {
                 conditions.and("connection_id = ?", blob(connection.uuid()));
             }

@@ -6,6 +6,7 @@
 use super::codec::{Result, micros, to_json_text};
 use crate::canonical::connection::Merchant;
 use crate::canonical::{MerchantId, Timestamp};
+use crate::failpoint::failpoint;
 use crate::store::StoreError;
 use crate::store::open::StoreOptions;
 use crate::store::vault::{self, MasterKey, Vault};
@@ -108,6 +109,12 @@ pub(super) fn read_vault(conn: &Connection, options: &StoreOptions) -> Result<Va
     Ok(Vault::new(options.master_key.clone(), &key)?)
 }
 
+/// Is this the master key that the database is written with? `false` too when it has none yet.
+pub(super) fn is_sealed_with(conn: &Connection, key: &MasterKey) -> Result<bool> {
+    let wrapped = hash_key(conn)?;
+    Ok(wrapped.is_some_and(|wrapped| key.unwrap(&wrapped, HASH_KEY.as_bytes()).is_ok()))
+}
+
 /// The vault of a database, with its first keys when it is new.
 pub(super) fn unlock(conn: &mut Connection, options: &StoreOptions) -> Result<Vault> {
     let tx = conn.transaction()?;
@@ -184,6 +191,7 @@ pub(super) fn rewrap(conn: &mut Connection, old: &MasterKey, new: &MasterKey) ->
         )?;
         count += 1;
     }
+    failpoint!("rotate.before_commit");
     tx.commit()?;
     Ok(count)
 }

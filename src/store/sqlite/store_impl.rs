@@ -120,7 +120,7 @@ calls! {
         fn attempts(job_id: JobId) -> Vec<Attempt>;
         fn checkpoint(job_id: JobId, epoch: u64, step: u32, checkpoint: &serde_json::Value) -> ();
         fn next_job_at() -> Option<Timestamp>;
-        fn jobs(filter: JobFilter, page: PageRequest) -> Page<Job>;
+        fn jobs(scope: Scope, filter: JobFilter, page: PageRequest) -> Page<Job>;
         fn unpark_jobs(connection_id: ConnectionId, job: Option<JobId>, now: Timestamp) -> u64;
         fn queue_depths() -> Vec<(Lane, u64, Option<Timestamp>)>;
         fn insert_subscription(
@@ -129,6 +129,10 @@ calls! {
         ) -> ();
         fn subscriptions(scope: Scope) -> Vec<Subscription>;
         fn subscription_secret(id: SubscriptionId) -> SecretString;
+        fn set_subscription_secret(
+            id: SubscriptionId, secret: &SecretString, audit: AuditEntry,
+            answer: Option<IdempotentAnswer>
+        ) -> ();
         fn set_subscription_state(
             id: SubscriptionId, state: SubscriptionState, reason: Option<String>,
             audit: Option<AuditEntry>

@@ -8,6 +8,7 @@ use crate::canonical::problem::Class;
 use crate::canonical::{AttemptId, JobId, Timestamp};
 use crate::clock::{Clock, after, between};
 use crate::flow::change::ChangeSet;
+use crate::store::Scope;
 use crate::store::query::{JobFilter, PageRequest};
 use crate::worker::jobs::JobRunner;
 use serde_json::{Value, json};
@@ -70,7 +71,12 @@ impl House {
             connection_id: Some(self.connection),
             ..JobFilter::default()
         };
-        self.store.jobs(filter, page).await.unwrap().data.remove(0)
+        self.store
+            .jobs(Scope::All, filter, page)
+            .await
+            .unwrap()
+            .data
+            .remove(0)
     }
     pub(super) async fn attempts(&self, job: JobId) -> Vec<Attempt> {
         self.store.attempts(job).await.unwrap()

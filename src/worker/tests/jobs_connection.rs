@@ -6,6 +6,7 @@ use crate::canonical::connection::ConnectionState;
 use crate::canonical::inbox::Disposition::*;
 use crate::canonical::job::JobState;
 use crate::clock::Clock;
+use crate::store::Scope;
 use crate::store::query::{JobFilter, PageRequest};
 use crate::worker::jobs::JobRunner;
 use crate::worker::watch::{check_job, pull_job, register_job};
@@ -115,7 +116,12 @@ async fn what_a_suspension_parked_goes_on_but_not_what_may_have_happened() {
         state: Some(JobState::Parked),
         ..JobFilter::default()
     };
-    let parked = house.store.jobs(filter, page).await.unwrap().data;
+    let parked = house
+        .store
+        .jobs(Scope::All, filter, page)
+        .await
+        .unwrap()
+        .data;
     assert_eq!(
         parked.iter().map(|j| j.kind.as_str()).collect::<Vec<_>>(),
         ["orders.cancel"]

@@ -11,7 +11,7 @@ mod hooks;
 mod house;
 mod late;
 mod lost;
-mod mutate;
+pub(crate) mod mutate;
 mod payloads;
 mod plays;
 mod prose;
@@ -22,12 +22,12 @@ use crossdock::manifest::fixture::{self, Case, Kind};
 use std::sync::Arc;
 
 /// Every built-in connector.
-fn connectors() -> Vec<Arc<Connector>> {
+pub(crate) fn connectors() -> Vec<Arc<Connector>> {
     Registry::load(None).catalogue().all().cloned().collect()
 }
 
 /// The fixtures of a kind.
-fn cases(connector: &Connector, kind: Kind) -> Vec<Case> {
+pub(crate) fn cases(connector: &Connector, kind: Kind) -> Vec<Case> {
     let all = fixture::all(&connector.folder().source);
     let all = all.into_iter().map(|case| case.unwrap());
     all.filter(|case| case.kind == kind).collect()

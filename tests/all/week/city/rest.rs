@@ -75,7 +75,12 @@ impl City {
             limit: 1,
             after: None,
         };
-        store.jobs(leased, page).await.unwrap().data.is_empty()
+        store
+            .jobs(Scope::All, leased, page)
+            .await
+            .unwrap()
+            .data
+            .is_empty()
     }
 
     async fn restless(&self) -> String {
@@ -84,7 +89,11 @@ impl City {
             limit: 20,
             after: None,
         };
-        let jobs = store.jobs(JobFilter::default(), page).await.unwrap().data;
+        let jobs = store
+            .jobs(Scope::All, JobFilter::default(), page)
+            .await
+            .unwrap()
+            .data;
         let open: Vec<String> = jobs
             .iter()
             .filter(|job| !matches!(job.state, JobState::Done | JobState::Dead))
