@@ -268,7 +268,7 @@ impl House {
             connection_id: Some(connection),
             ..JobFilter::default()
         };
-        let jobs = self.store.jobs(filter, PAGE).await.unwrap();
+        let jobs = self.store.jobs(Scope::All, filter, PAGE).await.unwrap();
         jobs.data
             .iter()
             .filter(|job| job.kind == ORDERS_GET)
