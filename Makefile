@@ -10,6 +10,9 @@ APT := $(if $(filter 0,$(shell id -u)),apt-get,sudo apt-get)
 NEXTEST := $(shell command -v cargo-nextest)
 # How often `make soak` kills the gateway.
 SOAK_ROUNDS ?= 300
+# How long `make soak` gives each fuzz target; there are about thirty.
+FUZZ_SECONDS ?= 20
+BINARY := $(or $(CARGO_TARGET_DIR),target)/debug/crossdock
 need = $(if $(shell command -v $(1)),,$(2))
 
 .PHONY: help run test check fmt bench soak week docs deps deps-test deny clean-data
@@ -26,13 +29,17 @@ test: deps-test check ## Everything CI runs: format, lints, tests, durability, d
 	./helm/test.sh
 	$(CARGO) run --locked --quiet --features failpoints -- connector check examples/connectors/mozello
 	$(if $(NEXTEST),$(CARGO) nextest run --locked --features failpoints,$(CARGO) test --locked --features failpoints)
+	./tests/openapi/fuzz.sh $(BINARY) 50
 
 check: ## Format and lints.
 	cargo fmt --check
 	$(CARGO) clippy --locked --all-targets --features failpoints -- -D warnings
 
-soak: deps-test ## kill -9 under load, 300 times (SOAK_ROUNDS=n for another number).
+soak: deps-test ## kill -9 under load, 300 times (SOAK_ROUNDS=n), then fuzzing (FUZZ_SECONDS=n a target, FUZZ_SEED=n).
 	CROSSDOCK_SOAK_ROUNDS=$(SOAK_ROUNDS) $(CARGO) test --locked --features failpoints --test all -- --nocapture kill_nine_under_load
+	CROSSDOCK_FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --locked --features failpoints --test all -- --nocapture fuzz::
+	$(CARGO) build --locked --features failpoints
+	./tests/openapi/fuzz.sh $(BINARY) 300
 
 week: deps-test ## A simulated week in compressed time; prints its counts (WEEK_SEED=n for another one).
 	WEEK=full $(CARGO) test --locked --features failpoints --test all -- --nocapture week::

@@ -134,32 +134,32 @@ impl Reply {
     pub fn unknown() -> Self {
         Self::problem(
             404,
-            r#"{"type":"urn:crossdock:problem:connection_unknown","title":"No such hook","status":404,"code":"connection_unknown"}"#,
+            r#"{"type":"urn:crossdock:problem:connection_unknown","title":"No such hook","status":404,"code":"connection_unknown","detail":"no connection takes deliveries at this address"}"#,
         )
     }
     /// 413.
     pub fn too_large() -> Self {
         Self::problem(
             413,
-            r#"{"type":"urn:crossdock:problem:body_too_large","title":"The body is larger than this hook takes","status":413,"code":"body_too_large"}"#,
+            r#"{"type":"urn:crossdock:problem:body_too_large","title":"The body is larger than this hook takes","status":413,"code":"body_too_large","detail":"send less in one delivery"}"#,
         )
     }
     fn gone() -> Self {
         Self::problem(
             410,
-            r#"{"type":"urn:crossdock:problem:connection_deleted","title":"This connection was deleted","status":410,"code":"connection_deleted"}"#,
+            r#"{"type":"urn:crossdock:problem:connection_deleted","title":"This connection was deleted","status":410,"code":"connection_deleted","detail":"take this address out of your settings"}"#,
         )
     }
     fn unproved() -> Self {
         Self::problem(
             401,
-            r#"{"type":"urn:crossdock:problem:signature_invalid","title":"The signature is missing or not this body's","status":401,"code":"signature_invalid"}"#,
+            r#"{"type":"urn:crossdock:problem:signature_invalid","title":"The signature is missing or not this body's","status":401,"code":"signature_invalid","detail":"sign the body with the secret of this connection"}"#,
         )
     }
     fn stranger() -> Self {
         Self::problem(
             403,
-            r#"{"type":"urn:crossdock:problem:sender_unknown","title":"This sender is not known here","status":403,"code":"sender_unknown"}"#,
+            r#"{"type":"urn:crossdock:problem:sender_unknown","title":"This sender is not known here","status":403,"code":"sender_unknown","detail":"deliveries are taken from the addresses of the connection only"}"#,
         )
     }
     /// What an unproved sender is told.
@@ -172,7 +172,7 @@ impl Reply {
     fn later() -> Self {
         Self::problem(
             503,
-            r#"{"type":"urn:crossdock:problem:store_unavailable","title":"It cannot be stored now; send it again","status":503,"code":"store_unavailable"}"#,
+            r#"{"type":"urn:crossdock:problem:store_unavailable","title":"It cannot be stored now; send it again","status":503,"code":"store_unavailable","detail":"nothing was kept of this delivery"}"#,
         )
     }
 }

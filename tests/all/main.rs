@@ -15,6 +15,7 @@ mod durability;
 mod fulfilment;
 mod fuzz;
 mod index_rows;
+mod inward;
 mod isolation;
 mod labels;
 mod listen;

@@ -50,7 +50,10 @@ WAIT
 SCHEMATHESIS_TOKEN=$token python3 tests/openapi/furnish.py "http://127.0.0.1:$port"
 # An endless stream is no answer that can be waited for; the page of the document is not in it.
 set +e
-timeout $((seconds + 120)) "$venv/bin/schemathesis" --config-file tests/openapi/schemathesis.toml run "http://127.0.0.1:$port/openapi.json" \
+venv=$(realpath "$venv") config=$(realpath tests/openapi/schemathesis.toml)
+# It keeps a cache where it runs.
+cd "$data"
+timeout $((seconds + 120)) "$venv/bin/schemathesis" --config-file "$config" run "http://127.0.0.1:$port/openapi.json" \
   --header "Authorization: Bearer $token" --max-time "$seconds" --seed "${FUZZ_SEED:-1}" --no-color ${FUZZ_FLAGS:-} >"$data/report" 2>&1
 code=$?
 set -e
