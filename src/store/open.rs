@@ -1,7 +1,7 @@
 //! Opening a store by its URL.
 
 use super::vault::MasterKey;
-use super::{Store, StoreError, sqlite};
+use super::{Store, StoreError, postgres, sqlite};
 use crate::clock::{Clock, SystemClock};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +19,9 @@ pub struct StoreOptions {
     pub queue: usize,
     /// Connections that read beside the writer.
     pub readers: usize,
+    /// Several servers share the store: each works on what it is given ([`Store::join`]). Else the
+    /// server that opens it has it to itself.
+    pub shared: bool,
     /// The clock (another one in tests).
     pub clock: Arc<dyn Clock>,
 }
@@ -32,6 +35,7 @@ impl StoreOptions {
             min_free_mb: 256,
             queue: 8192,
             readers: 3,
+            shared: false,
             clock: Arc::new(SystemClock),
         }
     }
@@ -43,14 +47,17 @@ impl StoreOptions {
     }
 }
 
-/// Opens the store that the URL names, migrates it and takes its lock: `sqlite://` and a path.
+/// Opens the store that the URL names, migrates it and takes its lock: `sqlite://` and a path, or
+/// `postgres://` as PostgreSQL writes it.
 ///
 /// # Errors
 /// `Unavailable` when another server has it or the disk says no; `Corrupt` when the master key is
 /// not the one it was written with; `NotFound` for a URL of an unknown kind.
 pub fn open(url: &str, options: StoreOptions) -> Result<Arc<dyn Store>, StoreError> {
-    let options = located(url, options)?;
-    Ok(Arc::new(sqlite::SqliteStore::open(options)?))
+    if is_postgres(url) {
+        return Ok(Arc::new(postgres::open(url, options, true)?));
+    }
+    Ok(Arc::new(sqlite::open(located(url, options)?)?))
 }
 
 /// Opens the store for reading only, beside a server or without one (`ledger`, `doctor`).
@@ -58,8 +65,14 @@ pub fn open(url: &str, options: StoreOptions) -> Result<Arc<dyn Store>, StoreErr
 /// # Errors
 /// As [`open`]; `NotFound` when the file does not exist.
 pub fn open_read_only(url: &str, options: StoreOptions) -> Result<Arc<dyn Store>, StoreError> {
-    let options = located(url, options)?;
-    Ok(Arc::new(sqlite::SqliteStore::open_read_only(options)?))
+    if is_postgres(url) {
+        return Ok(Arc::new(postgres::open(url, options, false)?));
+    }
+    Ok(Arc::new(sqlite::open_read_only(located(url, options)?)?))
+}
+
+fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
 /// Wraps every data key anew for another master key, in one transaction: before it only the old one
@@ -71,12 +84,12 @@ pub fn open_read_only(url: &str, options: StoreOptions) -> Result<Arc<dyn Store>
 /// there is none.
 pub fn rotate_master_key(url: &str, old: &MasterKey, new: &MasterKey) -> Result<u64, StoreError> {
     let path = located(url, StoreOptions::new(old.clone()))?.path;
-    if !sqlite::SqliteStore::is_sealed_with(&path, old)? {
+    if !sqlite::is_sealed_with(&path, old)? {
         return Err(StoreError::Corrupt(
             "the master key is not the one that this database was written with".to_owned(),
         ));
     }
-    sqlite::SqliteStore::rewrap(&path, old, new)
+    sqlite::rewrap(&path, old, new)
 }
 
 /// Is this the master key that the store is written with?
@@ -85,7 +98,7 @@ pub fn rotate_master_key(url: &str, old: &MasterKey, new: &MasterKey) -> Result<
 /// As [`open_read_only`].
 pub fn is_sealed_with(url: &str, key: &MasterKey) -> Result<bool, StoreError> {
     let path = located(url, StoreOptions::new(key.clone()))?.path;
-    sqlite::SqliteStore::is_sealed_with(&path, key)
+    sqlite::is_sealed_with(&path, key)
 }
 
 fn located(url: &str, options: StoreOptions) -> Result<StoreOptions, StoreError> {
@@ -96,11 +109,6 @@ fn located(url: &str, options: StoreOptions) -> Result<StoreOptions, StoreError>
             ));
         }
         return Ok(options.at(path));
-    }
-    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return Err(StoreError::NotFound(
-            "PostgreSQL is not built yet; use sqlite:// and a path".to_owned(),
-        ));
     }
     Err(StoreError::NotFound(
         "the store URL is neither sqlite://… nor postgres://…".to_owned(),
@@ -121,6 +129,7 @@ mod tests {
         assert_eq!(absolute.path, PathBuf::from("/var/lib/x.db"));
         assert!(located("sqlite://", options.clone()).is_err());
         assert!(located("mysql://x", options.clone()).is_err());
-        assert!(located("postgres://x", options).is_err());
+        assert!(located("oracle://x", options).is_err());
+        assert!(is_postgres("postgres://x") && is_postgres("postgresql://x"));
     }
 }

@@ -3,7 +3,7 @@
 //! What always holds: it only copies; the writer alone appends, and the log starts again from its
 //! beginning once all of it was copied.
 
-use super::writer::connect;
+use super::connect;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,214 +1,147 @@
-//! Intake: deliveries are appended, wait, and are found again.
+//! Where deliveries wait in the embedded store: those of one group commit are one row (or a few,
+//! when large), with a bit for each that is decided.
 //!
-//! What always holds: an append reads nothing; the deliveries of one group commit are one row (or a
-//! few, when large); a place rises with every commit and is never given twice; a delivery is
-//! pending until a change set gives its records their dispositions.
+//! What always holds: a place is its row's and its index in it.
 
-use super::SqliteStore;
-use super::codec::{Result, corrupt, int, uint};
-use super::open_batches::{BatchRow, is_set, parts_of, place_of, slot_of};
-use super::reader::Reader;
-use super::wire::{self, Entry};
-use super::writer::WriteCtx;
-use crate::canonical::inbox::WireDelivery;
-use crate::canonical::{ConnectionId, RawId};
+use super::open_batches::{BatchRow, OpenBatches, is_set, parts_of, place_of, slot_of};
+use crate::canonical::{RawId, Timestamp};
+use crate::store::StoreError;
 use crate::store::query::PendingDelivery;
-use crate::store::{CursorWrite, StoreError};
+use crate::store::sql::Shared;
+use crate::store::sql::codec::{Result, corrupt, int, uint};
+use crate::store::sql::conn::Conn;
+use crate::store::sql::inbox::unseal;
+use crate::store::sql::reader::Reader;
+use crate::store::sql::wire::{self, Entry};
+use crate::store::sql::writer::{Inbox, Local, Slot};
 use rusqlite::{Connection, OptionalExtension, params};
-use std::collections::HashMap;
-use tokio::sync::oneshot;
 
 /// A row of `wire_batches` takes no further delivery once it is so large or has so many.
 const ROW_BYTES: usize = 1 << 20;
 const ROW_ENTRIES: usize = 512;
-/// Above it a delivery is sealed on a blocking thread.
-const LARGE: usize = 256 << 10;
-/// What the ciphertexts of deliveries are bound to, besides their raw id.
-const TABLE: &str = "wire";
 
-type LedgerKey = (ConnectionId, i64, &'static str);
-
-/// Sealed deliveries on their way to the writer.
-pub(super) struct AppendCommand {
-    pub deliveries: Vec<(Entry, Vec<u8>)>,
-    pub cursor: Option<CursorWrite>,
-    pub reply: Option<oneshot::Sender<Result<()>>>,
-}
-
-impl AppendCommand {
-    pub(super) fn bytes(&self) -> usize {
-        self.deliveries.iter().map(|(_, sealed)| sealed.len()).sum()
+fn embedded(conn: Conn<'_>) -> Result<&Connection> {
+    match conn {
+        Conn::Sqlite(conn) => Ok(conn),
+        Conn::Postgres(_) => Err(corrupt("a connection of another store")),
     }
-}
-
-/// Writes the deliveries of one group commit; yields how the ledger moved.
-pub(super) fn append(
-    ctx: &mut WriteCtx<'_>,
-    commands: Vec<AppendCommand>,
-) -> Result<HashMap<LedgerKey, i64>> {
-    let mut ledger: HashMap<LedgerKey, i64> = HashMap::new();
-    let mut places: Vec<(RawId, u64)> = Vec::new();
-    let mut row = BatchRow::default();
-    for command in commands {
-        for (mut entry, sealed) in command.deliveries {
-            let full = row.slots.len() >= ROW_ENTRIES
-                || row.body.len().saturating_add(sealed.len()) > ROW_BYTES;
-            if full && !row.slots.is_empty() {
-                write_row(ctx, std::mem::take(&mut row), &mut places)?;
-            }
-            let slot = slot_of(&entry);
-            *ledger
-                .entry((slot.connection_id, slot.day, "received"))
-                .or_default() += 1;
-            *ledger
-                .entry((slot.connection_id, slot.day, "pending"))
-                .or_default() += 1;
-            entry.offset = u32::try_from(row.body.len()).map_err(|_| too_large())?;
-            entry.length = u32::try_from(sealed.len()).map_err(|_| too_large())?;
-            wire::put_entry(&mut row.head, &entry);
-            row.body.extend_from_slice(&sealed);
-            row.slots.push(slot);
-        }
-        if let Some(cursor) = command.cursor {
-            put_cursor(ctx.conn, &cursor)?;
-        }
-    }
-    if !row.slots.is_empty() {
-        write_row(ctx, row, &mut places)?;
-    }
-    ctx.local.after.push(Box::new(move |shared| {
-        shared.note_places(places.into_iter())
-    }));
-    Ok(ledger)
 }
 
 fn too_large() -> StoreError {
     StoreError::Unavailable("a delivery of 4 GiB or more".to_owned())
 }
 
-fn write_row(ctx: &mut WriteCtx<'_>, row: BatchRow, places: &mut Vec<(RawId, u64)>) -> Result<()> {
-    let ids: Vec<RawId> = row.slots.iter().map(|slot| slot.raw_id).collect();
-    let batch = ctx.open.add(ctx.conn, row)?;
-    places.extend(
-        (0..)
-            .zip(ids)
-            .map(|(index, id)| (id, place_of(batch, index))),
-    );
-    Ok(())
-}
-
-pub(super) fn put_cursor(conn: &Connection, cursor: &CursorWrite) -> Result<()> {
-    conn.prepare_cached(
-        "INSERT INTO cursors (connection_id, name, value) VALUES (?, ?, ?)
-         ON CONFLICT DO UPDATE SET value = excluded.value",
-    )?
-    .execute(params![
-        cursor.connection_id.as_bytes(),
-        cursor.name,
-        cursor.value
-    ])?;
-    Ok(())
-}
-
-// ── the callers' side ───────────────────────────────────────────────────────────────────────────
-
-fn seal(key: &crate::store::vault::DataKey, delivery: WireDelivery) -> (Entry, Vec<u8>) {
-    let content = wire::put_content(&delivery.headers, &delivery.body);
-    let sealed = key.seal(TABLE, delivery.id.as_bytes(), &content);
-    let entry = Entry {
-        raw_id: delivery.id,
-        merchant_id: delivery.merchant_id,
-        connection_id: delivery.connection_id,
-        source: delivery.source,
-        topic: delivery.topic,
-        received_at: delivery.received_at,
-        dedupe_key: delivery.dedupe_key,
-        offset: 0,
-        length: 0,
-    };
-    (entry, sealed)
-}
-
-fn unseal(reader: &Reader<'_>, entry: Entry, body: &[u8]) -> Result<WireDelivery> {
-    let content = reader.open(TABLE, entry.raw_id.as_bytes(), entry.of(body)?)?;
-    let (headers, body) = wire::read_content(content)?;
-    Ok(WireDelivery {
-        id: entry.raw_id,
-        merchant_id: entry.merchant_id,
-        connection_id: entry.connection_id,
-        source: entry.source,
-        topic: entry.topic,
-        received_at: entry.received_at,
-        dedupe_key: entry.dedupe_key,
-        headers,
-        body,
-    })
-}
-
-impl SqliteStore {
-    pub(super) async fn append_inbox(
-        &self,
-        deliveries: Vec<WireDelivery>,
-        cursor: Option<CursorWrite>,
+impl Inbox for OpenBatches {
+    fn append(
+        &mut self,
+        conn: Conn<'_>,
+        local: &mut Local,
+        deliveries: Vec<(Entry, Vec<u8>)>,
     ) -> Result<()> {
-        if deliveries.is_empty() && cursor.is_none() {
-            return Ok(());
-        }
-        let mut keyed = Vec::with_capacity(deliveries.len());
-        for delivery in deliveries {
-            keyed.push((self.key_of(delivery.merchant_id).await?, delivery));
-        }
-        let bytes: usize = keyed.iter().map(|(_, d)| d.body.len()).sum();
-        let seal_all = move || keyed.into_iter().map(|(key, d)| seal(&key, d)).collect();
-        let deliveries: Vec<(Entry, Vec<u8>)> = if bytes > LARGE {
-            tokio::task::spawn_blocking(seal_all)
-                .await
-                .map_err(|_| corrupt("sealing failed unexpectedly"))?
-        } else {
-            seal_all()
-        };
-        let command = AppendCommand {
-            deliveries,
-            cursor,
-            reply: None,
-        };
-        self.writer()?.append(command).await
-    }
-
-    pub(super) async fn pending_deliveries(
-        &self,
-        after: u64,
-        limit: usize,
-    ) -> Result<Vec<PendingDelivery>> {
-        self.read(move |reader| pending(reader, after, limit)).await
-    }
-
-    pub(super) async fn delivery(&self, id: RawId) -> Result<Option<WireDelivery>> {
-        self.read(move |reader| {
-            let Some(place) = place(reader, id)? else {
-                return Ok(None);
-            };
-            let (batch, index) = parts_of(place);
-            let (head, body) = reader
-                .conn
-                .prepare_cached("SELECT head, body FROM wire_batches WHERE place = ?")?
-                .query_row(params![int(batch)], |row| {
-                    Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?))
-                })?;
-            let entry = wire::read_head(&head)?.into_iter().nth(usize::from(index));
-            let entry = entry.ok_or_else(|| corrupt("a batch has fewer deliveries"))?;
-            if entry.length == 0 {
-                return Ok(None); // Its time was over.
+        let conn = embedded(conn)?;
+        let mut places: Vec<(RawId, u64)> = Vec::new();
+        let mut row = BatchRow::default();
+        for (mut entry, sealed) in deliveries {
+            let full = row.slots.len() >= ROW_ENTRIES
+                || row.body.len().saturating_add(sealed.len()) > ROW_BYTES;
+            if full && !row.slots.is_empty() {
+                self.write_row(conn, std::mem::take(&mut row), &mut places)?;
             }
-            unseal(reader, entry, &body).map(Some)
-        })
-        .await
+            entry.offset = u32::try_from(row.body.len()).map_err(|_| too_large())?;
+            entry.length = u32::try_from(sealed.len()).map_err(|_| too_large())?;
+            wire::put_entry(&mut row.head, &entry);
+            row.body.extend_from_slice(&sealed);
+            row.slots.push(slot_of(&entry));
+        }
+        if !row.slots.is_empty() {
+            self.write_row(conn, row, &mut places)?;
+        }
+        local.after.push(Box::new(move |shared| {
+            shared.note_places(places.into_iter())
+        }));
+        Ok(())
     }
+
+    fn take(
+        &mut self,
+        conn: Conn<'_>,
+        shared: &Shared,
+        local: &mut Local,
+        id: RawId,
+    ) -> Result<Slot> {
+        let conn = embedded(conn)?;
+        let remembered = shared.places().get(&id).copied();
+        let place = match remembered {
+            Some(place) => place,
+            None => self.place_of(conn, id)?,
+        };
+        let slot = self.pending(conn, place)?;
+        let at = parts_of(place);
+        let Some(slot) = slot.filter(|slot| slot.raw_id == id && !local.done.contains(&at)) else {
+            return Err(StoreError::Conflict(format!("{id} is decided already")));
+        };
+        local.done.push(at);
+        local.after.push(Box::new(move |shared| {
+            shared.places().remove(&id);
+        }));
+        conn.prepare_cached("INSERT INTO wire_index (raw_id, place) VALUES (?, ?)")?
+            .execute(params![id.as_bytes(), int(place)])?;
+        Ok(slot)
+    }
+
+    fn taken(&mut self, taken: &[(u64, u16)]) {
+        self.mark(taken);
+    }
+
+    fn flush(&mut self, conn: Conn<'_>) -> Result<()> {
+        self.write_changed(embedded(conn)?)
+    }
+}
+
+impl OpenBatches {
+    fn write_row(
+        &mut self,
+        conn: &Connection,
+        row: BatchRow,
+        places: &mut Vec<(RawId, u64)>,
+    ) -> Result<()> {
+        let ids: Vec<RawId> = row.slots.iter().map(|slot| slot.raw_id).collect();
+        let batch = self.add(conn, row)?;
+        places.extend(
+            (0..)
+                .zip(ids)
+                .map(|(index, id)| (id, place_of(batch, index))),
+        );
+        Ok(())
+    }
+
+    fn place_of(&mut self, conn: &Connection, id: RawId) -> Result<u64> {
+        match decided(conn, id)? {
+            Some(place) => Ok(place),
+            None => self
+                .find(conn, id)?
+                .ok_or_else(|| StoreError::NotFound(id.to_string())),
+        }
+    }
+}
+
+/// Where a decided delivery lies.
+fn decided(conn: &Connection, id: RawId) -> Result<Option<u64>> {
+    let place: Option<i64> = conn
+        .prepare_cached("SELECT place FROM wire_index WHERE raw_id = ?")?
+        .query_row(params![id.as_bytes()], |row| row.get(0))
+        .optional()?;
+    Ok(place.map(uint))
 }
 
 /// The first batches that have something pending above a place.
-fn pending(reader: &Reader<'_>, after: u64, limit: usize) -> Result<Vec<PendingDelivery>> {
-    let mut query = reader.conn.prepare_cached(
+pub(in crate::store) fn pending(
+    reader: &Reader<'_>,
+    conn: &Connection,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<PendingDelivery>> {
+    let mut query = conn.prepare_cached(
         "SELECT place, o.done, w.head, w.body FROM wire_open o JOIN wire_batches w USING (place)
          WHERE place >= ? ORDER BY place",
     )?;
@@ -228,7 +161,8 @@ fn pending(reader: &Reader<'_>, after: u64, limit: usize) -> Result<Vec<PendingD
             if found.len() >= limit {
                 break;
             }
-            let wire = unseal(reader, entry, body)?;
+            let sealed = entry.of(body)?;
+            let wire = unseal(reader, entry, sealed)?;
             found.push(PendingDelivery { place, wire });
         }
     }
@@ -237,30 +171,96 @@ fn pending(reader: &Reader<'_>, after: u64, limit: usize) -> Result<Vec<PendingD
     Ok(found)
 }
 
+/// Shows pending deliveries with a place below this one, newest first, until one says `false`.
+pub(in crate::store) fn each_pending(
+    conn: &Connection,
+    below: u64,
+    visit: &mut dyn FnMut(u64, Entry) -> Result<bool>,
+) -> Result<()> {
+    let mut query = conn.prepare_cached(
+        "SELECT place, o.done, w.head FROM wire_open o JOIN wire_batches w USING (place)
+         WHERE place <= ? ORDER BY place DESC",
+    )?;
+    let mut rows = query.query(params![int(below >> 16)])?;
+    while let Some(row) = rows.next()? {
+        let batch = uint(row.get(0)?);
+        let done = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        let head = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
+        let entries: Vec<(u16, Entry)> = (0u16..).zip(wire::read_head(head)?).collect();
+        for (index, entry) in entries.into_iter().rev() {
+            let place = place_of(batch, index);
+            if place < below && !is_set(done, index) && !visit(place, entry)? {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How many wait, and since when the first.
+pub(in crate::store) fn backlog(conn: &Connection) -> Result<(u64, Option<Timestamp>)> {
+    let pending: Option<i64> = conn
+        .prepare_cached("SELECT sum(open) FROM wire_open")?
+        .query_row([], |row| row.get(0))?;
+    let first = conn
+        .prepare_cached(
+            "SELECT o.done, w.head FROM wire_open o JOIN wire_batches w USING (place)
+             ORDER BY place LIMIT 1",
+        )?
+        .query_row([], |row| {
+            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?))
+        })
+        .optional()?;
+    let oldest = match first {
+        None => None,
+        Some((done, head)) => {
+            let waits = (0u16..)
+                .zip(wire::read_head(&head)?)
+                .find(|(index, _)| !is_set(&done, *index));
+            let (_, entry) =
+                waits.ok_or_else(|| corrupt("an open batch without a pending delivery"))?;
+            Some(entry.received_at)
+        }
+    };
+    Ok((uint(pending.unwrap_or(0)), oldest))
+}
+
+/// A delivery, decided or not.
+pub(in crate::store) fn stored(
+    reader: &Reader<'_>,
+    conn: &Connection,
+    id: RawId,
+) -> Result<Option<crate::canonical::inbox::WireDelivery>> {
+    let Some(place) = place(reader, conn, id)? else {
+        return Ok(None);
+    };
+    let (batch, index) = parts_of(place);
+    let (head, body) = conn
+        .prepare_cached("SELECT head, body FROM wire_batches WHERE place = ?")?
+        .query_row(params![int(batch)], |row| {
+            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?))
+        })?;
+    let entry = wire::read_head(&head)?.into_iter().nth(usize::from(index));
+    let entry = entry.ok_or_else(|| corrupt("a batch has fewer deliveries"))?;
+    if entry.length == 0 {
+        return Ok(None); // Its time was over.
+    }
+    let sealed = entry.of(&body)?;
+    unseal(reader, entry, sealed).map(Some)
+}
+
 /// Where a delivery lies, decided or not.
-fn place(reader: &Reader<'_>, id: RawId) -> Result<Option<u64>> {
+fn place(reader: &Reader<'_>, conn: &Connection, id: RawId) -> Result<Option<u64>> {
     if let Some(place) = reader.shared.places().get(&id) {
         return Ok(Some(*place));
     }
-    let decided: Option<i64> = reader
-        .conn
-        .prepare_cached("SELECT place FROM wire_index WHERE raw_id = ?")?
-        .query_row(params![id.as_bytes()], |row| row.get(0))
-        .optional()?;
-    if let Some(place) = decided {
-        return Ok(Some(uint(place)));
+    if let Some(place) = decided(conn, id)? {
+        return Ok(Some(place));
     }
-    let mut query = reader.conn.prepare_cached(
-        "SELECT place, w.head FROM wire_open o JOIN wire_batches w USING (place) ORDER BY place",
-    )?;
-    let mut rows = query.query([])?;
-    while let Some(row) = rows.next()? {
-        let head = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-        let entries = wire::read_head(head)?;
-        if let Some(index) = entries.iter().position(|entry| entry.raw_id == id) {
-            let index = u16::try_from(index).map_err(|_| corrupt("a batch is too long"))?;
-            return Ok(Some(place_of(uint(row.get(0)?), index)));
-        }
-    }
-    Ok(None)
+    let mut found = None;
+    each_pending(conn, u64::MAX >> 1, &mut |place, entry| {
+        found = (entry.raw_id == id).then_some(place);
+        Ok(found.is_none())
+    })?;
+    Ok(found)
 }

@@ -2,224 +2,149 @@
 //!
 //! What always holds: only the writer thread writes; a reply goes out after the commit that holds
 //! it was synced; readers see committed data only and each read sees one state of the database; a
-//! lock file keeps a second server off the file. Sealing and opening happen on the callers' side.
+//! lock file keeps a second server off the file.
 
-mod access;
-mod admin;
-mod apply;
-mod apply_inbox;
-mod cache;
 mod checkpoint;
-mod cod;
-mod codec;
 mod commit;
-mod connections;
-mod documents;
-mod duplicates;
-mod egress;
-mod events;
-mod inbox;
-mod inbox_lists;
-mod jobs;
-mod jobs_apply;
-mod ledger;
+pub(in crate::store) mod inbox;
 mod migrate;
 mod open_batches;
-mod orders;
-mod orders_lists;
-mod parcels;
-mod point_near;
-mod point_search;
-mod points;
-mod problems;
+pub(in crate::store) mod point_index;
 mod reader;
-mod retention;
-mod seal;
-mod shipments;
-mod stock;
-mod store_impl;
-mod timeline;
-mod tracking;
-mod wire;
-mod writer;
+pub(in crate::store) mod retention;
 
 use super::StoreError;
 use super::open::StoreOptions;
 use super::placement::Placement;
-use super::vault::{DataKey, Vault};
-use super::wake::Wakeups;
-use crate::canonical::{MerchantId, RawId};
-use cache::{ConnectionCache, SnapshotCache};
-use codec::Result;
-use reader::{Reader, Readers};
-use std::collections::HashMap;
+use super::sql::codec::Result;
+use super::sql::conn::Conn;
+use super::sql::writer::WriterHandle;
+use super::sql::{self, Shared, SqlStore};
+use super::vault::MasterKey;
+pub(in crate::store) use commit::free_bytes;
+use reader::Readers;
+use rusqlite::Connection;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use writer::{WriteCtx, WriterHandle};
+use std::sync::Arc;
+use std::time::Duration;
 
-/// What callers, readers and the writer share.
-pub(super) struct Shared {
-    vault: Vault,
-    options: StoreOptions,
-    wake: Wakeups,
-    placement: Placement,
-    /// Objects written a moment ago, open, so that egress need not read them back.
-    snapshots: Mutex<SnapshotCache>,
-    /// Where pending deliveries lie, as far as they were appended or read lately.
-    places: Mutex<HashMap<RawId, u64>>,
-    connections: ConnectionCache,
-}
+/// How many schemas this program knows.
+pub(in crate::store) const SCHEMAS: usize = migrate::MIGRATIONS.len();
 
-/// How many places of pending deliveries are remembered; beyond it they are looked up.
-const PLACES: usize = 200_000;
-
-impl Shared {
-    fn snapshots(&self) -> MutexGuard<'_, SnapshotCache> {
-        self.snapshots
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-    fn places(&self) -> MutexGuard<'_, HashMap<RawId, u64>> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-    fn now(&self) -> crate::canonical::Timestamp {
-        self.options.clock.now()
-    }
-    /// Remembers where pending deliveries lie, as long as there is room.
-    fn note_places(&self, found: impl Iterator<Item = (RawId, u64)>) {
-        let mut places = self.places();
-        for (id, place) in found {
-            if places.len() >= PLACES {
-                break;
-            }
-            places.insert(id, place);
-        }
-    }
-}
-
-/// The embedded store.
-pub struct SqliteStore {
-    shared: Arc<Shared>,
-    readers: Arc<Readers>,
+/// What the embedded store is made of.
+pub(in crate::store) struct Engine {
+    pub readers: Arc<Readers>,
+    /// `None`: it was opened for reading only.
     writer: Option<WriterHandle>,
 }
 
-impl SqliteStore {
-    /// Opens, migrates and locks the database file; makes it and its folder when absent.
-    ///
-    /// # Errors
-    /// `Unavailable` when another server has it or the disk says no; `Corrupt` when the master key
-    /// is not the one it was written with or the schema is newer than this program.
-    pub fn open(options: StoreOptions) -> Result<Self> {
-        if let Some(folder) = options.path.parent().filter(|p| !p.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(|e| disk(folder, &e))?;
-        }
-        let lock = lock_file(&options.path)?;
-        let mut conn = writer::connect(&options.path)?;
-        migrate::migrate(&mut conn, options.clock.now())?;
-        let vault = migrate::unlock(&mut conn, &options)?;
-        let shared = Arc::new(Shared::new(vault, options));
-        parcels::read_old(&mut conn, &shared)?;
-        jobs_apply::release_dead(&conn)?;
-        let readers = Arc::new(Readers::open(&shared)?);
-        let writer = WriterHandle::start(conn, Arc::clone(&shared), lock)?;
-        Ok(Self {
-            shared,
-            readers,
-            writer: Some(writer),
-        })
-    }
-
-    /// Opens an existing database for reading, beside a server or without one. Every write is
-    /// answered `Unavailable`.
-    ///
-    /// # Errors
-    /// `NotFound` when there is no file; otherwise as [`SqliteStore::open`].
-    pub fn open_read_only(options: StoreOptions) -> Result<Self> {
-        if !options.path.exists() {
-            return Err(StoreError::NotFound(format!(
-                "no database at {}",
-                options.path.display()
-            )));
-        }
-        let conn = reader::connect(&options.path)?;
-        let vault = migrate::read_vault(&conn, &options)?;
-        let shared = Arc::new(Shared::new(vault, options));
-        let readers = Arc::new(Readers::open(&shared)?);
-        Ok(Self {
-            shared,
-            readers,
-            writer: None,
-        })
-    }
-
-    /// Runs a read on a reader's connection: one state of the database for all its statements.
-    async fn read<T, F>(&self, read: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Reader<'_>) -> Result<T> + Send + 'static,
-    {
-        self.readers.run(&self.shared, read).await
-    }
-
-    /// Runs a write on the writer thread, within a savepoint of its own in the next group commit;
-    /// `bytes` is about how much it writes.
-    async fn write<T, F>(&self, bytes: usize, write: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: FnOnce(&mut WriteCtx<'_>) -> Result<T> + Send + 'static,
-    {
-        self.writer()?.run(bytes, false, write).await
-    }
-
-    fn writer(&self) -> Result<&WriterHandle> {
+impl Engine {
+    pub(in crate::store) fn writer(&self) -> Result<&WriterHandle> {
         self.writer.as_ref().ok_or_else(|| {
             StoreError::Unavailable("the store was opened for reading only".to_owned())
         })
     }
-
-    /// The merchant's data key, read when it is not in memory.
-    async fn key_of(&self, merchant: MerchantId) -> Result<Arc<DataKey>> {
-        if let Some(key) = self.shared.vault.of_merchant(merchant) {
-            return Ok(key);
-        }
-        self.read(move |reader| reader.key_of(merchant)).await
+    pub(in crate::store) fn queue(&self) -> (usize, usize) {
+        self.writer.as_ref().map_or((0, 0), WriterHandle::queue)
     }
-
-    /// Loads the data keys of these merchants; those without one are told when they are used.
-    async fn load_keys(&self, merchants: Vec<MerchantId>) -> Result<()> {
-        for merchant in merchants {
-            match self.key_of(merchant).await {
-                Ok(_) | Err(StoreError::NotFound(_)) => {}
-                Err(other) => return Err(other),
-            }
+    pub(in crate::store) async fn close(&self) {
+        if let Some(writer) = &self.writer {
+            writer.close().await;
         }
-        Ok(())
+        self.readers.close();
     }
 }
 
-impl Shared {
-    fn new(vault: Vault, options: StoreOptions) -> Self {
-        Self {
-            vault,
-            options,
-            wake: Wakeups::default(),
-            placement: Placement::everything(),
-            snapshots: Mutex::new(SnapshotCache::new(16 << 20)),
-            places: Mutex::default(),
-            connections: ConnectionCache::default(),
-        }
+/// Opens, migrates and locks the database file; makes it and its folder when absent.
+///
+/// # Errors
+/// `Unavailable` when another server has it or the disk says no; `Corrupt` when the master key
+/// is not the one it was written with or the schema is newer than this program.
+pub fn open(options: StoreOptions) -> Result<SqlStore> {
+    if let Some(folder) = options.path.parent().filter(|p| !p.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|e| disk(folder, &e))?;
     }
-    /// A merchant's key that was loaded before.
-    fn key(&self, merchant: MerchantId) -> Result<Arc<DataKey>> {
-        self.vault
-            .of_merchant(merchant)
-            .ok_or_else(|| no_key(merchant))
-    }
+    let lock = lock_file(&options.path)?;
+    let mut conn = connect(&options.path)?;
+    migrate::migrate(&mut conn, options.clock.now())?;
+    let vault = migrate::unlock(&mut conn, &options)?;
+    let shared = Arc::new(Shared::new(vault, options, Placement::everything(), true));
+    read_old_parcels(&mut conn, &shared)?;
+    migrate::release_dead(&conn)?;
+    let readers = Arc::new(Readers::open(&shared)?);
+    let ground = commit::File::new(conn, &shared, lock)?;
+    let writer = Some(WriterHandle::start(ground, Arc::clone(&shared))?);
+    let engine = sql::Engine::Sqlite(Engine { readers, writer });
+    Ok(SqlStore::new(shared, engine))
 }
 
-fn no_key(merchant: MerchantId) -> StoreError {
-    StoreError::NotFound(format!("merchant {merchant} (or its data key)"))
+/// Opens an existing database for reading, beside a server or without one. Every write is
+/// answered `Unavailable`.
+///
+/// # Errors
+/// `NotFound` when there is no file; otherwise as [`open`].
+pub fn open_read_only(options: StoreOptions) -> Result<SqlStore> {
+    if !options.path.exists() {
+        return Err(StoreError::NotFound(format!(
+            "no database at {}",
+            options.path.display()
+        )));
+    }
+    let conn = reader::connect(&options.path)?;
+    let vault = migrate::read_vault(&conn, &options)?;
+    let shared = Arc::new(Shared::new(vault, options, Placement::everything(), true));
+    let readers = Arc::new(Readers::open(&shared)?);
+    let writer = None;
+    let engine = sql::Engine::Sqlite(Engine { readers, writer });
+    Ok(SqlStore::new(shared, engine))
+}
+
+/// Wraps all keys of a database anew for another master key; no server may have it open.
+/// Yields how many data keys were wrapped.
+///
+/// # Errors
+/// `Unavailable` when a server has it; `Corrupt` when `old` is not its master key.
+pub fn rewrap(path: &Path, old: &MasterKey, new: &MasterKey) -> Result<u64> {
+    let _lock = lock_file(path)?;
+    let mut conn = connect(path)?;
+    // What the old master key wrapped is not to be found between the rows either.
+    conn.execute_batch("PRAGMA secure_delete = ON")?;
+    migrate::rewrap(&mut conn, old, new)
+}
+
+/// Is this the master key that a database is written with?
+///
+/// # Errors
+/// `NotFound` when there is no file; `Unavailable` when it cannot be read.
+pub fn is_sealed_with(path: &Path, key: &MasterKey) -> Result<bool> {
+    if !path.exists() {
+        return Err(StoreError::NotFound(format!(
+            "no database at {}",
+            path.display()
+        )));
+    }
+    migrate::is_sealed_with(&reader::connect(path)?, key)
+}
+
+/// Opens the connection that writes.
+fn connect(path: &Path) -> Result<Connection> {
+    let conn = Connection::open(path)?;
+    conn.busy_timeout(Duration::from_secs(10))?;
+    conn.set_prepared_statement_cache_capacity(256);
+    conn.execute_batch(
+        "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+         PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -24576;
+         PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 268435456;",
+    )?;
+    Ok(conn)
+}
+
+/// Reads the parcels of shipments that a schema without them stored.
+fn read_old_parcels(conn: &mut Connection, shared: &Shared) -> Result<()> {
+    let tx = conn.transaction()?;
+    sql::parcels::read_old(Conn::Sqlite(&tx), shared)?;
+    tx.commit()?;
+    Ok(())
 }
 
 fn disk(path: &Path, error: &std::io::Error) -> StoreError {

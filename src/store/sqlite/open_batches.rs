@@ -3,9 +3,10 @@
 //! What always holds: memory and `wire_open` agree after every commit; after one that failed
 //! nothing is remembered and it is read again.
 
-use super::codec::{Result, day_of, int, uint};
-use super::wire;
-use crate::canonical::{ConnectionId, RawId};
+use crate::canonical::RawId;
+use crate::store::sql::codec::{Result, day_of, int, uint};
+use crate::store::sql::wire;
+use crate::store::sql::writer::Slot;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
@@ -38,15 +39,6 @@ struct OpenBatch {
     slots: Vec<Slot>,
     done: Vec<u8>,
     open: u32,
-}
-
-/// What deciding a delivery needs to know of it.
-#[derive(Clone, Copy)]
-pub(super) struct Slot {
-    pub raw_id: RawId,
-    pub connection_id: ConnectionId,
-    /// The ledger's day.
-    pub day: i64,
 }
 
 fn bit(index: u16) -> (usize, u8) {
@@ -127,7 +119,7 @@ impl OpenBatches {
     }
 
     /// Writes what [`OpenBatches::mark`] noted.
-    pub(super) fn flush(&mut self, conn: &Connection) -> Result<()> {
+    pub(super) fn write_changed(&mut self, conn: &Connection) -> Result<()> {
         for batch in std::mem::take(&mut self.changed) {
             let Some(open) = self.batches.get(&batch) else {
                 continue;

@@ -3,30 +3,24 @@
 //! What always holds: a read runs in one read transaction; it never writes; a panic in a read costs
 //! its connection, which is opened anew.
 
-use super::codec::Result;
-use super::{Shared, no_key};
-use crate::canonical::MerchantId;
 use crate::store::StoreError;
-use crate::store::vault::{self, DataKey, VaultError};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use crate::store::sql::Shared;
+use crate::store::sql::codec::Result;
+use crate::store::sql::conn::Conn;
+use crate::store::sql::reader::Reader;
+use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 
 /// The pool.
-pub(super) struct Readers {
+pub(in crate::store) struct Readers {
     gate: Arc<Semaphore>,
     idle: Mutex<Vec<Connection>>,
 }
 
-/// A reader at work.
-pub(super) struct Reader<'a> {
-    pub conn: &'a Connection,
-    pub shared: &'a Shared,
-}
-
 /// Opens a connection that refuses to write.
-pub(super) fn connect(path: &Path) -> Result<Connection> {
+pub(in crate::store) fn connect(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(std::time::Duration::from_secs(5))?;
@@ -38,7 +32,7 @@ pub(super) fn connect(path: &Path) -> Result<Connection> {
 }
 
 impl Readers {
-    pub(super) fn open(shared: &Shared) -> Result<Self> {
+    pub(in crate::store) fn open(shared: &Shared) -> Result<Self> {
         let count = shared.options.readers.max(1);
         let idle = (0..count)
             .map(|_| connect(&shared.options.path))
@@ -49,7 +43,11 @@ impl Readers {
         })
     }
 
-    pub(super) async fn run<T, F>(self: &Arc<Self>, shared: &Arc<Shared>, read: F) -> Result<T>
+    pub(in crate::store) async fn run<T, F>(
+        self: &Arc<Self>,
+        shared: &Arc<Shared>,
+        read: F,
+    ) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Reader<'_>) -> Result<T> + Send + 'static,
@@ -87,7 +85,7 @@ impl Readers {
     }
 
     /// Closes the idle connections (at the store's end).
-    pub(super) fn close(&self) {
+    pub(in crate::store) fn close(&self) {
         self.gate.close();
         self.idle
             .lock()
@@ -102,69 +100,10 @@ fn in_one_state<T>(
     read: impl FnOnce(&Reader<'_>) -> Result<T>,
 ) -> Result<T> {
     conn.prepare_cached("BEGIN")?.execute([])?;
-    let result = read(&Reader { conn, shared });
+    let result = read(&Reader {
+        conn: Conn::Sqlite(conn),
+        shared,
+    });
     conn.prepare_cached("COMMIT")?.execute([])?;
     result
-}
-
-impl Reader<'_> {
-    /// The merchant's newest data key.
-    pub(super) fn key_of(&self, merchant: MerchantId) -> Result<Arc<DataKey>> {
-        if let Some(key) = self.shared.vault.of_merchant(merchant) {
-            return Ok(key);
-        }
-        let found = self
-            .conn
-            .prepare_cached(
-                "SELECT key_id, wrapped FROM data_keys WHERE merchant_id = ?
-                 ORDER BY key_id DESC LIMIT 1",
-            )?
-            .query_row(params![merchant.as_bytes()], |row| {
-                Ok((row.get::<_, u32>(0)?, row.get::<_, Vec<u8>>(1)?))
-            })
-            .optional()?;
-        let (id, wrapped) = found.ok_or_else(|| no_key(merchant))?;
-        Ok(self.shared.vault.load(id, merchant, &wrapped, true)?)
-    }
-
-    fn key_with(&self, id: u32) -> Result<Arc<DataKey>> {
-        if let Some(key) = self.shared.vault.by_id(id) {
-            return Ok(key);
-        }
-        let found = self
-            .conn
-            .prepare_cached("SELECT merchant_id, wrapped FROM data_keys WHERE key_id = ?")?
-            .query_row(params![id], |row| {
-                Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, Vec<u8>>(1)?))
-            })
-            .optional()?;
-        let (merchant, wrapped) = found.ok_or(VaultError::Erased)?;
-        let merchant = MerchantId::from_uuid(uuid::Uuid::from_bytes(merchant));
-        Ok(self.shared.vault.load(id, merchant, &wrapped, false)?)
-    }
-
-    /// Opens a sealed column.
-    pub(super) fn open(&self, table: &str, row: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
-        let key = self.key_with(vault::key_id_of(sealed)?)?;
-        Ok(vault::open_sealed(&key, table, row, sealed)?)
-    }
-
-    /// As [`Reader::open`]; `None` when the merchant was erased.
-    pub(super) fn open_unless_erased(
-        &self,
-        table: &str,
-        row: &[u8],
-        sealed: &[u8],
-    ) -> Result<Option<Vec<u8>>> {
-        let id = vault::key_id_of(sealed)?;
-        let known: bool = self.shared.vault.by_id(id).is_some()
-            || self
-                .conn
-                .prepare_cached("SELECT 1 FROM data_keys WHERE key_id = ?")?
-                .exists(params![id])?;
-        if !known {
-            return Ok(None);
-        }
-        self.open(table, row, sealed).map(Some)
-    }
 }

@@ -6,8 +6,8 @@
     clippy::panic
 )]
 
-use super::SqliteStore;
 use crate::store::conformance;
+use crate::store::sqlite;
 use crate::store::vault::MasterKey;
 use crate::store::{Store, StoreOptions};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ fn options(folder: &TempDir) -> StoreOptions {
 
 async fn fresh() -> (Arc<dyn Store>, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(options(&folder)).unwrap();
+    let store = sqlite::open(options(&folder)).unwrap();
     (Arc::new(store), folder)
 }
 

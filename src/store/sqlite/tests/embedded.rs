@@ -2,7 +2,7 @@
 
 use super::conformance::shipping::{money, told};
 use super::conformance::support::*;
-use super::{SqliteStore, options};
+use super::options;
 use crate::canonical::DocumentId;
 use crate::canonical::event::EventType;
 use crate::canonical::inbox::Disposition;
@@ -10,6 +10,8 @@ use crate::canonical::job::Lane;
 use crate::canonical::tracking::TrackingStatus;
 use crate::flow::change::{ChangeSet, IdempotentAnswer};
 use crate::store::query::{Subscription, SubscriptionState};
+use crate::store::sql::SqlStore;
+use crate::store::sqlite;
 use crate::store::vault::MasterKey;
 use crate::store::{Scope, Store, StoreError};
 use secrecy::SecretString;
@@ -68,7 +70,7 @@ async fn filled(store: &Arc<dyn Store>) -> Bench {
 #[tokio::test]
 async fn nothing_secret_or_personal_is_in_the_files() {
     let folder = tempfile::tempdir().unwrap();
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options(&folder)).unwrap());
+    let store: Arc<dyn Store> = Arc::new(sqlite::open(options(&folder)).unwrap());
     filled(&store).await;
     let look = |when: &str| {
         let mut seen = 0;
@@ -107,7 +109,7 @@ async fn nothing_secret_or_personal_is_in_the_files() {
 async fn all_is_there_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let options = options(&folder);
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options.clone()).unwrap());
+    let store: Arc<dyn Store> = Arc::new(sqlite::open(options.clone()).unwrap());
     let bench = filled(&store).await;
     let key = [(bench.connection.id, "1".to_owned())];
     let before = store.orders_by_external(&key).await.unwrap();
@@ -116,7 +118,7 @@ async fn all_is_there_after_a_restart() {
     let closed = store.append_inbox(vec![bench.delivery("late")], None).await;
     assert!(matches!(closed, Err(StoreError::Unavailable(_))));
 
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options.clone()).unwrap());
+    let store: Arc<dyn Store> = Arc::new(sqlite::open(options.clone()).unwrap());
     assert_eq!(store.orders_by_external(&key).await.unwrap(), before);
     let again = store.events(Scope::All, 0, 10, &[]).await.unwrap();
     assert_eq!(again.data[0].json, events.data[0].json);
@@ -125,7 +127,7 @@ async fn all_is_there_after_a_restart() {
     // Decided without having been read since the restart: it is found through its batch.
     let record = bench.record(&pending[0].wire, 0, Disposition::Ignored);
     store.close().await;
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).unwrap());
+    let store: Arc<dyn Store> = Arc::new(sqlite::open(options).unwrap());
     let set = bench.decided(&pending[0].wire, vec![record]);
     assert!(store.apply(vec![set]).await.unwrap()[0].is_ok());
     let next = bench.delivery("next");
@@ -143,27 +145,27 @@ async fn all_is_there_after_a_restart() {
 async fn another_master_key_opens_nothing_until_it_is_rewrapped() {
     let folder = tempfile::tempdir().unwrap();
     let options = options(&folder);
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options.clone()).unwrap());
+    let store: Arc<dyn Store> = Arc::new(sqlite::open(options.clone()).unwrap());
     let bench = filled(&store).await;
     let hash = store.content_hash(b"x");
     store.close().await;
     let mut other = options.clone();
     other.master_key = MasterKey::generate();
     for result in [
-        SqliteStore::open(other.clone()).map(|_| ()),
-        SqliteStore::open_read_only(other.clone()).map(|_| ()),
+        sqlite::open(other.clone()).map(|_| ()),
+        sqlite::open_read_only(other.clone()).map(|_| ()),
     ] {
         let Err(StoreError::Corrupt(text)) = result else {
             panic!("opened with another key")
         };
         assert!(text.contains("master key"));
     }
-    let wrong = SqliteStore::rewrap(&options.path, &other.master_key, &options.master_key);
+    let wrong = sqlite::rewrap(&options.path, &other.master_key, &options.master_key);
     assert!(matches!(wrong, Err(StoreError::Corrupt(_))));
-    let count = SqliteStore::rewrap(&options.path, &options.master_key, &other.master_key);
+    let count = sqlite::rewrap(&options.path, &options.master_key, &other.master_key);
     assert_eq!(count.unwrap(), 2, "the operator's and the merchant's");
-    assert!(SqliteStore::open(options).is_err());
-    let store = SqliteStore::open(other).unwrap();
+    assert!(sqlite::open(options).is_err());
+    let store = sqlite::open(other).unwrap();
     assert_eq!(
         Store::content_hash(&store, b"x"),
         hash,
@@ -176,8 +178,8 @@ async fn another_master_key_opens_nothing_until_it_is_rewrapped() {
 #[tokio::test]
 async fn an_erased_merchant_is_unreadable_and_hurts_no_one() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Arc::new(SqliteStore::open(options(&folder)).unwrap());
-    let shared: Arc<dyn Store> = Arc::<SqliteStore>::clone(&store);
+    let store = Arc::new(sqlite::open(options(&folder)).unwrap());
+    let shared: Arc<dyn Store> = Arc::<SqlStore>::clone(&store);
     let (gone, kept) = (filled(&shared).await, filled(&shared).await);
     assert_eq!(
         store
@@ -206,7 +208,7 @@ async fn an_erased_merchant_is_unreadable_and_hurts_no_one() {
 }
 
 /// Nothing of the erased merchant's parcels, cash and papers is found; the other's are.
-async fn erased_on_its_way(store: &SqliteStore, gone: &Bench, kept: &Bench) {
+async fn erased_on_its_way(store: &SqlStore, gone: &Bench, kept: &Bench) {
     let numbers = [gone, kept].map(|bench| (bench.connection.id, "number".to_owned()));
     let found = store.orders_by_tracking(&numbers).await.unwrap();
     assert!(found[0].is_none() && found[1].is_some());
@@ -227,8 +229,8 @@ async fn erased_on_its_way(store: &SqliteStore, gone: &Bench, kept: &Bench) {
 }
 
 /// The id of a bench's only document.
-fn paper_of(store: &SqliteStore, bench: &Bench) -> DocumentId {
-    let conn = rusqlite::Connection::open(&store.shared.options.path).unwrap();
+fn paper_of(store: &SqlStore, bench: &Bench) -> DocumentId {
+    let conn = rusqlite::Connection::open(&store.shared().options.path).unwrap();
     let id = conn.query_row(
         "SELECT id FROM documents WHERE merchant_id = ?",
         [bench.merchant.as_bytes()],
@@ -241,15 +243,15 @@ fn paper_of(store: &SqliteStore, bench: &Bench) -> DocumentId {
 async fn a_second_server_is_kept_off_and_a_reader_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let options = options(&folder);
-    let missing = SqliteStore::open_read_only(options.clone());
+    let missing = sqlite::open_read_only(options.clone());
     assert!(matches!(missing, Err(StoreError::NotFound(_))));
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options.clone()).unwrap());
+    let store: Arc<dyn Store> = Arc::new(sqlite::open(options.clone()).unwrap());
     let bench = filled(&store).await;
-    let Err(StoreError::Unavailable(text)) = SqliteStore::open(options.clone()) else {
+    let Err(StoreError::Unavailable(text)) = sqlite::open(options.clone()) else {
         panic!("two servers on one file")
     };
     assert!(text.contains("another server"));
-    let reader: Arc<dyn Store> = Arc::new(SqliteStore::open_read_only(options.clone()).unwrap());
+    let reader: Arc<dyn Store> = Arc::new(sqlite::open_read_only(options.clone()).unwrap());
     assert_eq!(
         reader
             .ledger(Scope::All, Default::default())
@@ -261,21 +263,18 @@ async fn a_second_server_is_kept_off_and_a_reader_is_not() {
     let refused = reader.append_inbox(vec![bench.delivery("x")], None).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))));
     drop((store, bench));
-    assert!(
-        SqliteStore::open(options).is_ok(),
-        "dropping releases the lock"
-    );
+    assert!(sqlite::open(options).is_ok(), "dropping releases the lock");
 }
 
 #[tokio::test]
 async fn a_full_disk_refuses_at_once_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(&folder);
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options.clone()).unwrap());
+    let store: Arc<dyn Store> = Arc::new(sqlite::open(options.clone()).unwrap());
     let bench = filled(&store).await;
     store.close().await;
     options.min_free_mb = u64::MAX >> 21;
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).unwrap());
+    let store: Arc<dyn Store> = Arc::new(sqlite::open(options).unwrap());
     let refused = store.append_inbox(vec![bench.delivery("x")], None).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))));
     let set = ChangeSet {
@@ -294,7 +293,7 @@ async fn a_full_queue_refuses_at_once_and_keeps_what_it_took() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(&folder);
     options.queue = 4;
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options.clone()).unwrap());
+    let store: Arc<dyn Store> = Arc::new(sqlite::open(options.clone()).unwrap());
     let bench = Bench::new(&store).await;
     // Someone else has the database: the writer waits with what it took.
     let other = rusqlite::Connection::open(&options.path).unwrap();

@@ -1,15 +1,18 @@
 //! Databases of older programs come up right.
 
 use super::conformance::support::*;
-use super::{SqliteStore, options};
+use super::options;
 use crate::canonical::connection::Merchant;
 use crate::canonical::event::SnapshotKind;
 use crate::canonical::{FulfillmentOrderId, LineId, MerchantId, ParcelId, ShipmentId};
 use crate::flow::change::{ChangeSet, OrderState};
 use crate::store::query::ShipmentFilter;
-use crate::store::sqlite::cache::SnapshotKey;
+
+use crate::store::sql::cache::SnapshotKey;
+use crate::store::sql::conn::Conn;
+use crate::store::sql::keys;
+use crate::store::sqlite;
 use crate::store::sqlite::migrate::{self, MIGRATIONS};
-use crate::store::sqlite::writer;
 use crate::store::vault::{self, Vault};
 use crate::store::{Scope, Store, StoreError, StoreOptions};
 use rusqlite::{Connection, params};
@@ -91,7 +94,7 @@ fn old_order(bench: &Bench, number: &str) -> Old {
 
 /// Makes a database as a program with so many schemas left it.
 fn old_database(options: &StoreOptions, schemas: usize, merchant: &Merchant, orders: &[Old]) {
-    let conn = writer::connect(&options.path).unwrap();
+    let conn = sqlite::connect(&options.path).unwrap();
     for sql in &MIGRATIONS[..schemas] {
         conn.execute_batch(sql).unwrap();
     }
@@ -114,7 +117,7 @@ fn old_database(options: &StoreOptions, schemas: usize, merchant: &Merchant, ord
         ],
     )
     .unwrap();
-    let (key, wrapped) = migrate::insert_key(&conn, &vault, merchant.id, at(0)).unwrap();
+    let (key, wrapped) = keys::insert_key(Conn::Sqlite(&conn), &vault, merchant.id, at(0)).unwrap();
     vault.load(key, merchant.id, &wrapped, true).unwrap();
     for old in orders {
         old_rows(&conn, &vault, old);
@@ -188,7 +191,7 @@ fn old_rows(conn: &Connection, vault: &Vault, old: &Old) {
 async fn a_database_with_orders_and_shipments_comes_up_right() {
     // Makers of rows belong to a bench, which needs a store of its own.
     let aside = tempfile::tempdir().unwrap();
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options(&aside)).unwrap());
+    let store: Arc<dyn Store> = Arc::new(sqlite::open(options(&aside)).unwrap());
     let bench = Bench::new(&store).await;
     let merchant = store.merchant(Scope::All, bench.merchant).await;
     let merchant = merchant.unwrap().unwrap();
@@ -198,7 +201,7 @@ async fn a_database_with_orders_and_shipments_comes_up_right() {
         let options = options(&folder);
         old_database(&options, schemas, &merchant, &orders);
         for _ in 0..2 {
-            let store = SqliteStore::open(options.clone()).unwrap();
+            let store = sqlite::open(options.clone()).unwrap();
             let found = store.order(Scope::All, orders[0].state.order.meta.id).await;
             let found = found.unwrap().unwrap();
             assert_eq!(found.order, orders[0].state.order);
@@ -229,17 +232,17 @@ async fn a_database_with_orders_and_shipments_comes_up_right() {
 #[tokio::test]
 async fn shipments_of_an_erased_merchant_do_not_stop_a_migration() {
     let aside = tempfile::tempdir().unwrap();
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options(&aside)).unwrap());
+    let store: Arc<dyn Store> = Arc::new(sqlite::open(options(&aside)).unwrap());
     let bench = Bench::new(&store).await;
     let merchant = store.merchant(Scope::All, bench.merchant).await;
     let merchant = merchant.unwrap().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let options = options(&folder);
     old_database(&options, 1, &merchant, &[old_order(&bench, "N1")]);
-    let conn = writer::connect(&options.path).unwrap();
+    let conn = sqlite::connect(&options.path).unwrap();
     conn.execute("DELETE FROM data_keys", []).unwrap();
     drop(conn);
-    let store = SqliteStore::open(options).unwrap();
+    let store = sqlite::open(options).unwrap();
     let listed = store
         .shipments(Scope::All, Default::default(), page(9))
         .await;

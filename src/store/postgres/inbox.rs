@@ -1,0 +1,241 @@
+//! Where deliveries wait in the server's store: one row each.
+//!
+//! What always holds: places rise in the order of commits; a delivery is taken once, by whoever
+//! deletes its row of those that wait.
+
+use super::session::Session;
+use crate::canonical::inbox::WireDelivery;
+use crate::canonical::{ConnectionId, MerchantId, RawId, Timestamp};
+use crate::store::query::PendingDelivery;
+use crate::store::sql::Shared;
+use crate::store::sql::codec::{Columns, Result, corrupt, day_of, int, micros, word};
+use crate::store::sql::conn::{Conn, OptionalExtension};
+use crate::store::sql::inbox::unseal;
+use crate::store::sql::reader::Reader;
+use crate::store::sql::row::Row;
+use crate::store::sql::value::{Value, params, params_from_iter};
+use crate::store::sql::wire::Entry;
+use crate::store::sql::writer::{Inbox, Local, Slot};
+use crate::store::{StoreError, Stripped};
+use std::collections::BTreeMap;
+
+/// So many are shown at a time.
+const PAGE: usize = 500;
+
+/// See the module.
+pub(super) struct Rows;
+
+fn session(conn: Conn<'_>) -> Result<&Session> {
+    match conn {
+        Conn::Postgres(session) => Ok(session),
+        Conn::Sqlite(_) => Err(corrupt("a connection of another store")),
+    }
+}
+
+impl Inbox for Rows {
+    fn append(
+        &mut self,
+        conn: Conn<'_>,
+        _local: &mut Local,
+        deliveries: Vec<(Entry, Vec<u8>)>,
+    ) -> Result<()> {
+        if deliveries.is_empty() {
+            return Ok(());
+        }
+        conn.prepare_cached("SELECT pg_advisory_xact_lock(?)")?
+            .run(params![session(conn)?.locks().inbox])?;
+        let mut wire = conn.prepare_cached(
+            "INSERT INTO wire (merchant_id, raw_id, connection_id, source, topic, received_at,
+               dedupe_key, sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        )?;
+        let mut open = conn.prepare_cached(
+            "INSERT INTO wire_open (merchant_id, raw_id, connection_id, received_at)
+             VALUES (?, ?, ?, ?)",
+        )?;
+        for (entry, sealed) in deliveries {
+            let (merchant, raw) = (entry.merchant_id.as_bytes(), entry.raw_id.as_bytes());
+            let connection = entry.connection_id.as_bytes();
+            let at = micros(entry.received_at);
+            wire.run(params![
+                merchant,
+                raw,
+                connection,
+                word(&entry.source),
+                entry.topic,
+                at,
+                entry.dedupe_key,
+                sealed,
+            ])?;
+            open.run(params![merchant, raw, connection, at])?;
+        }
+        Ok(())
+    }
+
+    fn take(
+        &mut self,
+        conn: Conn<'_>,
+        _shared: &Shared,
+        _local: &mut Local,
+        id: RawId,
+    ) -> Result<Slot> {
+        let taken = conn
+            .prepare_cached(
+                "DELETE FROM wire_open WHERE raw_id = ? RETURNING connection_id, received_at",
+            )?
+            .query_row(params![id.as_bytes()], |row| {
+                Ok(Slot {
+                    raw_id: id,
+                    connection_id: ConnectionId::from_uuid(row.uuid(0)?),
+                    day: day_of(row.time(1)?),
+                })
+            })
+            .optional()?;
+        if let Some(slot) = taken {
+            return Ok(slot);
+        }
+        let known = conn
+            .prepare_cached("SELECT 1 FROM wire WHERE raw_id = ?")?
+            .exists(params![id.as_bytes()])?;
+        Err(if known {
+            StoreError::Conflict(format!("{id} is decided already"))
+        } else {
+            StoreError::NotFound(id.to_string())
+        })
+    }
+}
+
+const COLUMNS: &str =
+    "w.merchant_id, w.raw_id, w.connection_id, w.source, w.topic, w.received_at, w.dedupe_key";
+
+fn entry(row: Row<'_>) -> Result<Entry> {
+    Ok(Entry {
+        merchant_id: MerchantId::from_uuid(row.uuid(0)?),
+        raw_id: RawId::from_uuid(row.uuid(1)?),
+        connection_id: ConnectionId::from_uuid(row.uuid(2)?),
+        source: row.word(3)?,
+        topic: row.text(4)?,
+        received_at: row.time(5)?,
+        dedupe_key: row.opt_text(6)?,
+        offset: 0,
+        length: 0,
+    })
+}
+
+/// The first that wait above a place, of what is this node's.
+pub(in crate::store) fn pending(
+    reader: &Reader<'_>,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<PendingDelivery>> {
+    let things = reader.shared.placement.things();
+    let placed = match &things {
+        Some(_) => format!("AND {}", reader.conn.any("o.connection_id", "?3")),
+        None => String::new(),
+    };
+    let sql = format!(
+        "SELECT {COLUMNS}, w.sealed, o.place FROM wire_open o
+           JOIN wire w ON w.merchant_id = o.merchant_id AND w.raw_id = o.raw_id
+         WHERE o.place > ?1 {placed} ORDER BY o.place LIMIT ?2"
+    );
+    let mut args = vec![
+        Value::Integer(int(after)),
+        Value::Integer(int(limit as u64)),
+    ];
+    args.extend(things.map(|t| Value::Ids(t.into_iter().map(|thing| thing.0).collect())));
+    let mut query = reader.conn.prepare_cached(&sql)?;
+    let mut rows = query.query(params_from_iter(&args))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(PendingDelivery {
+            place: row.number(8)?,
+            wire: unseal(reader, entry(row)?, row.blob(7)?)?,
+        });
+    }
+    Ok(found)
+}
+
+/// A delivery, decided or not.
+pub(in crate::store) fn stored(reader: &Reader<'_>, id: RawId) -> Result<Option<WireDelivery>> {
+    let sql = format!("SELECT {COLUMNS}, w.sealed FROM wire w WHERE w.raw_id = ?");
+    let mut query = reader.conn.prepare_cached(&sql)?;
+    let mut rows = query.query(params![id.as_bytes()])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    let sealed = row.blob(7)?;
+    if sealed.is_empty() {
+        return Ok(None); // Its time was over.
+    }
+    unseal(reader, entry(row)?, sealed).map(Some)
+}
+
+/// A turn's work on bytes that nobody needs any more: those of decided deliveries of which no record
+/// is a problem. The rows stay.
+pub(in crate::store) fn strip(
+    conn: Conn<'_>,
+    before: &BTreeMap<MerchantId, Timestamp>,
+    turn: u64,
+) -> Result<Stripped> {
+    let mut update = conn.prepare_cached(
+        "UPDATE wire SET sealed = '' WHERE merchant_id = ?1 AND raw_id IN (
+           SELECT w.raw_id FROM wire w
+           WHERE w.merchant_id = ?1 AND w.received_at < ?2 AND length(w.sealed) > 0
+             AND NOT EXISTS (SELECT 1 FROM wire_open o WHERE o.raw_id = w.raw_id)
+             AND NOT EXISTS (SELECT 1 FROM inbox i
+                             WHERE i.raw_id = w.raw_id AND i.disposition = 'problem')
+           LIMIT ?3)",
+    )?;
+    let mut done = 0;
+    for (merchant, moment) in before {
+        let left = PAGE.saturating_sub(done);
+        if left > 0 {
+            let left = int(left as u64);
+            done += update.execute(params![merchant.as_bytes(), micros(*moment), left])?;
+        }
+    }
+    Ok(Stripped {
+        deliveries: done as u64,
+        next: (done >= PAGE).then_some(turn.saturating_add(1)),
+    })
+}
+
+/// Shows pending deliveries with a place below this one, newest first, until one says `false`.
+pub(in crate::store) fn each_pending(
+    conn: Conn<'_>,
+    below: u64,
+    visit: &mut dyn FnMut(u64, Entry) -> Result<bool>,
+) -> Result<()> {
+    let sql = format!(
+        "SELECT {COLUMNS}, o.place FROM wire_open o
+           JOIN wire w ON w.merchant_id = o.merchant_id AND w.raw_id = o.raw_id
+         WHERE o.place < ?1 ORDER BY o.place DESC LIMIT ?2"
+    );
+    let mut query = conn.prepare_cached(&sql)?;
+    let mut below = below;
+    loop {
+        let mut rows = query.query(params![int(below), int(PAGE as u64)])?;
+        let mut shown = 0;
+        while let Some(row) = rows.next()? {
+            shown += 1;
+            below = row.number(7)?;
+            if !visit(below, entry(row)?)? {
+                return Ok(());
+            }
+        }
+        if shown < PAGE {
+            return Ok(());
+        }
+    }
+}
+
+/// How many wait, and since when the first.
+pub(in crate::store) fn backlog(conn: Conn<'_>) -> Result<(u64, Option<Timestamp>)> {
+    let waiting = conn
+        .prepare_cached("SELECT count(*) FROM wire_open")?
+        .query_row(params![], |row| row.number(0))?;
+    let oldest = conn
+        .prepare_cached("SELECT received_at FROM wire_open ORDER BY place LIMIT 1")?
+        .query_row(params![], |row| row.time(0))
+        .optional()?;
+    Ok((waiting, oldest))
+}

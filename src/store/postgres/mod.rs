@@ -1,0 +1,174 @@
+//! The server's store: PostgreSQL 15, shared by several nodes.
+//!
+//! What always holds: this process commits through two connections of its own, one for what comes
+//! in and one for all else, many commands in one transaction; readers take turns on a few more, each
+//! read in one snapshot. Nothing of the data is kept in memory that another node may change. What
+//! the embedded store does alike is in `sql`.
+
+mod connect;
+mod encode;
+mod error;
+mod ground;
+pub(in crate::store) mod inbox;
+mod listen;
+mod migrate;
+pub(in crate::store) mod point_index;
+mod readers;
+mod session;
+
+use super::StoreError;
+use super::open::StoreOptions;
+use super::placement::Placement;
+use super::sql::codec::Result;
+use super::sql::conn::Conn;
+use super::sql::value::params;
+use super::sql::writer::WriterHandle;
+use super::sql::{self, Shared, SqlStore};
+use connect::Connector;
+pub(in crate::store) use encode::column;
+use ground::Server;
+use readers::Readers;
+pub(in crate::store) use session::{Prepared, Session};
+use std::sync::{Arc, Mutex};
+use tokio::runtime::Runtime;
+
+/// How many schemas this program knows.
+pub(in crate::store) const SCHEMAS: usize = migrate::MIGRATIONS.len();
+
+/// What the server's store is made of.
+pub(in crate::store) struct Engine {
+    pub readers: Arc<Readers>,
+    /// Everything but what comes in.
+    pub writer: WriterHandle,
+    /// What comes in.
+    pub appends: WriterHandle,
+    /// Where the connections live; kept until the writers are gone.
+    runtime: Option<Runtime>,
+    /// Held while this server runs alone; let go with its connection.
+    _alone: Option<Mutex<Session>>,
+}
+
+impl Engine {
+    /// Commands that wait, and how many may.
+    pub(in crate::store) fn queue(&self) -> (usize, usize) {
+        let ((a, all_a), (b, all_b)) = (self.writer.queue(), self.appends.queue());
+        (a + b, all_a + all_b)
+    }
+    pub(in crate::store) async fn close(&self) {
+        self.appends.close().await;
+        self.writer.close().await;
+        self.readers.close();
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // A runtime may not be waited for where others run.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Opens the store that the URL names, and migrates it unless it is only to be read.
+///
+/// # Errors
+/// `Unavailable` when the server cannot be reached or another gateway works on it alone; `Corrupt`
+/// when the master key is not the one it was written with, or the schema is not this program's.
+pub(in crate::store) fn open(url: &str, options: StoreOptions, writes: bool) -> Result<SqlStore> {
+    let (url, options) = (url.to_owned(), options);
+    // A runtime of its own: callers may have one for each thread, or none.
+    std::thread::scope(|scope| {
+        scope
+            .spawn(move || open_here(&url, options, writes))
+            .join()
+            .unwrap_or_else(|_| {
+                Err(StoreError::Corrupt(
+                    "opening failed unexpectedly".to_owned(),
+                ))
+            })
+    })
+}
+
+fn open_here(url: &str, options: StoreOptions, writes: bool) -> Result<SqlStore> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("store-io")
+        .enable_all()
+        .build()
+        .map_err(|e| StoreError::Unavailable(format!("no threads for the store: {e}")))?;
+    let connector = Arc::new(Connector::new(url, runtime.handle().clone())?);
+    let opened = open_on(&connector, options, writes);
+    match opened {
+        Ok((shared, readers, writer, appends, alone)) => {
+            let engine = sql::Engine::Postgres(Engine {
+                readers,
+                writer,
+                appends,
+                runtime: Some(runtime),
+                _alone: alone.map(Mutex::new),
+            });
+            Ok(SqlStore::new(shared, engine))
+        }
+        Err(error) => {
+            runtime.shutdown_background();
+            Err(error)
+        }
+    }
+}
+
+type Opened = (
+    Arc<Shared>,
+    Arc<Readers>,
+    WriterHandle,
+    WriterHandle,
+    Option<Session>,
+);
+
+fn open_on(connector: &Arc<Connector>, options: StoreOptions, writes: bool) -> Result<Opened> {
+    let session = connector.session()?;
+    let placement = if options.shared {
+        Placement::nothing()
+    } else {
+        Placement::everything()
+    };
+    let vault = if writes {
+        migrate::migrate(&session, connector, &options)?
+    } else {
+        migrate::read_vault(&session, &options)?
+    };
+    let alone = writes && !options.shared;
+    if alone && !connector.lock_alone(&session)? {
+        return Err(StoreError::Unavailable(
+            "another server has this database open".to_owned(),
+        ));
+    }
+    let shared = Arc::new(Shared::new(vault, options, placement, false));
+    let readers = Arc::new(Readers::new(Arc::clone(connector)));
+    let start = || WriterHandle::start(Server::new(Arc::clone(connector)), Arc::clone(&shared));
+    let (writer, appends) = (start()?, start()?);
+    if writes {
+        listen::start(Arc::clone(connector), &shared);
+    }
+    Ok((shared, readers, writer, appends, alone.then_some(session)))
+}
+
+/// Takes the next sequences of the event log, until the transaction ends nobody else's; yields the
+/// one before the first.
+pub(in crate::store) fn next_sequences(conn: Conn<'_>, n: usize) -> Result<i64> {
+    let Conn::Postgres(session) = conn else {
+        return Err(StoreError::Corrupt(
+            "a connection of another store".to_owned(),
+        ));
+    };
+    let n = i64::try_from(n).unwrap_or(i64::MAX);
+    conn.prepare_cached("SELECT pg_advisory_xact_lock(?)")?
+        .run(params![session.locks().events])?;
+    let last: i64 = conn
+        .prepare_cached("UPDATE event_log SET last = last + ? RETURNING last")?
+        .query_row(params![n], |row| row.get(0))?;
+    Ok(last.saturating_sub(n))
+}
+
+#[cfg(test)]
+mod tests;
