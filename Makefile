@@ -62,9 +62,11 @@ deps:
 	@missing="$(strip $(call need,cc,gcc) $(call need,mold,mold))"; \
 	if [ -n "$$missing" ]; then $(APT) update -qq && $(APT) install -y -qq $$missing; fi
 
-# PHP for the extension in integrations/opencart.
+# PHP for the extension in integrations/opencart, PostgreSQL for the store on a server.
 deps-test: deps
 	@command -v php >/dev/null || { $(APT) update -qq && $(APT) install -y -qq php-cli; }
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
+	  || { $(APT) update -qq && $(APT) install -y -qq postgresql; }
 
 clean-data: ## Forget the demo's data.
 	rm -rf data

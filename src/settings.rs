@@ -146,6 +146,25 @@ impl Settings {
             .unwrap_or_else(|| format!("sqlite://{}", self.data_dir.join("crossdock.db").display()))
     }
 
+    /// The store's URL as it may be shown: without a password.
+    pub fn store_name(&self) -> String {
+        let url = self.store_url();
+        if url.starts_with("sqlite:") {
+            return url;
+        }
+        let shown = url.split(['?', '#']).next().unwrap_or_default();
+        let Some((scheme, rest)) = shown.split_once("://") else {
+            return "(not a URL)".to_owned();
+        };
+        match rest.rsplit_once('@') {
+            None => shown.to_owned(),
+            Some((user, rest)) => {
+                let user = user.split(':').next().unwrap_or_default();
+                format!("{scheme}://{user}@{rest}")
+            }
+        }
+    }
+
     /// Where a running gateway is.
     pub fn url(&self) -> String {
         self.url
@@ -194,6 +213,10 @@ mod tests {
         assert_eq!(settings.listen.port(), 7);
         assert_eq!(settings.role, Role::Api);
         assert_eq!(settings.store_url(), "sqlite://data/crossdock.db");
+        assert_eq!(settings.store_name(), "sqlite://data/crossdock.db");
+        let mut shared = settings.clone();
+        shared.store_url = Some("postgres://me:se@cret@db:5432/x?password=secret".to_owned());
+        assert_eq!(shared.store_name(), "postgres://me@db:5432/x");
         assert_eq!(settings.public_url(), "http://127.0.0.1:7");
     }
 

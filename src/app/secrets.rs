@@ -51,7 +51,8 @@ pub fn master_key(settings: &Settings) -> Result<MasterKey, AppError> {
     let url = settings.store_url();
     let Some(database) = url.strip_prefix("sqlite://") else {
         return Err(AppError::Start(
-            "CROSSDOCK_SECRET_KEY must be set for a shared store".into(),
+            "CROSSDOCK_SECRET_KEY must be set for a store on a server (openssl rand -base64 32)"
+                .into(),
         ));
     };
     if Path::new(database).exists() {

@@ -38,7 +38,7 @@ pub fn run(settings: &Settings, streams: &mut Streams<'_>) -> u8 {
             }
             Err(error) => findings.push(Bad(format!(
                 "the store {} cannot be read: {error}. Before the first `crossdock serve` there is none",
-                settings.store_url()
+                settings.store_name()
             ))),
         }
         Ok(())

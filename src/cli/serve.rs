@@ -96,7 +96,7 @@ fn announce(settings: &Settings, app: &App, demo: bool, streams: &mut Streams<'_
     }
     text.push_str(&format!(
         "  API      {base}/docs\n  store    {}\n",
-        settings.store_url()
+        settings.store_name()
     ));
     if app.refused_connectors > 0 {
         text.push_str(&format!(
@@ -119,7 +119,7 @@ pub fn migrate(settings: &Settings, streams: &mut Streams<'_>) -> u8 {
     });
     match migrated {
         Ok(version) => {
-            streams.line(&format!("{} has schema {version}", settings.store_url()));
+            streams.line(&format!("{} has schema {version}", settings.store_name()));
             OK
         }
         Err(message) => {

@@ -5,9 +5,13 @@ use serde_json::{Value, json};
 
 /// Ships an order of such a shop, and yields what the shop has of it then.
 async fn shipped(options: Value) -> (Shop, Value) {
+    shipped_from(tempfile::tempdir().unwrap(), options).await
+}
+
+/// The same with this data directory.
+pub async fn shipped_from(data: tempfile::TempDir, options: Value) -> (Shop, Value) {
     let shop = Shop::open(options).await;
     shop.put(&orders::order(7, 0)).await;
-    let data = tempfile::tempdir().unwrap();
     let gateway = Gateway::start(data.path(), &[]).await;
     gateway.shop_of(&shop, "active").await;
     // What the shop can do is found out by the check of the connection.
@@ -28,7 +32,7 @@ async fn shipped(options: Value) -> (Shop, Value) {
     (shop, state["state"].clone())
 }
 
-fn of<'a>(state: &'a Value, what: &str) -> &'a [Value] {
+pub fn of<'a>(state: &'a Value, what: &str) -> &'a [Value] {
     state[what]["7"].as_array().map_or(&[], Vec::as_slice)
 }
 

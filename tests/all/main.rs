@@ -21,6 +21,7 @@ mod labels;
 mod listen;
 mod metrics;
 mod news;
+mod postgres;
 mod rehearse;
 mod rotation;
 mod shipping_api;

@@ -101,13 +101,13 @@ fn open_here(url: &str, options: StoreOptions, writes: bool) -> Result<SqlStore>
     let opened = open_on(&connector, options, writes);
     match opened {
         Ok((shared, readers, writer, appends, alone)) => {
-            let engine = sql::Engine::Postgres(Engine {
+            let engine = sql::Engine::Postgres(Box::new(Engine {
                 readers,
                 writer,
                 appends,
                 runtime: Some(runtime),
                 _alone: alone.map(Mutex::new),
-            });
+            }));
             Ok(SqlStore::new(shared, engine))
         }
         Err(error) => {

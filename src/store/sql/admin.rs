@@ -260,7 +260,7 @@ impl SqlStore {
             // In small pieces, so that others' commits do not wait.
             while self
                 .write(4096, move |ctx| {
-                    Ok(ctx.conn.prepare_cached(sql)?.execute(params![before])?)
+                    ctx.conn.prepare_cached(sql)?.execute(params![before])
                 })
                 .await?
                 > 0

@@ -133,10 +133,10 @@ impl Columns for Row<'_> {
         parse_word(text)
     }
     fn text(&self, at: usize) -> Result<String> {
-        Ok(self.get(at)?)
+        self.get(at)
     }
     fn opt_text(&self, at: usize) -> Result<Option<String>> {
-        Ok(self.get(at)?)
+        self.get(at)
     }
 }
 

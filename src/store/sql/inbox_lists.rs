@@ -245,11 +245,11 @@ impl SqlStore {
             )?;
             ids.iter()
                 .map(|id| {
-                    Ok(query
+                    query
                         .query_row(params![connection_id.as_bytes(), id, kind], |row| {
                             row.get(0)
                         })
-                        .optional()?)
+                        .optional()
                 })
                 .collect()
         })
@@ -283,11 +283,11 @@ impl SqlStore {
     ) -> Result<Option<String>> {
         let name = name.to_owned();
         self.read(move |reader| {
-            Ok(reader
+            reader
                 .conn
                 .prepare_cached("SELECT value FROM cursors WHERE connection_id = ? AND name = ?")?
                 .query_row(params![connection_id.as_bytes(), name], |row| row.get(0))
-                .optional()?)
+                .optional()
         })
         .await
     }

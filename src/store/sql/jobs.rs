@@ -196,11 +196,11 @@ impl SqlStore {
     ) -> Result<()> {
         let merchant: Option<[u8; 16]> = self
             .read(move |reader| {
-                Ok(reader
+                reader
                     .conn
                     .prepare_cached("SELECT merchant_id FROM jobs WHERE id = ?")?
                     .query_row(params![job_id.as_bytes()], |row| row.get(0))
-                    .optional()?)
+                    .optional()
             })
             .await?;
         let merchant = merchant.ok_or_else(|| StoreError::NotFound(job_id.to_string()))?;

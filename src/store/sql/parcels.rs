@@ -126,9 +126,8 @@ pub(in crate::store) fn track(
 }
 
 fn set_track_at(conn: Conn<'_>, id: ParcelId, at: Option<Timestamp>) -> Result<usize> {
-    Ok(conn
-        .prepare_cached("UPDATE parcels SET track_at = ? WHERE id = ?")?
-        .execute(params![at.map(micros), id.as_bytes()])?)
+    conn.prepare_cached("UPDATE parcels SET track_at = ? WHERE id = ?")?
+        .execute(params![at.map(micros), id.as_bytes()])
 }
 
 /// An erased merchant's parcels are asked for no more, and not found by number.

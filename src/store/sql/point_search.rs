@@ -188,7 +188,7 @@ fn by_id(reader: &Reader<'_>, id: &str, wanted: &Wanted) -> Result<Vec<i64>> {
     );
     let mut query = reader.conn.prepare_cached(&sql)?;
     let rows = query.query_map(params_from_iter(&conditions.args), |row| row.get(0))?;
-    Ok(rows.collect::<Result<_>>()?)
+    rows.collect::<Result<_>>()
 }
 
 /// Better matches first: the id, whole words of name, town and code, beginnings, then streets.
@@ -255,7 +255,7 @@ fn by_id_order(reader: &Reader<'_>, wanted: &Wanted, limit: usize) -> Result<Vec
     );
     let mut query = reader.conn.prepare_cached(&sql)?;
     let rows = query.query_map(params_from_iter(&conditions.args), |row| row.get(0))?;
-    Ok(rows.collect::<Result<_>>()?)
+    rows.collect::<Result<_>>()
 }
 
 fn place_of(reader: &Reader<'_>, row: i64) -> Result<Option<Place>> {

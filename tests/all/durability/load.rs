@@ -78,13 +78,17 @@ fn rounds() -> u64 {
 
 #[tokio::test]
 async fn kill_nine_under_load_loses_nothing() {
-    let data = tempfile::tempdir().unwrap();
+    killed_under_load(tempfile::tempdir().unwrap(), rounds()).await;
+}
+
+/// The same with this data directory, so many times.
+pub async fn killed_under_load(data: tempfile::TempDir, rounds: u64) {
     let warehouse = Warehouse::start().await;
     let hook = set_up(data.path(), &warehouse).await;
     let mut acknowledged = 0;
     let mut senders: Vec<Sender> = (0..SENDERS).map(Sender::new).collect();
     let mut chance = Chance(99);
-    for _ in 0..rounds() {
+    for _ in 0..rounds {
         let mut gateway = Gateway::start(data.path(), &[]).await;
         let pid = gateway.pid();
         let taken = watch::channel(0).0;

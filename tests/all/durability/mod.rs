@@ -1,7 +1,7 @@
 //! The process is killed: at every kill point ([`points`]), and at any moment under load ([`load`]).
 //! Nothing that was acknowledged is lost, nothing has its effect twice, the ledger adds up.
 
-mod load;
+pub mod load;
 #[cfg(feature = "failpoints")]
 mod points;
 

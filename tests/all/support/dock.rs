@@ -21,7 +21,11 @@ impl Dock {
     }
 
     pub async fn with_folders(courier: &Courier, folders: &Path) -> (Self, Gateway) {
-        let data = tempfile::tempdir().unwrap();
+        Self::on(tempfile::tempdir().unwrap(), courier, folders).await
+    }
+
+    /// With this data directory.
+    pub async fn on(data: tempfile::TempDir, courier: &Courier, folders: &Path) -> (Self, Gateway) {
         let connectors = folders.to_owned();
         let dir = connectors.display().to_string();
         let gateway = Gateway::start(data.path(), &[("CROSSDOCK_CONNECTORS_DIR", &dir)]).await;

@@ -15,6 +15,20 @@ pub const LAST: u64 = 999_999;
 /// Nothing in these tests takes longer; a hang fails instead of blocking CI.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The master key of stores that are not in the data directory.
+const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// Settings of a gateway whose store is not in its data directory: that has its URL in a file.
+pub fn elsewhere(data: &Path) -> Vec<(&'static str, String)> {
+    match std::fs::read_to_string(data.join("store-url")) {
+        Err(_) => Vec::new(),
+        Ok(url) => vec![
+            ("CROSSDOCK_STORE_URL", url),
+            ("CROSSDOCK_SECRET_KEY", KEY.to_owned()),
+        ],
+    }
+}
+
 pub struct Gateway {
     child: tokio::process::Child,
     pub addr: SocketAddr,
@@ -55,6 +69,7 @@ impl Gateway {
             .env("CROSSDOCK_ALLOW_PRIVATE_TARGETS", "true")
             .env("CROSSDOCK_MIN_FREE_MB", "0")
             .env("CROSSDOCK_LOG", "debug,hyper=info,h2=info")
+            .envs(elsewhere(data))
             .envs(env.iter().copied())
             .current_dir(data)
             .stdout(Stdio::piped())

@@ -144,7 +144,7 @@ fn start(folder: &Path) {
         .stdout(Stdio::null()));
     let mut watch = Command::new("setsid");
     watch
-        .args(["sh", "-c", WATCH, "watch"])
+        .args(["--fork", "sh", "-c", WATCH, "watch"])
         .arg(folder)
         .arg(&bin)
         .arg(drop_privileges().join(" "))
@@ -152,7 +152,7 @@ fn start(folder: &Path) {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    watch.spawn().unwrap();
+    assert!(watch.status().unwrap().success());
 }
 
 /// The folder of the running server.
