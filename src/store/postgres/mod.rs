@@ -29,7 +29,7 @@ pub(in crate::store) use encode::column;
 use ground::Server;
 use readers::Readers;
 pub(in crate::store) use session::{Prepared, Session};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Runtime;
 
 /// How many schemas this program knows.
@@ -45,7 +45,7 @@ pub(in crate::store) struct Engine {
     /// Where the connections live; kept until the writers are gone.
     runtime: Option<Runtime>,
     /// Held while this server runs alone; let go with its connection.
-    _alone: Option<Mutex<Session>>,
+    alone: Mutex<Option<Session>>,
 }
 
 impl Engine {
@@ -58,6 +58,8 @@ impl Engine {
         self.appends.close().await;
         self.writer.close().await;
         self.readers.close();
+        let mut alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
+        alone.take();
     }
 }
 
@@ -106,7 +108,7 @@ fn open_here(url: &str, options: StoreOptions, writes: bool) -> Result<SqlStore>
                 writer,
                 appends,
                 runtime: Some(runtime),
-                _alone: alone.map(Mutex::new),
+                alone: Mutex::new(alone),
             }));
             Ok(SqlStore::new(shared, engine))
         }
