@@ -71,6 +71,16 @@ pub fn open_read_only(url: &str, options: StoreOptions) -> Result<Arc<dyn Store>
     Ok(Arc::new(sqlite::open_read_only(located(url, options)?)?))
 }
 
+/// The file that a URL names, for what is done with a file only.
+fn file(url: &str, key: &MasterKey) -> Result<PathBuf, StoreError> {
+    if is_postgres(url) {
+        return Err(StoreError::NotFound(
+            "only an embedded store (sqlite://…) can change its master key".to_owned(),
+        ));
+    }
+    Ok(located(url, StoreOptions::new(key.clone()))?.path)
+}
+
 fn is_postgres(url: &str) -> bool {
     url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
@@ -83,7 +93,7 @@ fn is_postgres(url: &str) -> bool {
 /// `Unavailable` when a server has it; `Corrupt` when `old` is not its master key; `NotFound` when
 /// there is none.
 pub fn rotate_master_key(url: &str, old: &MasterKey, new: &MasterKey) -> Result<u64, StoreError> {
-    let path = located(url, StoreOptions::new(old.clone()))?.path;
+    let path = file(url, old)?;
     if !sqlite::is_sealed_with(&path, old)? {
         return Err(StoreError::Corrupt(
             "the master key is not the one that this database was written with".to_owned(),
@@ -97,7 +107,7 @@ pub fn rotate_master_key(url: &str, old: &MasterKey, new: &MasterKey) -> Result<
 /// # Errors
 /// As [`open_read_only`].
 pub fn is_sealed_with(url: &str, key: &MasterKey) -> Result<bool, StoreError> {
-    let path = located(url, StoreOptions::new(key.clone()))?.path;
+    let path = file(url, key)?;
     sqlite::is_sealed_with(&path, key)
 }
 

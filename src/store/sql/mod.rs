@@ -51,7 +51,7 @@ use super::open::StoreOptions;
 use super::placement::Placement;
 use super::postgres;
 use super::sqlite;
-use super::vault::{DataKey, MasterKey, Vault};
+use super::vault::{DataKey, Vault};
 use super::wake::Wakeups;
 use crate::canonical::{MerchantId, RawId, Timestamp};
 use cache::{ConnectionCache, SnapshotCache};
@@ -163,15 +163,6 @@ pub struct SqlStore {
 impl SqlStore {
     pub(in crate::store) const fn new(shared: Arc<Shared>, engine: Engine) -> Self {
         Self { shared, engine }
-    }
-
-    /// Wraps all keys of an embedded database anew for another master key; no server may have it
-    /// open. Yields how many data keys were wrapped.
-    ///
-    /// # Errors
-    /// `Unavailable` when a server has it; `Corrupt` when `old` is not its master key.
-    pub fn rewrap(path: &std::path::Path, old: &MasterKey, new: &MasterKey) -> Result<u64> {
-        sqlite::rewrap(path, old, new)
     }
 
     #[cfg(test)]
