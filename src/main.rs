@@ -4,11 +4,11 @@ use clap::Parser;
 use crossdock::canonical::Timestamp;
 use crossdock::cli::args::{
     Cli, Command, ConnectorCommand, ConnectorsArgs, KeyCommand, MapArgs, RehearseArgs, RenderArgs,
-    ReplayArgs, TokenCommand,
+    ReplayArgs, StoreCommand, TokenCommand,
 };
 use crossdock::cli::{
-    self, Streams, check, connectors, doctor, key, ledger, map, new, render, replay, serve, stored,
-    token,
+    self, Streams, check, connectors, copy, doctor, key, ledger, map, new, render, replay, serve,
+    stored, token,
 };
 use crossdock::connector::Registry;
 use crossdock::settings::Settings;
@@ -52,6 +52,11 @@ fn main() -> ExitCode {
             &mut streams,
         ),
         Command::Migrate => with(settings(Vec::new()), &mut streams, serve::migrate),
+        Command::Store(StoreCommand::Copy { from, to }) => {
+            with(settings(Vec::new()), &mut streams, |settings, streams| {
+                copy::run(settings, &from, &to, streams)
+            })
+        }
         Command::Ledger { json } => {
             with(settings(Vec::new()), &mut streams, |settings, streams| {
                 ledger::run(settings, json, streams)

@@ -221,6 +221,25 @@ pub fn open_store_read_only(settings: &Settings) -> Result<Arc<dyn Store>, AppEr
     )?)
 }
 
+/// Copies an embedded store into an empty one on a server, and compares them; the rows of each table.
+///
+/// # Errors
+/// As [`crate::store::copy::copy`] and [`crate::store::copy::compare`].
+pub async fn copy_store(
+    settings: &Settings,
+    from: &str,
+    to: &str,
+) -> Result<Vec<(&'static str, u64)>, AppError> {
+    let options = store_options(settings)?;
+    let counts = crate::store::copy::copy(from, to, &options)?;
+    let source = crate::store::open_read_only(from, options.clone())?;
+    let target = crate::store::open_read_only(to, options)?;
+    crate::store::copy::compare(source.as_ref(), target.as_ref()).await?;
+    source.close().await;
+    target.close().await;
+    Ok(counts)
+}
+
 fn store_options(settings: &Settings) -> Result<StoreOptions, AppError> {
     let mut options = StoreOptions::new(secrets::master_key(settings)?);
     options.min_free_mb = settings.min_free_mb;

@@ -36,6 +36,9 @@ pub enum Command {
     Worker(ServeArgs),
     /// Bring the store to this version's schema and end.
     Migrate,
+    /// Move the store.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// What arrived and what became of it; fails when it does not add up.
     Ledger {
         /// As JSON, in the shape of `GET /v1/ledger`.
@@ -95,6 +98,19 @@ pub enum KeyCommand {
         /// The new key: 32 bytes in base64. Without it one is made and put into the key file.
         #[arg(long, value_name = "FILE")]
         new_key: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Copy the embedded store into an empty one on a server, and count it. Stop the gateway first.
+    Copy {
+        /// The embedded store: sqlite://PATH.
+        #[arg(long, value_name = "URL")]
+        from: String,
+        /// The empty one: postgres://…
+        #[arg(long, value_name = "URL")]
+        to: String,
     },
 }
 

@@ -7,6 +7,7 @@
 pub mod args;
 pub mod check;
 pub mod connectors;
+pub mod copy;
 pub mod difference;
 pub mod doctor;
 pub mod key;

@@ -7,6 +7,7 @@
 
 #[cfg(test)]
 mod conformance;
+pub mod copy;
 mod error;
 mod open;
 pub mod placement;

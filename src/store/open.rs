@@ -81,6 +81,16 @@ fn file(url: &str, key: &MasterKey) -> Result<PathBuf, StoreError> {
     Ok(located(url, StoreOptions::new(key.clone()))?.path)
 }
 
+/// The options with the file that a URL names.
+pub(super) fn sqlite_path(url: &str, options: StoreOptions) -> Result<StoreOptions, StoreError> {
+    if is_postgres(url) {
+        return Err(StoreError::NotFound(
+            "only an embedded store (sqlite://…) can be copied".to_owned(),
+        ));
+    }
+    located(url, options)
+}
+
 fn is_postgres(url: &str) -> bool {
     url.starts_with("postgres://") || url.starts_with("postgresql://")
 }

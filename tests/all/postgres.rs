@@ -58,6 +58,39 @@ fn command(data: &Path, args: &[&str]) -> String {
 }
 
 #[tokio::test]
+async fn an_embedded_store_goes_on_as_a_copy() {
+    let data = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start(data.path(), &[]).await;
+    let (_, hook) = gateway.shop("http://127.0.0.1:9", "active").await;
+    for id in 1..=3 {
+        let order = super::support::orders::order(id, 0).to_string();
+        assert_eq!(gateway.webhook(&hook, &order).await, Some(200));
+    }
+    let ledger = gateway.settled(&hook).await;
+    let events = gateway.all_events().await;
+    assert!(gateway.stop().await.success());
+    let from = format!("sqlite://{}", data.path().join("crossdock.db").display());
+    let url = server::fresh_url().await;
+    let copy = ["store", "copy", "--from", &from, "--to", &url];
+    assert!(command(data.path(), &copy).contains("snapshots"));
+    // The key goes along; the file stays where it was.
+    std::fs::write(data.path().join("store-url"), &url).unwrap();
+    let key = std::fs::read_to_string(data.path().join("secret.key")).unwrap();
+    let key = [("CROSSDOCK_SECRET_KEY", key.trim())];
+    let gateway = Gateway::start(data.path(), &key).await;
+    assert_eq!(gateway.all_events().await, events);
+    assert_eq!(gateway.get("/v1/ledger").await["data"], ledger["data"]);
+    let order = super::support::orders::order(4, 0).to_string();
+    assert_eq!(gateway.webhook(&hook, &order).await, Some(200));
+    gateway
+        .wait_for_event(|e| {
+            e["type"] == "order.received" && e["data"]["order"]["external_id"] == "4"
+        })
+        .await;
+    assert!(gateway.stop().await.success());
+}
+
+#[tokio::test]
 async fn commands_work_beside_no_gateway() {
     let data = data().await;
     assert!(command(data.path(), &["migrate"]).contains("has schema 1"));

@@ -3,7 +3,6 @@
 //! What always holds: one node migrates at a time, in one transaction; a database of a newer program
 //! is refused; a landed file in `schema/` never changes.
 
-use super::connect::Connector;
 use super::session::Session;
 use crate::store::StoreError;
 use crate::store::open::StoreOptions;
@@ -47,11 +46,7 @@ fn server_version(conn: Conn<'_>) -> Result<()> {
 }
 
 /// Brings the database to the newest schema, and yields its vault.
-pub(super) fn migrate(
-    session: &Session,
-    _connector: &Connector,
-    options: &StoreOptions,
-) -> Result<Vault> {
+pub(super) fn migrate(session: &Session, options: &StoreOptions) -> Result<Vault> {
     let conn = Conn::Postgres(session);
     server_version(conn)?;
     session.begin("BEGIN")?;

@@ -92,13 +92,52 @@ pub(in crate::store) fn open(url: &str, options: StoreOptions, writes: bool) -> 
     })
 }
 
-fn open_here(url: &str, options: StoreOptions, writes: bool) -> Result<SqlStore> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+/// Writes into a store that nobody else has, in one transaction; the schema is brought up first.
+pub(in crate::store) fn fill<T, F>(url: &str, options: StoreOptions, write: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce(Conn<'_>) -> Result<T> + Send + 'static,
+{
+    let url = url.to_owned();
+    let filling = std::thread::spawn(move || {
+        let runtime = runtime()?;
+        let filled = Connector::new(&url, runtime.handle().clone()).and_then(|connector| {
+            let session = connector.session()?;
+            migrate::migrate(&session, &options)?;
+            if !connector.lock_alone(&session)? {
+                return Err(taken());
+            }
+            session.begin("BEGIN")?;
+            let written = write(Conn::Postgres(&session));
+            match &written {
+                Ok(_) => session.commit()?,
+                Err(_) => session.roll_back(),
+            }
+            written
+        });
+        runtime.shutdown_background();
+        filled
+    });
+    filling
+        .join()
+        .unwrap_or_else(|_| Err(StoreError::Corrupt("a copy failed unexpectedly".to_owned())))
+}
+
+fn taken() -> StoreError {
+    StoreError::Unavailable("another server has this database open".to_owned())
+}
+
+fn runtime() -> Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("store-io")
         .enable_all()
         .build()
-        .map_err(|e| StoreError::Unavailable(format!("no threads for the store: {e}")))?;
+        .map_err(|e| StoreError::Unavailable(format!("no threads for the store: {e}")))
+}
+
+fn open_here(url: &str, options: StoreOptions, writes: bool) -> Result<SqlStore> {
+    let runtime = runtime()?;
     let connector = Arc::new(Connector::new(url, runtime.handle().clone())?);
     let opened = open_on(&connector, options, writes);
     match opened {
@@ -135,15 +174,13 @@ fn open_on(connector: &Arc<Connector>, options: StoreOptions, writes: bool) -> R
         Placement::everything()
     };
     let vault = if writes {
-        migrate::migrate(&session, connector, &options)?
+        migrate::migrate(&session, &options)?
     } else {
         migrate::read_vault(&session, &options)?
     };
     let alone = writes && !options.shared;
     if alone && !connector.lock_alone(&session)? {
-        return Err(StoreError::Unavailable(
-            "another server has this database open".to_owned(),
-        ));
+        return Err(taken());
     }
     let shared = Arc::new(Shared::new(vault, options, placement, false));
     let readers = Arc::new(Readers::new(Arc::clone(connector)));

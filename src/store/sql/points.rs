@@ -38,7 +38,7 @@ pub(in crate::store) struct NewPoint {
 }
 
 impl NewPoint {
-    fn of(point: &PickupPoint) -> Result<Self> {
+    pub(in crate::store) fn of(point: &PickupPoint) -> Result<Self> {
         let data = to_json(point)?;
         let digest = Sha256::new()
             .chain_update([LISTED_AS])

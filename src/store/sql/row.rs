@@ -3,6 +3,7 @@
 //! What always holds: a column that is not what was expected is `Corrupt`, never a guess.
 
 use super::codec::{Result, corrupt};
+use super::value::Value;
 use crate::store::postgres;
 use rusqlite::types::ValueRef;
 
@@ -81,6 +82,17 @@ impl FromColumn for i64 {
             Column::Int(n) => Ok(n),
             _ => Err(unexpected()),
         }
+    }
+}
+impl FromColumn for Value {
+    fn from_column(column: Column<'_>) -> Result<Self> {
+        Ok(match column {
+            Column::Null => Value::Null,
+            Column::Int(n) => Value::Integer(n),
+            Column::Real(n) => Value::Real(n),
+            Column::Text(text) => Value::Text(text.to_owned()),
+            Column::Blob(bytes) => Value::Blob(bytes.to_vec()),
+        })
     }
 }
 impl FromColumn for bool {

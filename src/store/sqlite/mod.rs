@@ -126,6 +126,33 @@ pub fn is_sealed_with(path: &Path, key: &MasterKey) -> Result<bool> {
     migrate::is_sealed_with(&reader::connect(path)?, key)
 }
 
+/// A database that nobody else has.
+pub(in crate::store) struct Exclusive {
+    pub conn: Connection,
+    _lock: std::fs::File,
+}
+
+/// Opens an existing database, brought up to the newest schema, for one who wants it alone.
+pub(in crate::store) fn exclusive(options: &StoreOptions) -> Result<Exclusive> {
+    if !options.path.exists() {
+        let path = options.path.display();
+        return Err(StoreError::NotFound(format!("no database at {path}")));
+    }
+    let lock = lock_file(&options.path)?;
+    let mut conn = connect(&options.path)?;
+    migrate::migrate(&mut conn, options.clock.now())?;
+    let vault = migrate::unlock(&mut conn, options)?;
+    let shared = Shared::new(vault, options.clone(), Placement::everything(), true);
+    read_old_parcels(&mut conn, &shared)?;
+    migrate::release_dead(&conn)?;
+    Ok(Exclusive { conn, _lock: lock })
+}
+
+/// Whether the delivery with this index still waits.
+pub(in crate::store) fn waits(done: &[u8], index: u16) -> bool {
+    !open_batches::is_set(done, index)
+}
+
 /// Opens the connection that writes.
 fn connect(path: &Path) -> Result<Connection> {
     let conn = Connection::open(path)?;
