@@ -11,6 +11,7 @@ pub mod check;
 pub mod cod;
 pub mod connection;
 pub mod contact;
+pub mod correction;
 pub mod document;
 pub mod event;
 pub mod field;

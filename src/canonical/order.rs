@@ -24,6 +24,7 @@ macro_rules! wire_enum {
 pub(crate) use wire_enum;
 
 pub use super::acceptance::{AcceptanceKind, AcceptanceState};
+pub use super::correction::Override;
 
 wire_enum! {
     /// What sort of order.
@@ -299,23 +300,6 @@ impl OrderFacts {
             .value()
             .map(|currency| Money::new(Amount::ZERO, *currency))
     }
-}
-
-/// An operator's correction, laid over the channel's newest revision and never wiped by one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Override {
-    /// A dotted path into the order (`ship_to.postal_code`, `lines.0.sku`).
-    pub path: String,
-    /// What the operator says.
-    pub value: Value,
-    /// What the channel said at that path when it was corrected (and, later, says now).
-    pub base_value: Value,
-    /// Who: a token's name.
-    pub by: String,
-    /// When.
-    pub at: Timestamp,
-    /// Why.
-    pub reason: String,
 }
 
 /// What we keep beside the channel's facts.

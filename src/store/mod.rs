@@ -9,6 +9,7 @@
 mod conformance;
 pub mod copy;
 mod error;
+mod jobs;
 mod open;
 pub mod placement;
 mod postgres;
@@ -22,6 +23,7 @@ pub mod vault;
 pub mod wake;
 
 pub use error::{Scope, StoreError};
+pub use jobs::JobStore;
 pub use open::{StoreOptions, is_sealed_with, open, open_read_only, rotate_master_key};
 pub use placement::Placement;
 pub use query::Applied;
@@ -34,11 +36,10 @@ pub use wake::Wakeups;
 use crate::canonical::connection::{Connection, Merchant};
 use crate::canonical::event::EventType;
 use crate::canonical::inbox::{InboxRecord, LedgerLine, WireDelivery};
-use crate::canonical::job::{Attempt, Job, Lane};
 use crate::canonical::problem::{Class, Problem};
 use crate::canonical::{
-    ConnectionId, DeliveryId, EventId, FulfillmentOrderId, InboxId, JobId, MerchantId, Order,
-    OrderId, ProblemId, RawId, SubscriptionId, Timestamp, TokenId,
+    ConnectionId, DeliveryId, EventId, FulfillmentOrderId, InboxId, MerchantId, Order, OrderId,
+    ProblemId, RawId, SubscriptionId, Timestamp, TokenId,
 };
 use crate::flow::Similar;
 use crate::flow::change::{AuditEntry, ChangeSet, IdempotentAnswer, OrderState};
@@ -58,10 +59,13 @@ pub struct CursorWrite {
     pub value: String,
 }
 
-/// The store; what is about parcels and their money is in [`ShippingStore`], what is about stock in
-/// [`StockStore`], what is not kept for ever in [`RetentionStore`].
+/// The store; what is about jobs is in [`JobStore`], about parcels and their money in
+/// [`ShippingStore`], about stock in [`StockStore`], about what is not kept for ever in
+/// [`RetentionStore`].
 #[async_trait]
-pub trait Store: ShippingStore + StockStore + RetentionStore + Send + Sync + 'static {
+pub trait Store:
+    JobStore + ShippingStore + StockStore + RetentionStore + Send + Sync + 'static
+{
     // ── intake ────────────────────────────────────────────────────────────────────────────────
     /// Makes deliveries durable, and the poll cursor with them. An append without a read: many
     /// callers share one commit.
@@ -305,49 +309,6 @@ pub trait Store: ShippingStore + StockStore + RetentionStore + Send + Sync + 'st
         subject: Option<&str>,
         page: PageRequest,
     ) -> Result<Page<AuditRow>, StoreError>;
-
-    // ── jobs ──────────────────────────────────────────────────────────────────────────────────
-    /// Leases jobs that are due, by lane and time; at most one per ordering key; not those of
-    /// connections in `skip`.
-    async fn lease_jobs(
-        &self,
-        owner: &str,
-        now: Timestamp,
-        until: Timestamp,
-        limit: usize,
-        skip: &[ConnectionId],
-    ) -> Result<Vec<Job>, StoreError>;
-    /// Writes an attempt before anything is sent.
-    async fn start_attempt(&self, attempt: &Attempt) -> Result<(), StoreError>;
-    /// A job's attempts, oldest first: one without class and status whose request was sent (or may
-    /// have been) has an unknown outcome.
-    async fn attempts(&self, job_id: JobId) -> Result<Vec<Attempt>, StoreError>;
-    /// Stores a checkpoint between two steps.
-    async fn checkpoint(
-        &self,
-        job_id: JobId,
-        epoch: u64,
-        step: u32,
-        checkpoint: &serde_json::Value,
-    ) -> Result<(), StoreError>;
-    /// When the next job is due, if any waits.
-    async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError>;
-    /// Jobs of a connection or order that are not done, and the newest done ones.
-    async fn jobs(
-        &self,
-        scope: Scope,
-        filter: JobFilter,
-        page: PageRequest,
-    ) -> Result<Page<Job>, StoreError>;
-    /// Parked jobs of a connection become ready (it resumed); with a job id only that one.
-    async fn unpark_jobs(
-        &self,
-        connection_id: ConnectionId,
-        job: Option<JobId>,
-        now: Timestamp,
-    ) -> Result<u64, StoreError>;
-    /// Waiting jobs per lane and age of the oldest, for metrics.
-    async fn queue_depths(&self) -> Result<Vec<(Lane, u64, Option<Timestamp>)>, StoreError>;
 
     // ── egress ────────────────────────────────────────────────────────────────────────────────
     /// Stores a subscription with its sealed secret.

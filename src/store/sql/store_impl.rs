@@ -1,4 +1,4 @@
-//! The trait over SQLite: every call goes to the module that knows its subject.
+//! The traits over both databases: every call goes to the module that knows its subject.
 //!
 //! What always holds: each call of the trait has a method of the same name on [`SqlStore`].
 
@@ -19,8 +19,8 @@ use crate::flow::Similar;
 use crate::flow::change::{AuditEntry, ChangeSet, IdempotentAnswer, OrderState};
 use crate::store::query::*;
 use crate::store::{
-    Applied, CursorWrite, Placement, RetentionStore, Scope, ShippingStore, StockStore, Store,
-    StoreError, Stripped, Wakeups,
+    Applied, CursorWrite, JobStore, Placement, RetentionStore, Scope, ShippingStore, StockStore,
+    Store, StoreError, Stripped, Wakeups,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -113,16 +113,6 @@ calls! {
         ) -> IdempotencyClaim;
         fn finish_idempotency(scope: &str, key: &str, answer: Option<(u16, Vec<u8>)>) -> ();
         fn audit(subject: Option<&str>, page: PageRequest) -> Page<AuditRow>;
-        fn lease_jobs(
-            owner: &str, now: Timestamp, until: Timestamp, limit: usize, skip: &[ConnectionId]
-        ) -> Vec<Job>;
-        fn start_attempt(attempt: &Attempt) -> ();
-        fn attempts(job_id: JobId) -> Vec<Attempt>;
-        fn checkpoint(job_id: JobId, epoch: u64, step: u32, checkpoint: &serde_json::Value) -> ();
-        fn next_job_at() -> Option<Timestamp>;
-        fn jobs(scope: Scope, filter: JobFilter, page: PageRequest) -> Page<Job>;
-        fn unpark_jobs(connection_id: ConnectionId, job: Option<JobId>, now: Timestamp) -> u64;
-        fn queue_depths() -> Vec<(Lane, u64, Option<Timestamp>)>;
         fn insert_subscription(
             subscription: &Subscription, secret: &SecretString, audit: AuditEntry,
             answer: Option<IdempotentAnswer>
@@ -201,5 +191,20 @@ calls! {
         fn erasable_orders(merchant: MerchantId, before: Timestamp, limit: usize) -> Vec<OrderId>;
         fn erase_order(order: OrderId, at: Timestamp) -> bool;
         fn strip_payloads(before: BTreeMap<MerchantId, Timestamp>, after: u64) -> Stripped;
+    }
+}
+
+calls! {
+    JobStore {
+        fn lease_jobs(
+            owner: &str, now: Timestamp, until: Timestamp, limit: usize, skip: &[ConnectionId]
+        ) -> Vec<Job>;
+        fn start_attempt(attempt: &Attempt) -> ();
+        fn attempts(job_id: JobId) -> Vec<Attempt>;
+        fn checkpoint(job_id: JobId, epoch: u64, step: u32, checkpoint: &serde_json::Value) -> ();
+        fn next_job_at() -> Option<Timestamp>;
+        fn jobs(scope: Scope, filter: JobFilter, page: PageRequest) -> Page<Job>;
+        fn unpark_jobs(connection_id: ConnectionId, job: Option<JobId>, now: Timestamp) -> u64;
+        fn queue_depths() -> Vec<(Lane, u64, Option<Timestamp>)>;
     }
 }
