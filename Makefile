@@ -62,11 +62,12 @@ deps:
 	@missing="$(strip $(call need,cc,gcc) $(call need,mold,mold))"; \
 	if [ -n "$$missing" ]; then $(APT) update -qq && $(APT) install -y -qq $$missing; fi
 
-# PHP for the extension in integrations/opencart, PostgreSQL for the store on a server.
+# PHP for the extension in integrations/opencart, PostgreSQL for the store on a server, a broker for tests/all/nats.rs.
 deps-test: deps
 	@command -v php >/dev/null || { $(APT) update -qq && $(APT) install -y -qq php-cli; }
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
 	  || { $(APT) update -qq && $(APT) install -y -qq postgresql; }
+	@[ -x /usr/sbin/nats-server ] || command -v nats-server >/dev/null || { $(APT) update -qq && $(APT) install -y -qq nats-server; }
 
 clean-data: ## Forget the demo's data.
 	rm -rf data

@@ -40,6 +40,7 @@ pub mod server;
 mod shipments;
 mod stock;
 mod subscriptions;
+mod targets;
 mod text;
 mod tokens;
 mod tracking;

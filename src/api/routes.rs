@@ -257,12 +257,12 @@ pub const ROUTES: &[RouteSpec] = &[
     get("/v1/connectors/{id}", Any, || web::get().to(connectors::get)).doc("A connector with its form as JSON Schema").gives(&[(200, One("Connector"))]).codes(FOUND),
     get("/v1/subscriptions", Any, || web::get().to(subscriptions::list)).doc("Subscriptions").gives(&[(200, List("Subscription"))]),
     post("/v1/subscriptions", Any, || web::post().to(subscriptions::create))
-        .doc("A new subscription").about("Deliveries are signed by the Standard Webhooks specification. The secret is shown once.").body("NewSubscription").once().gives(&[(201, One("Subscription"))]),
+        .doc("A new subscription").about("Webhooks are signed by the Standard Webhooks specification; the secret is shown once. A stream of NATS JetStream (`nats://`, `tls://`) is published to as whom `credentials` say.").body("NewSubscription").once().gives(&[(201, One("Subscription"))]),
     get("/v1/subscriptions/{id}", Any, || web::get().to(subscriptions::get)).doc("A subscription").gives(&[(200, One("Subscription"))]).codes(FOUND),
     patch("/v1/subscriptions/{id}", Any, || web::patch().to(subscriptions::change)).doc("Enable or disable a subscription").body("SubscriptionPatch").gives(&[(200, One("Subscription"))]).codes(FOUND),
     delete("/v1/subscriptions/{id}", Any, || web::delete().to(subscriptions::delete)).doc("Delete a subscription").gives(&[(204, Empty)]).codes(FOUND),
     post("/v1/subscriptions/{id}/secret", Any, || web::post().to(subscriptions::renew))
-        .doc("A new signing secret").about("Shown once. Deliveries bear a signature by the former one beside it for a while, so that none is refused while you change over.").optional_body("NewSecret").once().gives(&[(200, One("Subscription"))]).codes(FOUND),
+        .doc("A new signing secret, or a broker's new credentials").about("A webhook's secret is shown once; deliveries bear a signature by the former one beside it for a while, so that none is refused while you change over. A broker is connected to anew with the `credentials` given; make them known to it before.").optional_body("NewSecret").once().gives(&[(200, One("Subscription"))]).codes(FOUND),
     get("/v1/deliveries", Any, || web::get().to(deliveries::list))
         .doc("Deliveries that are not simply done")
         .query(&[

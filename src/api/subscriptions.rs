@@ -1,24 +1,24 @@
-//! Subscriptions: who gets events delivered, signed by the Standard Webhooks specification.
+//! Subscriptions: who gets events delivered, signed by the Standard Webhooks specification or to a
+//! broker's stream.
 //!
-//! What always holds: the signing secret is shown once; a merchant's token subscribes to its own
-//! events only.
+//! What always holds: the signing secret is shown once, a broker's credentials never; a merchant's
+//! token subscribes to its own events only.
 
-use super::auth::random_secret;
 use super::body::Body;
 use super::change::audit;
 use super::gate::Call;
 use super::idempotency::once;
 use super::problem::Problem;
 use super::reply::{self, Answer, Reply};
-use super::text::web_address;
+use super::targets::{BrokerCredentials, Target, target, webhook};
 use crate::canonical::event::EventType;
 use crate::canonical::{MerchantId, SubscriptionId};
 use crate::clock::after;
+use crate::egress::nats::is_broker;
 use crate::egress::sign::with_former;
 use crate::store::query::{Subscription, SubscriptionState};
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 use utoipa::ToSchema;
 
@@ -26,8 +26,12 @@ use utoipa::ToSchema;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewSubscription {
-    /// Where events are sent: http or https.
+    /// Where events are sent: a webhook (`http` or `https`), or a stream of NATS JetStream by
+    /// `nats://host:port/SUBJECT-PREFIX` (`tls://…` requires TLS).
     url: String,
+    /// For a broker that wants to know who connects; kept sealed, never shown.
+    #[serde(default)]
+    credentials: Option<BrokerCredentials>,
     /// Which types; all when empty or left out.
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
@@ -66,7 +70,8 @@ pub enum PatchState {
 struct WithSecret<'a> {
     #[serde(flatten)]
     subscription: &'a Subscription,
-    secret: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<&'a str>,
 }
 
 /// `POST /v1/subscriptions`.
@@ -76,8 +81,9 @@ pub async fn create(call: Call, body: Body<NewSubscription>) -> Answer {
         body.hash,
         Some("/v1/subscriptions"),
         |call, ticket| async move {
-            let subscription = subscription(&call, body.value).await?;
-            let secret = random_secret("whsec_", false);
+            let mut new = body.value;
+            let target = target(&new.url, new.credentials.take())?;
+            let subscription = subscription(&call, new, &target).await?;
             let detail = json!({"event_types": subscription.event_types});
             let audit = audit(
                 &call,
@@ -87,14 +93,13 @@ pub async fn create(call: Call, body: Body<NewSubscription>) -> Answer {
             );
             let shown = WithSecret {
                 subscription: &subscription,
-                secret: &secret,
+                secret: target.shown.as_deref(),
             };
             let reply = Reply::created("/v1/subscriptions", &shown)?;
-            let sealed = SecretString::from(secret.as_str());
             let answer = ticket.answer(&reply);
             let store = &call.state.store;
             store
-                .insert_subscription(&subscription, &sealed, audit, answer)
+                .insert_subscription(&subscription, &target.sealed, audit, answer)
                 .await?;
             Ok(reply)
         },
@@ -102,7 +107,11 @@ pub async fn create(call: Call, body: Body<NewSubscription>) -> Answer {
     .await
 }
 
-async fn subscription(call: &Call, new: NewSubscription) -> Result<Subscription, Problem> {
+async fn subscription(
+    call: &Call,
+    new: NewSubscription,
+    target: &Target,
+) -> Result<Subscription, Problem> {
     let merchant_id = match new.merchant_id {
         None => call.principal.merchant(),
         Some(_) => Some(call.principal.act_for(new.merchant_id)?),
@@ -122,7 +131,7 @@ async fn subscription(call: &Call, new: NewSubscription) -> Result<Subscription,
     event_types.retain(|kind| seen.insert(*kind));
     Ok(Subscription {
         id: SubscriptionId::new(),
-        url: web_address("url", &new.url)?,
+        url: target.url.clone(),
         event_types,
         merchant_id,
         state: SubscriptionState::Active,
@@ -200,14 +209,18 @@ pub async fn delete(call: Call) -> Answer {
     Ok(reply::no_content())
 }
 
-/// A new signing secret.
+/// A new signing secret, or new credentials for a broker.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewSecret {
     /// So many hours deliveries bear a signature by the former secret too; 24 when left out, 0 when
-    /// it has become known, at most 168.
+    /// it has become known, at most 168. Webhooks only.
     #[serde(default)]
     former_hours: Option<u32>,
+    /// What a broker is to know the gateway by from now on; `{}` for nobody in particular. Wanted for
+    /// brokers, and for them only.
+    #[serde(default)]
+    credentials: Option<BrokerCredentials>,
 }
 
 /// So long the former secret signs too, when nothing else is said.
@@ -217,38 +230,58 @@ const MAX_FORMER_HOURS: u32 = 168;
 
 /// `POST /v1/subscriptions/{id}/secret`.
 pub async fn renew(call: Call, body: Body<NewSecret>) -> Answer {
-    let hours = body.value.former_hours.unwrap_or(FORMER_HOURS);
     once(call, body.hash, None, move |call, ticket| async move {
         let id: SubscriptionId = call.id("id", "subscription")?;
         let subscription = visible(&call, id).await?;
-        if hours > MAX_FORMER_HOURS {
-            let what = format!("0 to {MAX_FORMER_HOURS} hours are wanted");
-            return Err(Problem::body("former_hours", what));
-        }
-        let store = &call.state.store;
-        let secret = random_secret("whsec_", false);
-        let kept = match hours {
-            0 => SecretString::from(secret.as_str()),
-            hours => {
-                let former = store.subscription_secret(id).await?;
-                let until = after(call.now(), Duration::from_secs(u64::from(hours) * 3_600));
-                with_former(&secret, &former, until.as_second())
-            }
-        };
-        let detail = json!({"former_hours": hours});
+        let (target, detail) = renewed(&call, &subscription, body.value).await?;
         let audit = audit(&call, "subscription.secret", &id.to_string(), detail);
         let shown = WithSecret {
             subscription: &subscription,
-            secret: &secret,
+            secret: target.shown.as_deref(),
         };
         let reply = Reply::json(200, &shown)?;
         let answer = ticket.answer(&reply);
+        let store = &call.state.store;
         store
-            .set_subscription_secret(id, &kept, audit, answer)
+            .set_subscription_secret(id, &target.sealed, audit, answer)
             .await?;
         Ok(reply)
     })
     .await
+}
+
+/// The same target with what is sealed anew, and what the audit log says of it.
+async fn renewed(
+    call: &Call,
+    subscription: &Subscription,
+    new: NewSecret,
+) -> Result<(Target, Value), Problem> {
+    if is_broker(&subscription.url) {
+        if new.former_hours.is_some() {
+            let what = "a broker is told one set of credentials: nothing of the former ones stays";
+            return Err(Problem::body("former_hours", what));
+        }
+        let given = new.credentials.ok_or_else(|| {
+            Problem::body(
+                "credentials",
+                "wanted for a broker, {} for nobody in particular",
+            )
+        })?;
+        let target = target(&subscription.url, Some(given))?;
+        return Ok((target, json!({"credentials": "new"})));
+    }
+    let mut target = webhook(subscription.url.clone(), new.credentials)?;
+    let hours = new.former_hours.unwrap_or(FORMER_HOURS);
+    if hours > MAX_FORMER_HOURS {
+        let what = format!("0 to {MAX_FORMER_HOURS} hours are wanted");
+        return Err(Problem::body("former_hours", what));
+    }
+    if hours > 0 {
+        let former = call.state.store.subscription_secret(subscription.id);
+        let until = after(call.now(), Duration::from_secs(u64::from(hours) * 3_600));
+        target.sealed = with_former(&target.sealed, &former.await?, until.as_second());
+    }
+    Ok((target, json!({"former_hours": hours})))
 }
 
 async fn set(

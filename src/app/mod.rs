@@ -15,12 +15,14 @@ use crate::canonical::{AuditId, MerchantId, ProblemId, Timestamp, TokenId};
 use crate::clock::{Clock, SystemClock};
 use crate::connector::Registry;
 use crate::egress::http::HttpSender;
+use crate::egress::nats::Brokers;
 use crate::egress::{Egress, EgressDeps};
 use crate::flow::change::AuditEntry;
 use crate::ingress::IngressState;
 use crate::operation::Engine;
 use crate::operation::circuit::Circuits;
 use crate::operation::client::{ClientConfig, GuardedClient};
+use crate::operation::guard::SystemLookup;
 use crate::operation::limit::Limiter;
 use crate::settings::{Role, Settings};
 use crate::store::query::{TokenRow, TokenScope};
@@ -116,6 +118,10 @@ impl App {
             Egress::start(EgressDeps {
                 store: store.clone(),
                 sender: Arc::new(HttpSender::new(client)),
+                brokers: Arc::new(Brokers::new(
+                    Arc::new(SystemLookup),
+                    settings.allow_private_targets,
+                )),
                 clock: clock.clone(),
                 concurrency: settings.delivery_concurrency.max(1),
             })

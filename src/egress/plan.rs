@@ -11,6 +11,7 @@ mod queue;
 use super::sender::{Verdict, means_down};
 use crate::canonical::{DeliveryId, EventId, SubscriptionId, Timestamp};
 use crate::store::query::{DeliveryRow, DeliveryState, EgressProgress, RenderedEvent};
+use queue::Then;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// Events read ahead of the cursor. A backlog drains by cut-off within this window.
@@ -278,8 +279,15 @@ impl Plan {
             }
             Verdict::Refused { status } => {
                 let down = self.count_refusal(now);
-                let after = self.fail(item, Some(*status), format!("answered {status}"), down, now);
+                let then = if down { Then::WhenBack } else { Then::InTime };
+                let after = self.fail(item, Some(*status), format!("answered {status}"), then, now);
                 if down { After::EndpointDown } else { after }
+            }
+            Verdict::Never { status, why } => {
+                if self.is_down() {
+                    self.endpoint_fails(now, None); // It says nothing of whether it is back.
+                }
+                self.fail(item, Some(*status), why.clone(), Then::Never, now)
             }
             Verdict::Down {
                 status,
@@ -287,7 +295,7 @@ impl Plan {
                 retry_after,
             } => {
                 self.endpoint_fails(now, *retry_after);
-                match self.fail(item, *status, why.clone(), true, now) {
+                match self.fail(item, *status, why.clone(), Then::WhenBack, now) {
                     After::Dead => After::Dead,
                     _ => After::EndpointDown,
                 }

@@ -106,6 +106,35 @@ fn an_endpoint_that_is_down_is_probed_and_drains_at_once_when_it_is_back() {
 }
 
 #[test]
+fn what_was_mended_is_probed_at_once() {
+    let down = || Verdict::Down {
+        status: None,
+        why: "refuses the credentials".into(),
+        retry_after: None,
+    };
+    let mut plan = plan_with(vec![event(1, "a"), event(2, "b")]);
+    plan.probe_now();
+    let mut item = plan.next(at(0)).unwrap();
+    for seconds in [0, 100, 200, 300, 400, 500, 600] {
+        plan.finished(&item, &down(), at(seconds));
+        item = plan.next(at(seconds + 99)).unwrap();
+    }
+    // One that went out before what was mended comes back after it, and is no reason to wait long.
+    plan.probe_now();
+    plan.finished(&item, &down(), at(700));
+    assert_eq!(plan.next(at(700)), None);
+    assert!(plan.next(at(702)).is_some_and(|again| {
+        plan.finished(&again, &down(), at(702));
+        true
+    }));
+    assert_eq!(plan.next(at(702)), None);
+    plan.probe_now();
+    let probe = plan.next(at(702)).unwrap();
+    plan.finished(&probe, &Verdict::Delivered, at(702));
+    assert!(!plan.is_down());
+}
+
+#[test]
 fn earliest_cut_off_goes_first() {
     let mut events = vec![event(1, "a"), event(2, "b"), event(3, "c")];
     events[2].cut_off_at = Some(at(10));
@@ -334,4 +363,24 @@ proptest! {
             prop_assert_eq!(order, wanted);
         }
     }
+}
+
+#[test]
+fn what_can_never_pass_is_given_up_at_once_and_its_order_goes_on() {
+    let mut plan = plan_with(vec![event(1, "a"), event(2, "a")]);
+    let first = plan.next(at(0)).unwrap();
+    let never = Verdict::Never {
+        status: 413,
+        why: "too large".into(),
+    };
+    assert_eq!(plan.finished(&first, &never, at(0)), After::Dead);
+    assert!(!plan.is_down());
+    assert_eq!(plan.next(at(0)), Some(Item::Fresh(2)));
+    let progress = plan.progress().unwrap();
+    assert_eq!(progress.problems.len(), 1);
+    let row = &progress.upsert[0];
+    assert_eq!(
+        (row.state, row.last_status, row.last_error.as_deref()),
+        (DeliveryState::Dead, Some(413), Some("too large"))
+    );
 }

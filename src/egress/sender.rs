@@ -1,4 +1,4 @@
-//! What sends a signed webhook, and what its answer means.
+//! What sends an event, and what the answer means.
 //!
 //! What always holds: only the status decides (bodies of subscribers are not read beyond a cap and
 //! never logged); the verdict tells an endpoint that is down from an event that it refuses.
@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::time::Duration;
 
-/// A webhook ready to go.
+/// An event ready to go.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
-    /// Where to.
+    /// Where to: an address, or a broker's subject.
     pub url: String,
     /// `webhook-id`, `webhook-timestamp`, `webhook-signature` and the like.
     pub headers: Vec<(&'static str, String)>,
@@ -21,7 +21,7 @@ pub struct Outgoing {
 /// What an attempt came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// 2xx.
+    /// 2xx, or a stream's acknowledgement.
     Delivered,
     /// The endpoint refuses this event (4xx, 500, 3xx): others may pass.
     Refused {
@@ -37,11 +37,18 @@ pub enum Verdict {
         /// What it asked for.
         retry_after: Option<Duration>,
     },
+    /// This event can never pass, whatever is tried: it is given up at once.
+    Never {
+        /// The HTTP status that says the same.
+        status: u16,
+        /// In a few words.
+        why: String,
+    },
     /// 410: the subscriber does not want any more.
     Gone,
 }
 
-/// Sends one webhook over HTTP.
+/// Sends one event.
 #[async_trait]
 pub trait Sender: Send + Sync + 'static {
     /// One attempt, bounded in time by the implementation.

@@ -28,7 +28,8 @@ pub struct Signer {
 }
 
 /// A new secret with the former one in it, for as long as that is good: what a store keeps.
-pub fn with_former(new: &str, former: &SecretString, until_s: i64) -> SecretString {
+pub fn with_former(new: &SecretString, former: &SecretString, until_s: i64) -> SecretString {
+    let new = new.expose_secret();
     // Only one former secret: the one before it has had its time.
     let former = former.expose_secret().split(' ').next().unwrap_or_default();
     SecretString::from(format!("{new} {former} {until_s}"))
@@ -127,7 +128,7 @@ mod tests {
     fn a_former_secret_signs_too_until_its_time_is_over() {
         let (old, new) = (new_secret(), new_secret());
         let now = jiff::Timestamp::now().as_second();
-        let both = with_former(new.expose_secret(), &old, now + 1);
+        let both = with_former(&new, &old, now + 1);
         let signer = Signer::new(&both).unwrap();
         let verifies = |secret: &SecretString, at: i64| {
             let published = standardwebhooks::Webhook::new(secret.expose_secret()).unwrap();
@@ -141,7 +142,7 @@ mod tests {
         assert!(verifies(&new, now) && verifies(&old, now));
         assert!(verifies(&new, now + 1) && !verifies(&old, now + 1));
         // Changed once more: the one before the former is out.
-        let third = with_former(new_secret().expose_secret(), &both, now + 9);
+        let third = with_former(&new_secret(), &both, now + 9);
         let signed = Signer::new(&third).unwrap().sign("evt_1", now, b"{}");
         assert!(!signed.contains(&Signer::new(&old).unwrap().sign("evt_1", now, b"{}")));
     }

@@ -3,6 +3,7 @@
 //! What always holds: a dead endpoint never slows another; a task that ended badly is started again;
 //! on shutdown every task is waited for.
 
+use super::nats::Brokers;
 use super::sender::Sender;
 use super::task::{LOOK_AGAIN, run};
 use crate::canonical::SubscriptionId;
@@ -19,8 +20,10 @@ use tokio::task::JoinHandle;
 pub struct EgressDeps {
     /// The store.
     pub store: Arc<dyn Store>,
-    /// What sends.
+    /// What sends webhooks.
     pub sender: Arc<dyn Sender>,
+    /// What publishes to brokers.
+    pub brokers: Arc<Brokers>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Deliveries in flight per subscription.

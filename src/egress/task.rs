@@ -3,17 +3,16 @@
 //! What always holds: it ends promptly when it should, after what is in flight has been answered and
 //! committed.
 
-use super::plan::{After, Item, Plan, webhook_id};
-use super::sender::{Outgoing, Verdict};
-use super::sign::Signer;
+use super::plan::{After, Item, Plan};
+use super::sender::Verdict;
 use super::supervisor::EgressDeps;
+use super::way::Way;
 use crate::canonical::Timestamp;
 use crate::failpoint::failpoint;
 use crate::store::query::{
     DeliveryRow, DeliveryState, RenderedEvent, Subscription, SubscriptionState,
 };
 use crate::store::{Scope, StoreError};
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::BTreeSet;
@@ -36,7 +35,7 @@ struct Sent {
 struct Task {
     deps: EgressDeps,
     subscription: Subscription,
-    signer: Signer,
+    way: Way,
     plan: Plan,
     wake: watch::Receiver<u64>,
     sending: FuturesUnordered<BoxFuture<'static, Sent>>,
@@ -80,7 +79,7 @@ impl Task {
     async fn open(deps: EgressDeps, subscription: Subscription) -> Result<Self, String> {
         let secret = deps.store.subscription_secret(subscription.id).await;
         let secret = secret.map_err(|error| error.to_string())?;
-        let signer = Signer::new(&secret).map_err(|error| error.to_string())?;
+        let way = Way::of(&deps, &subscription, &secret)?;
         let rows = deps.store.open_deliveries(subscription.id).await;
         let rows = rows.map_err(|error| error.to_string())?;
         let plan = Plan::new(subscription.id, subscription.cursor, rows);
@@ -89,7 +88,7 @@ impl Task {
         Ok(Self {
             deps,
             subscription,
-            signer,
+            way,
             plan,
             wake,
             sending,
@@ -171,24 +170,8 @@ impl Task {
 
     fn send(&mut self, item: Item, event: RenderedEvent, row: Option<DeliveryRow>) {
         let now = self.deps.clock.now();
-        let id = webhook_id(event.id, row.as_ref());
-        let body = body_of(&event, row.as_ref());
-        let timestamp = now.as_second();
-        let mut headers = vec![
-            ("content-type", "application/json".to_owned()),
-            ("webhook-signature", self.signer.sign(&id, timestamp, &body)),
-            ("webhook-timestamp", timestamp.to_string()),
-            ("webhook-id", id),
-        ];
-        if let Some(original) = row.as_ref().and_then(|row| row.replay_of) {
-            headers.push(("crossdock-replay-of", original.to_string()));
-        }
-        let outgoing = Outgoing {
-            url: self.subscription.url.clone(),
-            headers,
-            body,
-        };
-        let sender = self.deps.sender.clone();
+        let outgoing = self.way.outgoing(&event, row.as_ref(), now);
+        let sender = self.way.sender();
         let event_at = event.at;
         self.sending.push(Box::pin(async move {
             let started = std::time::Instant::now();
@@ -291,11 +274,7 @@ impl Task {
         }
         self.subscription.event_types = now.event_types;
         self.subscription.url = now.url;
-        let secret = self.deps.store.subscription_secret(now.id).await?;
-        match Signer::new(&secret) {
-            Ok(signer) => self.signer = signer,
-            Err(error) => tracing::error!(subscription = %now.id, %error, "a signing secret"),
-        }
+        self.follow().await?;
         let rows = self
             .deps
             .store
@@ -309,6 +288,24 @@ impl Task {
         self.plan.drop_rows_except(&waiting);
         self.plan.add_rows(rows);
         Ok(true)
+    }
+
+    /// Goes on with the secret, or the broker's credentials, that are kept now. What is in flight
+    /// ends as it began.
+    async fn follow(&mut self) -> Result<(), StoreError> {
+        let id = self.subscription.id;
+        let secret = self.deps.store.subscription_secret(id).await?;
+        if self.way.is_of(&self.subscription, &secret) {
+            return Ok(());
+        }
+        match Way::of(&self.deps, &self.subscription, &secret) {
+            Ok(way) => {
+                self.way = way;
+                self.plan.probe_now();
+            }
+            Err(reason) => tracing::error!(subscription = %id, reason, "a subscription's secret"),
+        }
+        Ok(())
     }
 
     fn show_age(&self, oldest: Option<Timestamp>) {
@@ -338,17 +335,4 @@ impl Task {
             tracing::warn!(%error, "egress progress was not written; the last deliveries may repeat");
         }
     }
-}
-
-/// The event's JSON; a replay says so in its body too.
-fn body_of(event: &RenderedEvent, row: Option<&DeliveryRow>) -> Bytes {
-    let Some(original) = row.and_then(|row| row.replay_of) else {
-        return event.json.clone();
-    };
-    let Some(rest) = event.json.strip_prefix(b"{") else {
-        return event.json.clone();
-    };
-    let mut body = format!("{{\"replay_of\":\"{original}\",").into_bytes();
-    body.extend_from_slice(rest);
-    Bytes::from(body)
 }

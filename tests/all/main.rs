@@ -20,6 +20,7 @@ mod isolation;
 mod labels;
 mod listen;
 mod metrics;
+mod nats;
 mod news;
 mod postgres;
 mod rehearse;

@@ -16,6 +16,7 @@ use crate::api::shipments::{
 };
 use crate::api::stock::{NewStockLevel, StockLevels};
 use crate::api::subscriptions::{NewSecret, NewSubscription, PatchState, SubscriptionPatch};
+use crate::api::targets::BrokerCredentials;
 use crate::api::tokens::NewToken;
 use crate::api::words::LABEL_FORMAT;
 use serde_json::{Map, Value, json};
@@ -52,6 +53,7 @@ pub fn schemas() -> Map<String, Value> {
     add::<ResolveShipment>(&mut all);
     add::<NewManifest>(&mut all);
     add::<NewSubscription>(&mut all);
+    add::<BrokerCredentials>(&mut all);
     add::<SubscriptionPatch>(&mut all);
     add::<NewSecret>(&mut all);
     add::<PatchState>(&mut all);

@@ -174,7 +174,7 @@ fn subscription() -> Value {
     with_optional(
         required,
         json!({
-            "secret": {"type": "string", "pattern": "^whsec_", "description": "Shown once, when it is made."},
+            "secret": {"type": "string", "pattern": "^whsec_", "description": "A webhook's; shown once, when it is made."},
         }),
     )
 }

@@ -8,6 +8,17 @@ use super::{Endpoint, Item, Plan};
 use crate::canonical::Timestamp;
 
 impl Plan {
+    /// What somebody changed may have mended it: if it is down it is probed now, and its back-off
+    /// begins anew.
+    pub fn probe_now(&mut self) {
+        if let Endpoint::Down {
+            probes, probe_at, ..
+        } = &mut self.endpoint
+        {
+            (*probes, *probe_at) = (0, Timestamp::MIN);
+        }
+    }
+
     pub(super) fn endpoint_answers(&mut self, now: Timestamp) {
         let was_down = self.is_down();
         self.endpoint = Endpoint::Up { failures: 0 };

@@ -10,6 +10,17 @@ use crate::canonical::{DeliveryId, ProblemId, SubscriptionId, Timestamp};
 use crate::flow::change::NewProblem;
 use crate::store::query::{DeliveryRow, DeliveryState, RenderedEvent};
 
+/// What comes after a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    /// Another attempt by the schedule.
+    InTime,
+    /// The same, and at once when the endpoint is back.
+    WhenBack,
+    /// Nothing: it is given up.
+    Never,
+}
+
 impl Plan {
     pub(super) fn enqueue(&mut self, key: String, item: Item) {
         let queue = self.keys.entry(key).or_default();
@@ -140,7 +151,7 @@ impl Plan {
         item: &Item,
         status: Option<u16>,
         why: String,
-        endpoint: bool,
+        then: Then,
         now: Timestamp,
     ) -> After {
         let Some(mut row) = self.as_row(item, now) else {
@@ -152,13 +163,16 @@ impl Plan {
         row.attempts = row.attempts.saturating_add(1);
         row.last_status = status;
         row.last_error = Some(why);
-        row.next_at = schedule::next_attempt(now, row.first_at, row.attempts);
+        row.next_at = match then {
+            Then::Never => None,
+            _ => schedule::next_attempt(now, row.first_at, row.attempts),
+        };
         let (id, key) = (row.id, row.ordering_key.clone());
         if row.next_at.is_none() {
             row.state = DeliveryState::Dead;
             self.out
                 .problems
-                .push((row.merchant_id, dead_problem(&row)));
+                .push((row.merchant_id, dead_problem(&row, then)));
         }
         self.out.upsert.retain(|upsert| upsert.id != id);
         self.out.upsert.push(row.clone());
@@ -177,7 +191,7 @@ impl Plan {
             Row {
                 row,
                 in_flight: false,
-                endpoint_was_down: endpoint,
+                endpoint_was_down: then == Then::WhenBack,
             },
         );
         self.offer(&Item::Row(id));
@@ -268,17 +282,22 @@ fn new_row(subscription_id: SubscriptionId, event: &RenderedEvent, now: Timestam
     }
 }
 
-fn dead_problem(row: &DeliveryRow) -> NewProblem {
+fn dead_problem(row: &DeliveryRow, then: Then) -> NewProblem {
+    let message = match then {
+        Then::Never => "an event cannot be delivered to this subscriber",
+        _ => "a delivery was given up after three days",
+    };
     NewProblem {
         id: ProblemId::new(),
         class: Class::Rejected,
         code: "delivery_dead".into(),
         subject: row.id.to_string(),
         connection_id: None,
-        message: "a delivery was given up after three days".into(),
+        message: message.into(),
         detail: serde_json::json!({
             "event_id": row.event_id, "subscription_id": row.subscription_id,
             "attempts": row.attempts, "last_status": row.last_status,
+            "last_error": row.last_error,
         }),
         hint: Some("mend the endpoint, then POST /v1/deliveries/{id}/replay".into()),
     }

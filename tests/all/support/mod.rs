@@ -1,6 +1,7 @@
 //! What whole-gateway tests share: the real binary with a store of its own, a warehouse that
 //! verifies and remembers what it was sent, and signed webhooks.
 
+pub mod broker;
 pub mod courier;
 pub mod dock;
 pub mod gateway;
