@@ -18,6 +18,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// The pause between two looks at subscriptions and rows that others changed (new subscriptions,
 /// replays, skips); events themselves wake the tasks at once.
@@ -40,6 +41,8 @@ struct Task {
     wake: watch::Receiver<u64>,
     sending: FuturesUnordered<BoxFuture<'static, Sent>>,
     uncommitted: usize,
+    /// When what others changed was looked at last.
+    looked: Instant,
 }
 
 /// Serves one subscription until it is over, another node's, or everything stops.
@@ -63,7 +66,7 @@ pub(super) async fn run(
         }
         match task.turn(&mut stopped).await {
             Ok(true) => {}
-            Ok(false) => return,
+            Ok(false) => return task.show_age(None),
             Err(error) => {
                 tracing::warn!(subscription = %id, %error, "egress waits for the store");
                 tokio::select! {
@@ -93,11 +96,19 @@ impl Task {
             wake,
             sending,
             uncommitted: 0,
+            looked: Instant::now(),
         })
     }
 
     /// Reads, sends and waits once. `false` when the subscription is over.
     async fn turn(&mut self, stopped: &mut watch::Receiver<bool>) -> Result<bool, StoreError> {
+        // By the clock and not when nothing else happens: events may come without a pause.
+        if self.looked.elapsed() >= LOOK_AGAIN {
+            self.looked = Instant::now();
+            if !self.look_again().await? {
+                return Ok(false);
+            }
+        }
         self.wake.borrow_and_update();
         let read = self.read().await?;
         self.fill().await?;
@@ -122,7 +133,7 @@ impl Task {
             }
             _ = self.wake.changed() => {}
             _ = stopped.changed() => {}
-            () = tokio::time::sleep(until) => return self.look_again().await,
+            () = tokio::time::sleep(until) => {}
         }
         Ok(true)
     }
@@ -260,7 +271,6 @@ impl Task {
         self.commit().await?;
         if !self.is_ours() {
             self.drain().await;
-            self.show_age(None);
             return Ok(false);
         }
         self.show_age(self.plan.oldest_at());

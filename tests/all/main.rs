@@ -9,6 +9,7 @@
 )]
 
 mod architecture;
+mod busy;
 mod conformance;
 mod contract;
 mod durability;
