@@ -9,7 +9,7 @@ use crate::canonical::problem::Class;
 use crate::operation::Stopped;
 
 /// So many refused alike, with nothing taken between, are no accident of theirs.
-const ALIKE: usize = 3;
+pub(super) const ALIKE: usize = 3;
 
 /// One that was refused, and how.
 pub(super) type Refused<T> = (Vec<T>, Box<Stopped>);
@@ -90,10 +90,13 @@ impl<T> Halves<T> {
     }
 }
 
-/// The request was understood and turned down: another one may be taken.
+/// The request was understood and turned down, or could not be made of what it was to hold: another
+/// one may be taken.
 pub(super) fn is_about_what_it_held(stopped: &Stopped) -> bool {
-    matches!(
-        stopped.outcome.class,
-        Some(Class::Invalid | Class::Rejected | Class::Gone)
-    )
+    let outcome = &stopped.outcome;
+    match outcome.class {
+        Some(Class::Invalid | Class::Rejected | Class::Gone) => true,
+        Some(Class::BrokenContract) => outcome.status.is_none(),
+        _ => false,
+    }
 }

@@ -23,6 +23,7 @@ mod in_stock;
 pub mod jobs;
 pub mod mapped;
 mod memory;
+mod merchants;
 mod overdue;
 pub mod points;
 pub mod poll;

@@ -3,13 +3,12 @@
 //! What always holds: nothing goes where no setting says so; what could not be done now is done the
 //! next time; how much went is in the log.
 
-use super::settle::{PAGE, Settler};
-use crate::canonical::connection::Merchant;
+use super::merchants;
+use super::settle::Settler;
 use crate::canonical::{MerchantId, Timestamp};
 use crate::clock::before;
 use crate::flow::retention::keeps;
-use crate::store::query::PageRequest;
-use crate::store::{Scope, StoreError};
+use crate::store::StoreError;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ impl Settler {
     /// # Errors
     /// When the store cannot be used.
     pub(super) async fn retention(&self) -> Result<(), StoreError> {
-        let merchants = self.all_merchants().await?;
+        let merchants = merchants::all(self.store.as_ref()).await?;
         let operator = merchants.iter().find(|m| m.id == MerchantId::OPERATOR);
         let now = self.clock.now();
         let mut payloads = BTreeMap::new();
@@ -77,27 +76,6 @@ impl Settler {
             tracing::info!(%merchant, erased, "personal data of orders whose time was over was taken out");
         }
         Ok(())
-    }
-
-    async fn all_merchants(&self) -> Result<Vec<Merchant>, StoreError> {
-        let mut all = Vec::new();
-        let mut page = PageRequest {
-            limit: PAGE,
-            after: None,
-        };
-        loop {
-            let found = self.store.merchants(Scope::All, page).await?;
-            all.extend(found.data);
-            match found.next {
-                Some(after) => {
-                    page = PageRequest {
-                        limit: PAGE,
-                        after: Some(after),
-                    };
-                }
-                None => return Ok(all),
-            }
-        }
     }
 }
 

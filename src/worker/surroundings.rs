@@ -6,19 +6,17 @@
 //! made up for by what waits for it ([`waits`]).
 
 use super::evaluate::Head;
+use super::merchants;
 use super::settle::Settler;
 use crate::canonical::connection::{Connection, ConnectionKind, ConnectionState, Merchant};
 use crate::canonical::hold::{Hold, HoldReason};
 use crate::canonical::order::DeliveryMode;
 use crate::canonical::{ConnectionId, MerchantId, Timestamp};
-use crate::store::query::{OrderFilter, PageRequest};
-use crate::store::{Scope, Store, StoreError};
+use crate::store::query::OrderFilter;
+use crate::store::{Store, StoreError};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
-
-/// So many merchants are read at once.
-const PAGE: usize = 200;
 
 /// What was seen last. See the module.
 #[derive(Default)]
@@ -101,19 +99,9 @@ impl Seen {
                 .map(|read| ((read.network, read.connection_id), read.loaded_at))
                 .collect(),
         };
-        let mut page = PageRequest {
-            limit: PAGE,
-            after: None,
-        };
-        loop {
-            let found = store.merchants(Scope::All, page.clone()).await?;
-            seen.merchants
-                .extend(found.data.into_iter().map(of_merchant));
-            match found.next {
-                Some(after) => page.after = Some(after),
-                None => return Ok(seen),
-            }
-        }
+        let merchants = merchants::all(store).await?;
+        seen.merchants = merchants.into_iter().map(of_merchant).collect();
+        Ok(seen)
     }
 
     fn due(&self, now: &Self) -> Due {

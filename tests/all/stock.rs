@@ -135,6 +135,42 @@ async fn an_article_that_is_refused_stops_no_other() {
 }
 
 #[actix_web::test]
+async fn many_that_are_refused_together_stop_no_other() {
+    let market = Provider::open("emag", json!({})).await;
+    let (_data, gateway) = start().await;
+    let (merchant, connection) = market.plug(&gateway, json!({"push_stock": "all"})).await;
+    // An offer's id is a number there: of the others nothing can be said, and they come first.
+    let mut levels: Vec<Value> = (0..4)
+        .map(|n| json!({"sku": format!("nobody-{n}"), "on_hand": 1}))
+        .collect();
+    levels.push(json!({"sku": "4711", "on_hand": 4_321}));
+    put(&gateway, &merchant, json!(levels)).await;
+    market
+        .until(|state| has(&state["state"]["stock"], 4_321))
+        .await;
+    let about = |n: usize| format!("{connection}/stock/nobody-{n}");
+    let opened = |event: &Value| {
+        event["type"] == "problem.opened"
+            && event["data"]["problem"]["subject"] == about(3).as_str()
+    };
+    gateway.wait_for_event(opened).await;
+    let resolved = |event: &Value| {
+        event["type"] == "problem.resolved"
+            && event["data"]["problem"]["subject"] == format!("{connection}/stock.push").as_str()
+    };
+    gateway.wait_for_event(resolved).await;
+    let open = gateway.get("/v1/problems?status=open").await;
+    let mut subjects: Vec<String> = open["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| p["subject"].as_str().unwrap().to_owned())
+        .collect();
+    subjects.sort_unstable();
+    assert_eq!(subjects, (0..4).map(about).collect::<Vec<_>>());
+}
+
+#[actix_web::test]
 async fn what_a_channel_could_not_be_told_is_told_after_a_restart() {
     let shop = Provider::open("magento", json!({})).await;
     let (data, gateway) = start().await;

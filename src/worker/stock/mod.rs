@@ -4,12 +4,14 @@
 //! What always holds: a connection's position moves only over what was told or became a problem of
 //! its own; a connection is told by one task at a time; after its settings, its state or its
 //! credentials changed it is told everything once more, because what it has may be anything; an
-//! article that is refused stops no other; only connections that are active and say so are told.
+//! article that is refused stops no other: where several are refused alike and nothing is taken, the
+//! next try begins with others; only connections that are active and say so are told.
 
 mod pull;
 mod push;
 
 use super::in_hand::InHand;
+use super::merchants;
 use super::settle::Settler;
 use super::work::Work;
 use crate::canonical::connection::{Connection, ConnectionState};
@@ -18,7 +20,6 @@ use crate::clock::after;
 use crate::flow::settings::accepts_when_in_stock;
 use crate::flow::stock::{PushStock, push_stock};
 use crate::store::placement::Thing;
-use crate::store::query::PageRequest;
 use crate::store::{Scope, StoreError};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,6 +39,9 @@ const AT_ONCE: usize = 16;
 /// So long a connection rests that could not be told.
 const REST: Duration = Duration::from_secs(10);
 
+/// How often orders are accepted by stock.
+const ACCEPT_EVERY: Duration = Duration::from_secs(1);
+
 /// Up to where a connection was told: the newest place, by which version of the connection.
 type Seen = (u64, u64);
 
@@ -50,6 +54,13 @@ pub struct Stocker {
     rests: Mutex<HashMap<ConnectionId, Timestamp>>,
     /// Articles with a problem at a channel, once they were read from the store.
     refused: Mutex<HashMap<ConnectionId, HashSet<String>>>,
+    /// How often in a row a channel seemed to refuse everything.
+    stuck: Mutex<HashMap<ConnectionId, usize>>,
+    /// When channels were compared last, as far as we know: saves asking the store every time.
+    compared: Mutex<HashMap<ConnectionId, Timestamp>>,
+    accepted_at: Mutex<Option<Duration>>,
+    /// Whether any merchant's orders are accepted by stock, and as of which change.
+    merchants_wait: Mutex<Option<(u64, bool)>>,
 }
 
 impl Stocker {
@@ -62,6 +73,10 @@ impl Stocker {
             seen: Mutex::default(),
             rests: Mutex::default(),
             refused: Mutex::default(),
+            stuck: Mutex::default(),
+            compared: Mutex::default(),
+            accepted_at: Mutex::default(),
+            merchants_wait: Mutex::default(),
         }
     }
 
@@ -93,13 +108,8 @@ impl Stocker {
 
     async fn look(self: &Arc<Self>, tasks: &mut JoinSet<()>) -> Result<(), StoreError> {
         let connections = self.work.store.connections(Scope::All).await?;
-        if self.work.store.placement().has(Thing::CLOCKS)
-            && self.anybody_waits(&connections).await?
-        {
-            let accepted = self.settler.accept_what_is_in_stock().await?;
-            if accepted > 0 {
-                tracing::info!(accepted, "orders were accepted: all of it is in stock");
-            }
+        if self.work.store.placement().has(Thing::CLOCKS) {
+            self.accept(&connections).await?;
         }
         let place = self.work.store.stock_place().await?;
         let now = self.work.clock.now();
@@ -134,35 +144,38 @@ impl Stocker {
         Ok(())
     }
 
-    /// Whether a marketplace's orders are accepted by stock at all.
+    /// Accepts what is in stock, at most once a second, where anybody wants that.
+    async fn accept(&self, connections: &[Connection]) -> Result<(), StoreError> {
+        let now = self.work.clock.elapsed();
+        let rested = |at: Duration| now.saturating_sub(at) >= ACCEPT_EVERY;
+        let due = locked(&self.accepted_at).is_none_or(rested);
+        if !due || !self.anybody_waits(connections).await? {
+            return Ok(());
+        }
+        *locked(&self.accepted_at) = Some(now);
+        let accepted = self.settler.accept_what_is_in_stock().await?;
+        if accepted > 0 {
+            tracing::info!(accepted, "orders were accepted: all of it is in stock");
+        }
+        Ok(())
+    }
+
+    /// Whether a marketplace's orders are accepted by stock at all. Merchants are read anew when
+    /// something of them has changed.
     async fn anybody_waits(&self, connections: &[Connection]) -> Result<bool, StoreError> {
         let waits = |connection: &Connection| accepts_when_in_stock(&connection.settings);
         if connections.iter().any(waits) {
             return Ok(true);
         }
-        let mut page = PageRequest {
-            limit: 200,
-            after: None,
-        };
-        loop {
-            let found = self.work.store.merchants(Scope::All, page).await?;
-            if found
-                .data
-                .iter()
-                .any(|m| accepts_when_in_stock(&m.settings))
-            {
-                return Ok(true);
-            }
-            match found.next {
-                Some(after) => {
-                    page = PageRequest {
-                        limit: 200,
-                        after: Some(after),
-                    };
-                }
-                None => return Ok(false),
-            }
+        let setup = self.work.store.wake().setup();
+        let known = *locked(&self.merchants_wait);
+        if let Some((_, waits)) = known.filter(|(as_of, _)| *as_of == setup) {
+            return Ok(waits);
         }
+        let merchants = merchants::all(self.work.store.as_ref()).await?;
+        let waits = merchants.iter().any(|m| accepts_when_in_stock(&m.settings));
+        *locked(&self.merchants_wait) = Some((setup, waits));
+        Ok(waits)
     }
 
     /// What of this connection is told of stock; `None` where nothing is.

@@ -4,7 +4,7 @@
 //! and what it calls it; a row that cannot be read stops no other; when that was last done is
 //! stored, so that a restart does not begin anew.
 
-use super::{Channel, PULL, Stocker, subject};
+use super::{Channel, PULL, Stocker, locked, subject};
 use crate::canonical::stock::{StockAnswer, StockLevel};
 use crate::canonical::{AttemptId, Quantity, Timestamp};
 use crate::clock::after;
@@ -39,8 +39,17 @@ impl Stocker {
         let Some(every) = channel.pull_every else {
             return Ok(false);
         };
-        let last = self.work.store.cursor(channel.connection.id, PULL).await?;
+        let id = channel.connection.id;
+        let known = locked(&self.compared).get(&id).copied();
+        if known.is_some_and(|last| after(last, every) > now) {
+            return Ok(false);
+        }
+        // Another node may have done it meanwhile.
+        let last = self.work.store.cursor(id, PULL).await?;
         let last: Option<Timestamp> = last.and_then(|text| text.parse().ok());
+        if let Some(last) = last {
+            locked(&self.compared).insert(id, last);
+        }
         Ok(last.is_none_or(|last| after(last, every) <= now))
     }
 

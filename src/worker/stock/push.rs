@@ -12,10 +12,10 @@ use crate::flow::stock::offer;
 use crate::operation::{
     Ended, Observer, Page, PageUse, PlannedRequest, Refused, Report, RunError, Stopped,
 };
-use crate::store::query::{PageRequest, ProblemFilter, StockChanges};
+use crate::store::query::{ChangedStock, PageRequest, ProblemFilter, StockChanges};
 use crate::store::{CursorWrite, Scope, StoreError};
 use crate::worker::apply::first;
-use crate::worker::halves::{Halves, is_about_what_it_held};
+use crate::worker::halves::{ALIKE, Halves, is_about_what_it_held};
 use crate::worker::poll::failed;
 use crate::worker::work::{Work, remember};
 use async_trait::async_trait;
@@ -30,6 +30,9 @@ pub(super) const BATCH: u32 = 500;
 const BATCHES: usize = 50;
 /// The longest that one call may take.
 const LONGEST: Duration = Duration::from_secs(5 * 60);
+
+/// For people, when several articles were refused alike and nothing was taken.
+const ALL_ALIKE: &str = "Everything that was tried was refused alike: look at the connection's settings (place, source, warehouse). Where the shop does not sell these articles, set `push_stock` to `listed`. It is tried again with others first.";
 
 /// An article, and what is told of it.
 struct Row {
@@ -64,19 +67,7 @@ impl Stocker {
             if self.work.stop.is_set() {
                 break;
             }
-            let mut rows = Vec::with_capacity(changes.len());
-            for change in changes {
-                let id = change.external_id.as_deref();
-                match offer(connection, &change.sku, id, change.place, &change.levels) {
-                    Some(input) => rows.push(Row {
-                        sku: change.sku,
-                        input,
-                    }),
-                    None => {
-                        tracing::error!(connection = %connection.id, "the sum of an article's levels does not fit into a number");
-                    }
-                }
-            }
+            let rows = self.rows(connection, changes).await?;
             let count = rows.len();
             match self.tell_all(connection, rows, &mut learned).await? {
                 Ok(without) => {
@@ -84,11 +75,15 @@ impl Stocker {
                     refused += without;
                 }
                 Err(stopped) => {
+                    if is_about_what_it_held(&stopped) {
+                        *locked(&self.stuck).entry(connection.id).or_default() += 1;
+                    }
                     self.rest(connection.id);
                     self.note_failure(connection, &stopped, learned).await?;
                     return Ok(false);
                 }
             }
+            locked(&self.stuck).remove(&connection.id);
             place = last;
             self.move_to(connection, place).await?;
         }
@@ -97,6 +92,54 @@ impl Stocker {
             self.note_success(connection, learned).await?;
         }
         Ok(done)
+    }
+
+    /// What is told of changed articles. After a turn in which several were refused alike and nothing
+    /// was taken, others go first: they may only have stood together.
+    async fn rows(
+        &self,
+        connection: &Connection,
+        changes: Vec<ChangedStock>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut rows = Vec::with_capacity(changes.len());
+        for ChangedStock {
+            place,
+            sku,
+            external_id,
+            levels,
+        } in changes
+        {
+            match offer(connection, &sku, external_id.as_deref(), place, &levels) {
+                Some(input) => rows.push(Row { sku, input }),
+                None => self.too_large(connection, sku).await?,
+            }
+        }
+        let stuck = locked(&self.stuck).get(&connection.id).copied();
+        if let (Some(stuck), false) = (stuck, rows.is_empty()) {
+            let by = stuck.saturating_mul(ALIKE) % rows.len();
+            rows.rotate_left(by);
+        }
+        Ok(rows)
+    }
+
+    /// The sum of an article's places is no number: people are told, and the others go on.
+    async fn too_large(&self, connection: &Connection, sku: String) -> Result<(), StoreError> {
+        let mut change = ChangeSet::of(connection.merchant_id);
+        change.problems.push(NewProblem {
+            id: ProblemId::new(),
+            class: Class::Invalid,
+            code: "stock_too_large".to_owned(),
+            subject: of_article(connection.id, &sku),
+            connection_id: Some(connection.id),
+            message: format!("the stock of {sku} at all its places is too large a number"),
+            detail: json!({ "operation": PUSH, "sku": sku }),
+            hint: Some("Correct the article's levels. It is told when they change.".to_owned()),
+        });
+        self.refused_before(connection.id).await?;
+        if let Some(refused) = locked(&self.refused).get_mut(&connection.id) {
+            refused.insert(sku);
+        }
+        first(self.work.store.apply(vec![change]).await?)
     }
 
     /// Tells these together, or in halves; how many were refused. The inner error: the channel cannot
@@ -198,6 +241,9 @@ impl Stocker {
         );
         for problem in &mut change.problems {
             problem.subject = subject(connection.id, PUSH);
+            if is_about_what_it_held(stopped) {
+                problem.hint = Some(ALL_ALIKE.to_owned());
+            }
         }
         self.work.note_circuit(connection, &mut learned);
         let class = stopped.outcome.class.map_or("unknown", Class::as_str);
