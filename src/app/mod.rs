@@ -104,7 +104,7 @@ impl App {
             registry: registry.clone(),
             ingress: ingress.clone(),
             clock: clock.clone(),
-            engine: engine(&client, &clock),
+            engine: engine(&client, &clock, &store),
             public_url: Some(settings.public_url()),
             mapping_threads: 0,
         })
@@ -210,6 +210,7 @@ pub fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, AppError> {
 fn open_store_at(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, AppError> {
     let mut options = store_options(settings)?;
     options.clock = clock;
+    options.shared = true;
     let key = options.master_key.clone();
     let store = crate::store::open(&settings.store_url(), options)?;
     rotation::settle(settings, &key)?;
@@ -260,10 +261,12 @@ fn http_client(settings: &Settings) -> Result<GuardedClient, AppError> {
     GuardedClient::new(config).map_err(|error| AppError::Start(error.to_string()))
 }
 
-fn engine(client: &GuardedClient, clock: &Arc<dyn Clock>) -> Engine {
+fn engine(client: &GuardedClient, clock: &Arc<dyn Clock>, store: &Arc<dyn Store>) -> Engine {
+    let store = store.clone();
+    let owner = move |connection| store.placement().epoch(connection).unwrap_or(0);
     Engine {
         client: client.clone(),
-        limiter: Arc::new(Limiter::new(clock.clone())),
+        limiter: Arc::new(Limiter::new(clock.clone()).owned_by(Arc::new(owner))),
         circuits: Arc::new(Circuits::default()),
         clock: clock.clone(),
     }

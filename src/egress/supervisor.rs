@@ -55,7 +55,9 @@ impl Egress {
 
 async fn supervise(deps: EgressDeps, mut stopped: watch::Receiver<bool>) {
     let mut tasks: HashMap<SubscriptionId, JoinHandle<()>> = HashMap::new();
+    let mut placed = deps.store.placement().changes();
     while !*stopped.borrow() {
+        placed.mark_unchanged();
         match deps.store.subscriptions(Scope::All).await {
             Ok(subscriptions) => {
                 for subscription in subscriptions {
@@ -81,6 +83,7 @@ async fn supervise(deps: EgressDeps, mut stopped: watch::Receiver<bool>) {
         }
         tokio::select! {
             _ = stopped.changed() => {}
+            Ok(()) = placed.changed() => {}
             () = tokio::time::sleep(LOOK_AGAIN) => {}
         }
     }

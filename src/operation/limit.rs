@@ -6,7 +6,8 @@
 //! (directories, tracking) leaves one place free where there are several, so that a label never
 //! waits for the end of a long answer. A permit
 //! that is dropped, also unused, frees its place. Freezes only grow, and can be taken out and put
-//! back, because they are stored per connection: a change of owner must not double the burst.
+//! back, because they are stored per connection. A change of owner does not double the burst: a new
+//! owner begins with nothing saved up.
 
 use super::lanes::Lanes;
 use crate::canonical::job::Lane;
@@ -91,6 +92,8 @@ struct State {
     /// Of those, bulk work.
     bulk: u32,
     frozen_until: Option<Timestamp>,
+    /// Under which owner's number this counts; 0 where nobody else could have it.
+    owner: u64,
     waiting: Lanes<oneshot::Sender<Permit>>,
     /// A task sleeps until the next permit may be given.
     alarm: bool,
@@ -104,9 +107,13 @@ enum Blocked {
     Full,
 }
 
+/// The number under which a connection is this node's.
+pub type OwnerNumber = Arc<dyn Fn(ConnectionId) -> u64 + Send + Sync>;
+
 /// The pace of all connections of this node. Cheap to share.
 pub struct Limiter {
     clock: Arc<dyn Clock>,
+    owner: Option<OwnerNumber>,
     gates: RwLock<HashMap<ConnectionId, Arc<Gate>>>,
 }
 
@@ -115,8 +122,16 @@ impl Limiter {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
+            owner: None,
             gates: RwLock::default(),
         }
+    }
+
+    /// The same where connections change hands, each time under another number.
+    #[must_use]
+    pub fn owned_by(mut self, number: OwnerNumber) -> Self {
+        self.owner = Some(number);
+        self
     }
 
     /// Waits for a permit, at most until `deadline`. Must be called within a tokio runtime.
@@ -131,6 +146,8 @@ impl Limiter {
         let mut waiter = {
             let mut state = gate.lock();
             state.adopt(limits, &self.clock);
+            let owner = self.owner.as_ref().map_or(0, |number| number(connection));
+            state.take_over(owner, limits, &self.clock);
             if let Some(until) = state.frozen_until.filter(|until| *until > deadline) {
                 return Err(LimitError::Frozen(until));
             }
@@ -225,6 +242,7 @@ impl Gate {
             under_way: 0,
             bulk: 0,
             frozen_until: None,
+            owner: 0,
             waiting: Lanes::default(),
             alarm: false,
         };
@@ -290,6 +308,14 @@ impl State {
             self.rate = limits.rate_per_second;
             self.burst = limits.burst;
             self.cell = cell(limits, clock);
+        }
+    }
+
+    /// Another owner may have used up all there was until now.
+    fn take_over(&mut self, owner: u64, limits: &Limits, clock: &Arc<dyn Clock>) {
+        if std::mem::replace(&mut self.owner, owner) != owner {
+            self.cell = cell(limits, clock);
+            self.owed = self.owed.max(limits.burst);
         }
     }
 

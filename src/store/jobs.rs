@@ -21,6 +21,8 @@ pub trait JobStore {
         limit: usize,
         skip: &[ConnectionId],
     ) -> Result<Vec<Job>, StoreError>;
+    /// Leases that this owner has and is not at work on any more end now.
+    async fn give_back(&self, owner: &str, jobs: Vec<JobId>) -> Result<(), StoreError>;
     /// Writes an attempt before anything is sent.
     async fn start_attempt(&self, attempt: &Attempt) -> Result<(), StoreError>;
     /// A job's attempts, oldest first: one without class and status whose request was sent (or may

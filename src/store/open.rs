@@ -19,8 +19,8 @@ pub struct StoreOptions {
     pub queue: usize,
     /// Connections that read beside the writer.
     pub readers: usize,
-    /// Several servers share the store: each works on what it is given ([`Store::join`]). Else the
-    /// server that opens it has it to itself.
+    /// Several servers may share the store: each works on what it is given ([`Store::join`]). Else,
+    /// and in a file always, the server that opens it has it to itself.
     pub shared: bool,
     /// The clock (another one in tests).
     pub clock: Arc<dyn Clock>,

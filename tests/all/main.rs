@@ -23,6 +23,7 @@ mod listen;
 mod metrics;
 mod nats;
 mod news;
+mod nodes;
 mod postgres;
 mod rehearse;
 mod rotation;

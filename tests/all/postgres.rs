@@ -11,7 +11,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 #[path = "../../src/store/postgres/tests/server.rs"]
-mod server;
+pub mod server;
 
 /// Deaths under load; the embedded store has more of them.
 const ROUNDS: u64 = 8;

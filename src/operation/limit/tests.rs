@@ -244,3 +244,26 @@ async fn who_waits_behind_a_heavy_call_gets_its_turn() {
     assert_eq!(stage.seen(), ["next"]);
     next.await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn a_new_owner_begins_with_nothing_saved_up() {
+    let mut stage = Stage::new(limits(1.0, 3, 10));
+    let number = Arc::new(std::sync::atomic::AtomicU64::new(1));
+    let read = number.clone();
+    let limiter = Limiter::new(stage.clock.clone()).owned_by(Arc::new(move |_| {
+        read.load(std::sync::atomic::Ordering::Relaxed)
+    }));
+    stage.limiter = Arc::new(limiter);
+    assert_eq!(stage.now().await.unwrap_err(), LimitError::Busy);
+    let task = stage.waiting("first", Lane::Stock).await;
+    stage.clock.advance(Duration::from_secs(1));
+    task.await.unwrap().unwrap();
+    // Saved up again, and then another node had it for a while.
+    stage.clock.advance(Duration::from_secs(60));
+    number.store(3, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(stage.now().await.unwrap_err(), LimitError::Busy);
+    let task = stage.waiting("second", Lane::Stock).await;
+    stage.clock.advance(Duration::from_secs(1));
+    task.await.unwrap().unwrap();
+    assert_eq!(stage.seen(), ["first", "second"]);
+}

@@ -28,7 +28,7 @@ pub(in crate::store) struct Locks {
     pub events: i64,
     /// Held from the append of deliveries to the end of the transaction.
     pub inbox: i64,
-    /// Held by a server that works alone, as long as it runs.
+    /// Held as long as it runs by a server that works alone, shared by those that work together.
     pub alone: i64,
 }
 
@@ -213,13 +213,28 @@ impl Connector {
         Ok(Session::new(client, self.runtime.clone(), locks))
     }
 
-    /// Keeps every other server that works alone off, as long as the connection lives. One that
-    /// just ended may take a moment to be gone.
+    /// Keeps every other server off, as long as the connection lives. One that just ended may take a
+    /// moment to be gone.
     pub(super) fn lock_alone(&self, session: &Session) -> Result<bool> {
+        Self::locked(session, "SELECT pg_advisory_lock(?)")
+    }
+
+    /// Keeps those off that want the store alone, as long as the connection lives.
+    pub(super) fn lock_together(&self, session: &Session) -> Result<bool> {
+        Self::locked(session, "SELECT pg_advisory_lock_shared(?)")
+    }
+
+    /// The statement by which a connection made again does the same.
+    pub(super) fn together(&self) -> String {
+        let lock = Locks::of(&self.schema).alone;
+        format!("SELECT pg_advisory_lock_shared({lock})")
+    }
+
+    fn locked(session: &Session, sql: &str) -> Result<bool> {
         session.batch("SET lock_timeout = '1500ms'")?;
         let lock = session.locks().alone;
         let locked = session
-            .prepare("SELECT pg_advisory_lock(?)")?
+            .prepare(sql)?
             .query(&[crate::store::sql::value::Arg::Int(lock)]);
         Ok(locked.is_ok())
     }

@@ -45,13 +45,13 @@ fn bells(text: &str) -> Bells {
     }
 }
 
-/// Listens until the store is gone.
-pub(super) fn start(connector: Arc<Connector>, shared: &Arc<Shared>) {
+/// Listens until the store is gone. `together`: keeps those off that want the store alone.
+pub(super) fn start(connector: Arc<Connector>, shared: &Arc<Shared>, together: bool) {
     let shared = Arc::downgrade(shared);
     let runtime = connector.runtime().clone();
     runtime.spawn(async move {
         while shared.strong_count() > 0 {
-            if let Err(error) = listen(&connector, &shared).await {
+            if let Err(error) = listen(&connector, &shared, together).await {
                 tracing::warn!(%error, "calls of other nodes are not heard; they are polled for");
             }
             tokio::time::sleep(AGAIN).await;
@@ -66,7 +66,11 @@ fn ring(shared: &Weak<Shared>, bells: Bells) {
     }
 }
 
-async fn listen(connector: &Connector, shared: &Weak<Shared>) -> Result<(), StoreError> {
+async fn listen(
+    connector: &Connector,
+    shared: &Weak<Shared>,
+    together: bool,
+) -> Result<(), StoreError> {
     let (client, mut connection) = connector.raw().await?;
     let heard = async {
         while let Some(message) = poll_fn(|cx| connection.poll_message(cx)).await {
@@ -80,6 +84,9 @@ async fn listen(connector: &Connector, shared: &Weak<Shared>) -> Result<(), Stor
         Ok::<(), StoreError>(())
     };
     let slowly = async {
+        if together {
+            client.batch_execute(&connector.together()).await?;
+        }
         client.batch_execute(&connector.listening()).await?;
         while shared.strong_count() > 0 {
             ring(shared, ALL);

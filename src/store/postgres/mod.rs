@@ -10,8 +10,10 @@ mod encode;
 mod error;
 mod ground;
 pub(in crate::store) mod inbox;
+mod join;
 mod listen;
 mod migrate;
+mod nodes;
 pub(in crate::store) mod point_index;
 mod readers;
 mod session;
@@ -27,6 +29,7 @@ use super::sql::{self, Shared, SqlStore};
 use connect::Connector;
 pub(in crate::store) use encode::column;
 use ground::Server;
+use join::Membership;
 use readers::Readers;
 pub(in crate::store) use session::{Prepared, Session};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,8 +47,10 @@ pub(in crate::store) struct Engine {
     pub appends: WriterHandle,
     /// Where the connections live; kept until the writers are gone.
     runtime: Option<Runtime>,
-    /// Held while this server runs alone; let go with its connection.
-    alone: Mutex<Option<Session>>,
+    /// Keeps off those that want the store alone, or everybody else; let go with its connection.
+    kept: Mutex<Option<Session>>,
+    connector: Arc<Connector>,
+    membership: tokio::sync::Mutex<Option<Membership>>,
 }
 
 impl Engine {
@@ -54,12 +59,26 @@ impl Engine {
         let ((a, all_a), (b, all_b)) = (self.writer.queue(), self.appends.queue());
         (a + b, all_a + all_b)
     }
+    /// Takes part in what the nodes share out. A server that has the store to itself has everything.
+    pub(in crate::store) async fn join(&self, shared: &Arc<Shared>, node: &str) -> Result<()> {
+        if shared.placement.is_everything() {
+            return Ok(());
+        }
+        let mut membership = self.membership.lock().await;
+        if membership.is_none() {
+            *membership = Some(Membership::start(&self.connector, shared, node).await?);
+        }
+        Ok(())
+    }
     pub(in crate::store) async fn close(&self) {
+        if let Some(membership) = self.membership.lock().await.take() {
+            membership.leave().await;
+        }
         self.appends.close().await;
         self.writer.close().await;
         self.readers.close();
-        let mut alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
-        alone.take();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.take();
     }
 }
 
@@ -141,13 +160,15 @@ fn open_here(url: &str, options: StoreOptions, writes: bool) -> Result<SqlStore>
     let connector = Arc::new(Connector::new(url, runtime.handle().clone())?);
     let opened = open_on(&connector, options, writes);
     match opened {
-        Ok((shared, readers, writer, appends, alone)) => {
+        Ok((shared, readers, writer, appends, kept)) => {
             let engine = sql::Engine::Postgres(Box::new(Engine {
                 readers,
                 writer,
                 appends,
                 runtime: Some(runtime),
-                alone: Mutex::new(alone),
+                kept: Mutex::new(kept),
+                connector,
+                membership: tokio::sync::Mutex::new(None),
             }));
             Ok(SqlStore::new(shared, engine))
         }
@@ -178,8 +199,14 @@ fn open_on(connector: &Arc<Connector>, options: StoreOptions, writes: bool) -> R
     } else {
         migrate::read_vault(&session, &options)?
     };
-    let alone = writes && !options.shared;
-    if alone && !connector.lock_alone(&session)? {
+    let together = options.shared;
+    if writes
+        && !(if together {
+            connector.lock_together(&session)?
+        } else {
+            connector.lock_alone(&session)?
+        })
+    {
         return Err(taken());
     }
     let shared = Arc::new(Shared::new(vault, options, placement, false));
@@ -187,9 +214,9 @@ fn open_on(connector: &Arc<Connector>, options: StoreOptions, writes: bool) -> R
     let start = || WriterHandle::start(Server::new(Arc::clone(connector)), Arc::clone(&shared));
     let (writer, appends) = (start()?, start()?);
     if writes {
-        listen::start(Arc::clone(connector), &shared);
+        listen::start(Arc::clone(connector), &shared, together);
     }
-    Ok((shared, readers, writer, appends, alone.then_some(session)))
+    Ok((shared, readers, writer, appends, writes.then_some(session)))
 }
 
 /// Takes the next sequences of the event log, until the transaction ends nobody else's; yields the

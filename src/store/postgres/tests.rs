@@ -6,6 +6,7 @@
     clippy::panic
 )]
 
+mod nodes;
 mod server;
 
 use super::open;

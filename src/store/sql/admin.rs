@@ -269,6 +269,14 @@ impl SqlStore {
         Ok(())
     }
 
+    pub(in crate::store) async fn join(&self, node: &str) -> Result<()> {
+        match &self.engine {
+            // The lock file keeps every other server away: everything is this one's.
+            Engine::Sqlite(_) => Ok(()),
+            Engine::Postgres(engine) => engine.join(&self.shared, node).await,
+        }
+    }
+
     pub(in crate::store) async fn close(&self) {
         match &self.engine {
             Engine::Sqlite(engine) => engine.close().await,

@@ -48,7 +48,8 @@ fn put(ctx: &mut WriteCtx<'_>, connection: &Connection) -> Result<()> {
             "INSERT INTO connections (id, merchant_id, state, version, epoch, data)
              VALUES (?, ?, ?, ?, ?, ?)
              ON CONFLICT (id) DO UPDATE SET state = excluded.state, version = excluded.version,
-               epoch = excluded.epoch, data = excluded.data",
+               epoch = CASE WHEN excluded.epoch > connections.epoch
+                 THEN excluded.epoch ELSE connections.epoch END, data = excluded.data",
         )?
         .execute(params![
             connection.id.as_bytes(),

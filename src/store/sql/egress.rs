@@ -136,6 +136,8 @@ impl SqlStore {
                     micros(new.created_at),
                     sealed,
                 ])?;
+            // A thing that somebody is to have.
+            ctx.local.bells.setup = true;
             ctx.local.bells.events = true;
             put_audit(ctx.conn, &audit)?;
             answer.map_or(Ok(()), |answer| answer.put(ctx))

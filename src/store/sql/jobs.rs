@@ -177,6 +177,25 @@ impl SqlStore {
         Ok(jobs)
     }
 
+    pub(in crate::store) async fn give_back(&self, owner: &str, jobs: Vec<JobId>) -> Result<()> {
+        let owner = owner.to_owned();
+        let ids = Value::Ids(jobs.iter().map(|id| id.uuid()).collect());
+        self.write(256, move |ctx| {
+            let sql = format!(
+                "UPDATE jobs SET state = 'ready', lease_owner = NULL, lease_until = NULL
+                 WHERE state = 'leased' AND lease_owner = ?1 AND {}",
+                ctx.conn.any("id", "?2")
+            );
+            let args = [Value::Text(owner), ids];
+            ctx.conn
+                .prepare_cached(&sql)?
+                .execute(params_from_iter(&args))?;
+            ctx.local.bells.jobs = true;
+            Ok(())
+        })
+        .await
+    }
+
     pub(in crate::store) async fn start_attempt(&self, attempt: &Attempt) -> Result<()> {
         let attempt = attempt.clone();
         self.write(256, move |ctx| jobs_apply::put_attempt(ctx.conn, &attempt))

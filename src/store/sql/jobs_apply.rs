@@ -217,15 +217,14 @@ pub(in crate::store) fn lease(
     Ok(leased)
 }
 
-/// Which leases are void: those that ran out, and those that a former owner has of what is this
-/// node's now. Marks: `?1` the time, `?2` the owner, `?3` the things.
+/// Which leases are void: those that ran out, and those that a former owner has. Where several nodes
+/// share the store, of what is this node's only: by another one's clock nothing runs out. Marks: `?1` the time, `?2` the owner, `?3` the things.
 pub(in crate::store) fn void(conn: Conn<'_>, placed: bool) -> String {
+    if !placed {
+        return "state = 'leased' AND lease_until < ?1".to_owned();
+    }
     let mine = conn.any("connection_id", "?3");
-    let former = format!(" OR (lease_owner <> ?2 AND {mine})");
-    format!(
-        "state = 'leased' AND (lease_until < ?1{})",
-        if placed { former.as_str() } else { "" }
-    )
+    format!("state = 'leased' AND {mine} AND (lease_until < ?1 OR lease_owner <> ?2)")
 }
 
 /// What [`void`] is bound to.

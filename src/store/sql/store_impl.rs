@@ -139,9 +139,8 @@ calls! {
     fn content_hash(&self, bytes: &[u8]) -> [u8; 32] {
         self.shared.vault.hash(bytes)
     }
-    async fn join(&self, _node: &str) -> Result<(), StoreError> {
-        // The lock file keeps every other server away: everything is this one's.
-        Ok(())
+    async fn join(&self, node: &str) -> Result<(), StoreError> {
+        SqlStore::join(self, node).await
     }
     fn placement(&self) -> &Placement {
         &self.shared.placement
@@ -199,6 +198,7 @@ calls! {
         fn lease_jobs(
             owner: &str, now: Timestamp, until: Timestamp, limit: usize, skip: &[ConnectionId]
         ) -> Vec<Job>;
+        fn give_back(owner: &str, jobs: Vec<JobId>) -> ();
         fn start_attempt(attempt: &Attempt) -> ();
         fn attempts(job_id: JobId) -> Vec<Attempt>;
         fn checkpoint(job_id: JobId, epoch: u64, step: u32, checkpoint: &serde_json::Value) -> ();

@@ -3,9 +3,10 @@
 //! Read in this order: the runner here, [`run`] (one job), [`observer`] (what is written while it
 //! runs), [`verdict`] (what it comes to), [`labels`] (what it means for a shipment).
 //!
-//! What always holds: a job runs on one node at a time, by its lease and its connection's place; no more jobs of a connection
-//! are under way than its provider takes calls at once, so that none waits its lease away; a node
-//! that stops lets what is under way end and takes nothing new.
+//! What always holds: a job runs on one node at a time, by its lease and its connection's place, and
+//! there in one task; no more jobs of a connection are under way than its provider takes calls at
+//! once, so that none waits its lease away; a node that stops lets what is under way end and takes
+//! nothing new.
 
 mod call;
 mod commit;
@@ -15,14 +16,15 @@ pub mod run;
 pub mod verdict;
 mod wanted;
 
+use super::in_hand::InHand;
 use super::work::Work;
-use crate::canonical::ConnectionId;
 use crate::canonical::job::Job;
+use crate::canonical::{ConnectionId, JobId};
 use crate::clock::after;
 use crate::manifest::model::Limits;
 use crate::store::{Scope, StoreError};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -32,20 +34,30 @@ const AT_ONCE: usize = 64;
 const LEASE: Duration = Duration::from_secs(120);
 /// How long to wait for a bell before looking anyway.
 const SLOW_POLL: Duration = Duration::from_secs(2);
+/// How long a lease that nobody is at work on is kept: what went wrong may take a moment to pass.
+const KEPT: Duration = Duration::from_secs(5);
 
 /// The runner. See the module.
 pub struct JobRunner {
     work: Arc<Work>,
+    /// Jobs that a task is at work on. A clock that jumps ends leases early.
+    in_hand: InHand<JobId>,
+    /// Leases of ours that nobody is at work on any more.
+    left: Mutex<Vec<(JobId, Duration)>>,
 }
 
 impl JobRunner {
     /// A runner of all connections' jobs.
     pub fn new(work: Arc<Work>) -> Self {
-        Self { work }
+        Self {
+            work,
+            in_hand: InHand::new(),
+            left: Mutex::default(),
+        }
     }
 
     /// Runs jobs until told to stop; then waits for those under way.
-    pub async fn run(&self) {
+    pub async fn run(self: &Arc<Self>) {
         let work = &self.work;
         let mut bell = work.store.wake().jobs();
         let mut under_way: HashMap<ConnectionId, u32> = HashMap::new();
@@ -65,14 +77,15 @@ impl JobRunner {
             };
             let took = !leased.is_empty();
             for job in leased {
+                let Some(in_hand) = self.in_hand.take(job.id) else {
+                    continue;
+                };
                 *under_way.entry(job.connection_id).or_default() += 1;
-                let work = work.clone();
+                let runner = self.clone();
                 tasks.spawn(async move {
+                    let _until_done = in_hand;
                     let connection = job.connection_id;
-                    // Whoever has the connection now takes the job over from its lease.
-                    if let Some(_until_done) = work.enter(connection) {
-                        run::run(&work, job).await;
-                    }
+                    runner.one(job).await;
                     connection
                 });
             }
@@ -95,6 +108,39 @@ impl JobRunner {
         while let Some(ended) = tasks.join_next().await {
             ended_of(ended, &mut under_way, &tasks);
         }
+    }
+
+    /// Runs one; a lease that is left over is given back.
+    async fn one(&self, job: Job) {
+        let id = job.id;
+        // Whoever has the connection now takes the job over.
+        let written = match self.work.enter(job.connection_id) {
+            Some(_until_done) => run::run(&self.work, job).await,
+            None => false,
+        };
+        if !written {
+            self.left().push((id, self.work.clock.elapsed()));
+        }
+    }
+
+    fn left(&self) -> MutexGuard<'_, Vec<(JobId, Duration)>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends leases that nobody has been at work on for a while.
+    async fn give_back(&self) -> Result<(), StoreError> {
+        let now = self.work.clock.elapsed();
+        let due = |at: Duration| now.saturating_sub(at) >= KEPT;
+        let ids: Vec<JobId> = {
+            let left = self.left();
+            left.iter().filter(|l| due(l.1)).map(|l| l.0).collect()
+        };
+        if !ids.is_empty() {
+            let owner = &self.work.owner;
+            self.work.store.give_back(owner, ids.clone()).await?;
+            self.left().retain(|(id, _)| !ids.contains(id));
+        }
+        Ok(())
     }
 
     /// Runs everything that is due now, one after the other. For tests and commands that end.
@@ -121,6 +167,7 @@ impl JobRunner {
         if room == 0 {
             return Ok(Vec::new());
         }
+        self.give_back().await?;
         let now = self.work.clock.now();
         let mut skip = Vec::new();
         for connection in self.work.store.connections(Scope::All).await? {

@@ -1,8 +1,8 @@
 //! One job, from its lease to its verdict.
 //!
 //! What always holds: whatever happens, the job ends in exactly one written state, or its lease
-//! runs out and it is taken up again; an attempt that a crash cut off is judged before anything is
-//! sent anew.
+//! ends and it is taken up again; an attempt that a crash cut off is judged before anything is sent
+//! anew, and where the former owner may still live, not before its call has timed out.
 
 use super::call::{Before, call};
 use super::commit::{Fact, NotWritten, Patience, commit};
@@ -13,6 +13,7 @@ use crate::canonical::connection::{Connection, ConnectionState};
 use crate::canonical::job::{Attempt, Job, JobState};
 use crate::canonical::problem::Class;
 use crate::canonical::{AttemptId, ProblemId, Timestamp};
+use crate::clock::after;
 use crate::flow::CarrierFact;
 use crate::flow::change::{ChangeSet, ConnectionUpdate, JobResult, NewProblem, ResolveProblems};
 use crate::operation::call::{changes, interrupted};
@@ -71,15 +72,16 @@ impl Settled {
     }
 }
 
-/// Runs a leased job.
-pub async fn run(work: &Arc<Work>, job: Job) {
+/// Runs a leased job; whether what it came to was written. If not, its lease is still there.
+pub async fn run(work: &Arc<Work>, job: Job) -> bool {
     let id = job.id;
     crate::failpoint::failpoint!("job.after_lease");
     match run_once(work, &job).await {
         Ok(result) => write(work, &job, result).await,
-        // Nothing is known to be wrong with the job: its lease runs out and it is taken up again.
+        // Nothing is known to be wrong with the job.
         Err(error) => {
-            tracing::warn!(job = %id, %error, "a job could not be run; it is taken up again")
+            tracing::warn!(job = %id, %error, "a job could not be run; it is taken up again");
+            false
         }
     }
 }
@@ -121,6 +123,9 @@ async fn run_once(work: &Arc<Work>, job: &Job) -> Result<Settled, StoreError> {
     if let Some(reason) = barred(&connection, &job.kind, changes(operation)) {
         let now = work.clock.now();
         return Ok(Settled::noted(Verdict::parked(), job, now, reason));
+    }
+    if let Some(at) = under_way_elsewhere(work, &connector, &before) {
+        return Ok(Settled::of(Verdict::later(at), job));
     }
     let mut checkpoint = Checkpoint::read(job.step, &job.checkpoint);
     if let Some(labels) = &mut labels {
@@ -210,6 +215,22 @@ pub(super) fn unfinished(attempt: &Attempt) -> bool {
         && attempt.duration_ms.is_none()
 }
 
+/// Until when a call that was cut off may still be under way at a former owner: a node that lost the
+/// store only, and a provider that is slow, could come behind our look.
+fn under_way_elsewhere(work: &Work, connector: &Loaded, before: &[Attempt]) -> Option<Timestamp> {
+    if work.store.placement().is_everything() {
+        return None; // Who has the store to itself knows the former owner to be dead.
+    }
+    let sent = before
+        .last()
+        .filter(|attempt| unfinished(attempt))?
+        .sent_at?;
+    let timeout = connector.provider.manifest().transport.timeout.0;
+    let now = work.clock.now();
+    let over = after(sent, timeout);
+    (over > now).then(|| over.min(after(now, timeout)))
+}
+
 enum Resume {
     GoOn,
     Restart,
@@ -295,7 +316,7 @@ fn folder_missing(job: &Job) -> Settled {
     )
 }
 
-async fn write(work: &Work, job: &Job, result: Settled) {
+async fn write(work: &Work, job: &Job, result: Settled) -> bool {
     let Settled {
         verdict,
         checkpoint,
@@ -340,8 +361,12 @@ async fn write(work: &Work, job: &Job, result: Settled) {
         Ok(()) => {
             let state = verdict.state;
             tracing::debug!(job = %job.id, operation = job.kind, ?state, "a job's result is written");
+            true
         }
-        // Another owner has it, or it has ended, or the store takes nothing: its lease runs out.
-        Err(error) => tracing::warn!(job = %job.id, %error, "a job's result is not taken"),
+        // Another owner has it, or it has ended, or the store takes nothing.
+        Err(error) => {
+            tracing::warn!(job = %job.id, %error, "a job's result is not taken");
+            false
+        }
     }
 }

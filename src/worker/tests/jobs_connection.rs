@@ -209,7 +209,8 @@ async fn the_runner_wakes_by_the_bell_and_lets_what_is_under_way_end() {
     )
     .await;
     let work = house.work();
-    let running = tokio::spawn(async move { JobRunner::new(work).run().await });
+    let running =
+        tokio::spawn(async move { std::sync::Arc::new(JobRunner::new(work)).run().await });
     let mut bell = house.store.wake().jobs();
     house
         .enqueue_kind("orders.get", json!({"external_id": "1"}))

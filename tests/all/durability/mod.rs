@@ -24,7 +24,7 @@ async fn set_up(data: &Path, warehouse: &Warehouse) -> String {
 }
 
 /// One revision of an order, as the shop tells it.
-fn revision(id: u64, n: u32) -> String {
+pub fn revision(id: u64, n: u32) -> String {
     let mut order = orders::order(id, n);
     order["customer_note"] = json!(format!("revision {n}"));
     order.to_string()
@@ -35,7 +35,7 @@ fn external_id(event: &Value) -> &str {
 }
 
 /// What the ledger says of each day adds up, with nothing pending and no problem.
-fn adds_up(ledger: &Value) -> u64 {
+pub fn adds_up(ledger: &Value) -> u64 {
     let mut received = 0;
     for line in ledger["data"].as_array().unwrap() {
         let n = |key: &str| line[key].as_u64().unwrap();
@@ -49,7 +49,7 @@ fn adds_up(ledger: &Value) -> u64 {
 }
 
 /// The whole log, in sequence; each of these orders was received once and handed over once.
-async fn each_once(gateway: &Gateway, ids: impl IntoIterator<Item = u64>) -> Vec<Value> {
+pub async fn each_once(gateway: &Gateway, ids: impl IntoIterator<Item = u64>) -> Vec<Value> {
     let events = gateway.all_events().await;
     let sequences: Vec<u64> = events
         .iter()
@@ -72,7 +72,7 @@ async fn each_once(gateway: &Gateway, ids: impl IntoIterator<Item = u64>) -> Vec
 }
 
 /// The warehouse was told of every event: signed, and of each order in order.
-async fn told_in_order(warehouse: &Warehouse, events: &[Value]) {
+pub async fn told_in_order(warehouse: &Warehouse, events: &[Value]) {
     let wanted: Vec<&Value> = events
         .iter()
         .filter(|e| TYPES.contains(&e["type"].as_str().unwrap()))

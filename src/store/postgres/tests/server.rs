@@ -114,7 +114,10 @@ fn beside(folder: &Path, ending: &str) -> PathBuf {
 
 fn start(folder: &Path) {
     let bin = programs();
-    let _ = std::fs::remove_dir_all(folder);
+    // One that was just stopped may still be writing.
+    while folder.exists() {
+        let _ = std::fs::remove_dir_all(folder);
+    }
     std::fs::create_dir_all(folder).unwrap();
     if !drop_privileges().is_empty() {
         std::os::unix::fs::chown(folder, Some(65534), Some(65534)).unwrap();
