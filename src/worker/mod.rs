@@ -131,6 +131,7 @@ impl Worker {
             stop: stop.clone(),
             owner: node.clone(),
             public_url: deps.public_url,
+            taken: std::sync::Mutex::default(),
         });
         let applier = Arc::new(Applier::new(
             deps.store.clone(),

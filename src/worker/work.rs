@@ -8,11 +8,13 @@ use crate::canonical::ConnectionId;
 use crate::canonical::connection::{Connection, ConnectionState};
 use crate::clock::Clock;
 use crate::flow::change::ConnectionUpdate;
+use crate::operation::circuit::Circuit;
 use crate::operation::{Call, Checkpoint, Credentials, Engine, Refused};
 use crate::store::Store;
 use crate::store::placement::Entered;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The tools of a node's work.
 pub struct Work {
@@ -34,6 +36,8 @@ pub struct Work {
     pub owner: String,
     /// The address at which providers reach us, without a slash at its end.
     pub public_url: Option<String>,
+    /// Under which owner's number each connection was taken over.
+    pub taken: Mutex<HashMap<ConnectionId, u64>>,
 }
 
 impl Work {
@@ -76,6 +80,7 @@ impl Work {
         credentials: &'a Credentials,
         input: &'a Value,
     ) -> Call<'a> {
+        self.take_over(connection);
         Call {
             provider: connector.provider.as_ref(),
             operation,
@@ -89,6 +94,27 @@ impl Work {
             cursor: None,
             limits: None,
             send_until: self.clock.now(),
+        }
+    }
+
+    /// Goes on from where the connection stood before a restart, or at its former owner: a freeze
+    /// lasts, and an open circuit stays open.
+    fn take_over(&self, connection: &Connection) {
+        let id = connection.id;
+        let number = self.store.placement().epoch(id).unwrap_or(0);
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if taken.insert(id, number) == Some(number) {
+            return;
+        }
+        let health = &connection.health;
+        let circuit = Circuit {
+            failures_in_row: health.failures_in_row,
+            open_until: health.circuit_open_until,
+            stopped: self.engine.circuits.get(id).stopped,
+        };
+        self.engine.circuits.put(id, circuit);
+        if let Some(until) = health.frozen_until {
+            self.engine.limiter.freeze_until(id, until);
         }
     }
 

@@ -176,9 +176,6 @@ impl Poller {
         if let Some(plan) = self.plans().get(&(connection.id, operation)) {
             return Ok(*plan);
         }
-        if let Some(until) = connection.health.frozen_until.filter(|until| *until > now) {
-            self.work.engine.limiter.freeze_until(connection.id, until);
-        }
         let swept = self
             .work
             .store

@@ -231,6 +231,29 @@ async fn a_pause_that_the_provider_asks_for_is_stored() {
     let until = crate::clock::after(house.clock.now(), Duration::from_secs(120));
     assert_eq!(house.connection().await.health.frozen_until, Some(until));
     assert!(house.problems().await.is_empty());
+    // It lasts beyond a restart, and at another node.
+    let asked = server.received_requests().await.unwrap().len();
+    let anew = Poller::new(house.work_anew());
+    tokio::select! {
+        polled = house.polls(&anew) => panic!("{polled:?}"),
+        () = async { while house.clock.sleepers() == 0 { tokio::task::yield_now().await } } => {}
+    }
+    assert_eq!(server.received_requests().await.unwrap().len(), asked);
+}
+
+#[tokio::test]
+async fn a_provider_that_fails_is_left_alone_also_after_a_restart() {
+    let (server, house, poller) = shop().await;
+    Mock::given(method("GET"))
+        .respond_with(ResponseTemplate::new(503))
+        .mount(&server)
+        .await;
+    while house.connection().await.health.circuit_open_until.is_none() {
+        assert_eq!(house.polls(&poller).await.failed, Some(Class::Transient));
+    }
+    let asked = server.received_requests().await.unwrap().len();
+    house.polls(&Poller::new(house.work_anew())).await;
+    assert_eq!(server.received_requests().await.unwrap().len(), asked);
 }
 
 #[tokio::test]

@@ -148,7 +148,15 @@ impl House {
             stop: self.stop.clone(),
             owner: format!("node-{}", uuid::Uuid::now_v7()),
             public_url: Some("https://gateway.example".into()),
+            taken: std::sync::Mutex::default(),
         })
+    }
+
+    /// As after a restart: nothing is remembered but what is stored.
+    pub fn work_anew(&self) -> Arc<Work> {
+        let mut work = self.work();
+        Arc::get_mut(&mut work).unwrap().engine = engine(self.clock.clone());
+        work
     }
 
     pub fn watcher(&self) -> Watcher {
