@@ -140,7 +140,7 @@ def order: . as $in | (.id | tail | require("id")) as $id | (.financial_status |
   | compact_absent;
 
 if type != "object" or has("errors") and (.data | blank) then error("not an order: expected an object without errors")
-elif (.data | type) == "object" then .data elif has("data") then error("not an order: data is empty") else . end
+elif (.data | type) == "object" then .data | if (.orders | type) == "array" then error("not orders: a connection is due") else . end elif has("data") then error("not an order: data is empty") else . end
 | if (.order | type) == "object" then .order | rest | order elif has("order") then error("not an order: there is none")
   elif .orders != null then .orders | nodes | rest | order
   elif keys == ["id"] then {external_id: (.id | tail | require("id")), channel_state: "cancelled", channel_status: "deleted"}
