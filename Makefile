@@ -47,9 +47,9 @@ week: deps-test ## A simulated week in compressed time; prints its counts (WEEK_
 fmt: ## Format the source.
 	cargo fmt
 
-bench: deps ## Measure; prints ratios and rates (docs/benchmarks.md says what they mean).
+bench: deps-test ## Measure; prints ratios and rates (docs/benchmarks.md). PART=fairness for one part, BENCH_ORDERS=n for fewer.
 	$(CARGO) build --release --locked --bin crossdock
-	$(CARGO) bench --locked --bench main
+	$(CARGO) bench --locked --bench main -- $(PART)
 
 docs: ## The parts of the README that the binary writes.
 	$(CARGO) run --locked --quiet -- connectors --markdown

@@ -43,7 +43,7 @@ impl Gateway {
             .spawn()
             .expect("start the gateway");
         let http = client();
-        let limit = Instant::now() + Duration::from_secs(20);
+        let limit = Instant::now() + Duration::from_secs(60);
         while http
             .get(format!("http://{addr}/readyz"))
             .send()
@@ -63,15 +63,23 @@ impl Gateway {
     }
 
     pub async fn post(&self, path: &str, body: Value) -> Value {
+        self.send(reqwest::Method::POST, path, body).await
+    }
+
+    pub async fn patch(&self, path: &str, body: Value) -> Value {
+        self.send(reqwest::Method::PATCH, path, body).await
+    }
+
+    async fn send(&self, method: reqwest::Method, path: &str, body: Value) -> Value {
         let answer = self
             .http
-            .post(format!("http://{}{path}", self.addr))
+            .request(method, format!("http://{}{path}", self.addr))
             .bearer_auth(TOKEN)
             .header("content-type", "application/json")
             .body(body.to_string())
             .send()
             .await
-            .expect("post");
+            .expect("an answer");
         let status = answer.status();
         let text = answer.text().await.expect("text");
         assert!(status.is_success(), "{path}: {status} {text}");
@@ -92,6 +100,11 @@ impl Gateway {
 
     /// A merchant with an active shop connection; returns the path that its webhooks go to.
     pub async fn shop(&self, name: &str) -> String {
+        self.shop_of(name).await.0
+    }
+
+    /// The same, and the merchant's id.
+    pub async fn shop_of(&self, name: &str) -> (String, Value) {
         let merchant = self.post("/v1/merchants", json!({"name": name})).await;
         let connection = self
             .post(
@@ -106,12 +119,36 @@ impl Gateway {
                 }),
             )
             .await;
-        format!("/hooks/{}", connection["id"].as_str().expect("id"))
+        let hook = format!("/hooks/{}", connection["id"].as_str().expect("id"));
+        (hook, merchant["id"].clone())
+    }
+
+    /// A metric by its name and labels; 0 when it is not there.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let url = format!("http://{}/metrics", self.addr);
+        let answer = self.http.get(url).bearer_auth(TOKEN).send().await;
+        let text = answer.expect("get").text().await.expect("text");
+        let value = text.lines().find_map(|line| line.strip_prefix(name));
+        value.and_then(|v| v.trim().parse().ok()).unwrap_or(0.0)
     }
 
     /// CPU seconds by thread name.
     pub fn cpu_by_thread(&self) -> BTreeMap<String, f64> {
         cpu_by_thread(&self.child.id().to_string())
+    }
+
+    /// CPU seconds in all.
+    pub fn cpu(&self) -> f64 {
+        self.cpu_by_thread().values().sum()
+    }
+
+    /// Sends a GET and reads the answer whole; how long it took, in microseconds.
+    pub async fn timed(&self, path: &str) -> (u64, Value) {
+        let started = Instant::now();
+        let answer = self.get(path).await;
+        let took = started.elapsed().as_micros() as u64;
+        assert!(answer["code"].is_null(), "{path}: {answer}");
+        (took, answer)
     }
 
     /// Resident memory now and at its peak, MiB.

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -33,12 +33,55 @@ pub fn percentile(sorted: &[u64], p: f64) -> f64 {
 
 /// Sends every request once over so many connections, as fast as they are answered.
 pub async fn blast(addr: SocketAddr, requests: Arc<Vec<Vec<u8>>>, connections: usize) -> Run {
+    blast_over(&[addr], requests, connections).await
+}
+
+/// The same with connections spread over several servers.
+pub async fn blast_over(
+    addrs: &[SocketAddr],
+    requests: Arc<Vec<Vec<u8>>>,
+    connections: usize,
+) -> Run {
     let next = Arc::new(AtomicUsize::new(0));
     let started = Instant::now();
-    let tasks: Vec<_> = (0..connections)
-        .map(|_| tokio::spawn(connection(addr, requests.clone(), next.clone(), None)))
+    let addrs = addrs.iter().cycle().take(connections);
+    let tasks: Vec<_> = addrs
+        .map(|addr| tokio::spawn(connection(*addr, requests.clone(), next.clone(), None)))
         .collect();
     collect(tasks, requests.len(), started).await
+}
+
+/// Sends what `make` makes, one after the other over each connection, as fast as it is answered,
+/// until told to stop; how many were taken.
+pub async fn flood(
+    addr: SocketAddr,
+    make: impl Fn(usize) -> Vec<u8> + Send + Sync + 'static,
+    connections: usize,
+    stop: Arc<AtomicBool>,
+) -> Run {
+    let (next, make) = (Arc::new(AtomicUsize::new(0)), Arc::new(make));
+    let started = Instant::now();
+    let tasks: Vec<_> = (0..connections)
+        .map(|_| {
+            let (next, make, stop) = (next.clone(), make.clone(), stop.clone());
+            tokio::spawn(async move {
+                let mut stream = TcpStream::connect(addr).await.expect("connect");
+                stream.set_nodelay(true).expect("nodelay");
+                let mut buffer = vec![0u8; 16 * 1024];
+                let (mut latencies, mut bad) = (Vec::new(), 0);
+                while !stop.load(Ordering::Relaxed) {
+                    let request = make(next.fetch_add(1, Ordering::Relaxed));
+                    let sent = Instant::now();
+                    stream.write_all(&request).await.expect("write");
+                    let status = read_answer(&mut stream, &mut buffer).await;
+                    latencies.push(sent.elapsed().as_micros() as u64);
+                    bad += usize::from(!(200..300).contains(&status));
+                }
+                (latencies, bad)
+            })
+        })
+        .collect();
+    collect(tasks, 0, started).await
 }
 
 /// Sends requests at a steady pace (open loop): latency counts from when each was due.

@@ -12,14 +12,22 @@
 )]
 
 mod connectors;
+mod database;
+mod fair;
+mod fill;
 mod gateway;
 mod load;
+mod nodes;
 mod orders;
+mod place;
 mod points;
 mod receiver;
 mod ship;
+mod stored;
+mod stores;
 
 use gateway::{Gateway, SECRET};
+use place::Place;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -67,6 +75,18 @@ fn main() {
         }
         if on("ship") {
             ship::ship().await;
+        }
+        if on("stores") {
+            stores::stores().await;
+        }
+        if on("nodes") {
+            nodes::nodes().await;
+        }
+        if on("fairness") {
+            fair::fairness().await;
+        }
+        if on("stored") {
+            stored::stored().await;
         }
     });
 }
@@ -220,28 +240,18 @@ async fn intake() {
     );
 }
 
-async fn subscribed(role: &str, data: &std::path::Path) -> (Gateway, receiver::Receiver, String) {
-    let gateway = Gateway::start(data, role).await;
-    let path = gateway.shop("Bench").await;
-    let receiver = receiver::start();
-    gateway
-        .post("/v1/subscriptions", json!({"url": format!("http://{}/", receiver.addr), "event_types": ["fulfillment_order.submitted"]}))
-        .await;
-    (gateway, receiver, path)
-}
-
 /// Sends orders up to this number and waits for them: the subscription's task is awake, programs are compiled.
 async fn warm_up(gateway: &Gateway, receiver: &mut receiver::Receiver, path: &str, upto: usize) {
     let warm = (1..=upto)
         .map(|n| orders::request(gateway.addr, path, SECRET, n))
         .collect();
     load::blast(gateway.addr, Arc::new(warm), 16).await;
-    receiver.count.wait_for(|n| *n >= upto).await.unwrap();
+    receiver.wait(upto, 60).await;
 }
 
 async fn pipeline() {
-    let data = tempfile::tempdir().unwrap();
-    let (gateway, mut receiver, path) = subscribed("all", data.path()).await;
+    let place = Place::embedded();
+    let (gateway, mut receiver, path) = place.subscribed("all").await;
     warm_up(&gateway, &mut receiver, &path, 500).await;
     let count = 20_000;
     let requests: Vec<_> = (501..=500 + count)
@@ -251,13 +261,7 @@ async fn pipeline() {
     let started = Instant::now();
     load::blast(gateway.addr, Arc::new(requests), 64).await;
     let taken = started.elapsed().as_secs_f64();
-    tokio::time::timeout(
-        Duration::from_secs(120),
-        receiver.count.wait_for(|n| *n >= 500 + count),
-    )
-    .await
-    .expect("all orders reach the warehouse")
-    .unwrap();
+    receiver.wait(500 + count, 120).await;
     let seconds = started.elapsed().as_secs_f64();
     println!(
         "pipeline  {:.0} orders/s from webhook to acknowledged signed delivery ({count} orders in {seconds:.1} s, intake done after {taken:.1} s; target 4,000, miss below 2,000)",
@@ -268,8 +272,8 @@ async fn pipeline() {
 }
 
 async fn latency() {
-    let data = tempfile::tempdir().unwrap();
-    let (gateway, mut receiver, path) = subscribed("all", data.path()).await;
+    let place = Place::embedded();
+    let (gateway, mut receiver, path) = place.subscribed("all").await;
     let (warm, per_second, count) = (500, 500.0, 7_500);
     warm_up(&gateway, &mut receiver, &path, warm).await;
     let requests: Vec<_> = (warm + 1..=warm + count)
@@ -278,22 +282,8 @@ async fn latency() {
     let before = cpu(&gateway);
     let started = Instant::now();
     let run = load::paced(gateway.addr, Arc::new(requests), 32, per_second).await;
-    tokio::time::timeout(
-        Duration::from_secs(30),
-        receiver.count.wait_for(|n| *n >= warm + count),
-    )
-    .await
-    .unwrap()
-    .unwrap();
-    let seen = receiver.seen.lock().unwrap();
-    let mut latencies: Vec<u64> = (0..count)
-        .filter_map(|index| {
-            let due = started + Duration::from_secs_f64(index as f64 / per_second);
-            let at = seen.get(&(warm + index + 1).to_string())?;
-            Some(at.saturating_duration_since(due).as_micros() as u64)
-        })
-        .collect();
-    latencies.sort_unstable();
+    receiver.wait(warm + count, 30).await;
+    let latencies = receiver.latencies_us(started, per_second, warm + 1..warm + 1 + count);
     println!(
         "latency   at {per_second:.0} orders/s, from due to delivered: p50 {:.1} ms, p99 {:.1} ms (target p99 < 50 ms); intake p99 {:.1} ms",
         load::percentile(&latencies, 0.5) / 1e3,

@@ -4,6 +4,14 @@ use base64::Engine;
 use hmac::{Hmac, KeyInit, Mac};
 use std::net::SocketAddr;
 
+/// Orders differ in buyer and payment by their id modulo this.
+pub const KINDS: usize = 3;
+
+/// The buyer's address of an order.
+pub fn email(id: usize) -> String {
+    format!("buyer{id}@example.test")
+}
+
 /// One order as the shop's webhook carries it.
 pub fn order(id: usize) -> String {
     let names = [
@@ -13,9 +21,10 @@ pub fn order(id: usize) -> String {
     ];
     let (first, last, city, country) = names[id % names.len()];
     let address = format!(
-        r#"{{"first_name":"{first}","last_name":"{last}","company":"","address_1":"Main street {id}","address_2":"","city":"{city}","state":"","postcode":"1{:03}","country":"{country}","email":"buyer{id}@example.test","phone":"+3712000{:04}"}}"#,
+        r#"{{"first_name":"{first}","last_name":"{last}","company":"","address_1":"Main street {id}","address_2":"","city":"{city}","state":"","postcode":"1{:03}","country":"{country}","email":"{email}","phone":"+3712000{:04}"}}"#,
         id % 1000,
-        id % 10_000
+        id % 10_000,
+        email = email(id),
     );
     let cod = id.is_multiple_of(3);
     let (method, title, paid) = if cod {

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -15,6 +16,46 @@ pub struct Receiver {
     /// Per order number: when its delivery came.
     pub seen: Arc<Mutex<HashMap<String, Instant>>>,
     pub count: watch::Receiver<usize>,
+}
+
+impl Receiver {
+    /// Waits until so many are there.
+    pub async fn wait(&mut self, count: usize, seconds: u64) {
+        let all = self.count.wait_for(|n| *n >= count);
+        let told = tokio::time::timeout(Duration::from_secs(seconds), all).await;
+        let told = told.map(|there| there.map(|n| *n));
+        assert!(matches!(told, Ok(Ok(_))), "not all orders were delivered");
+    }
+
+    /// From due to delivered in µs, sorted, of orders that were due one after the other; those that
+    /// did not come are left out.
+    pub fn latencies_us(&self, first: Instant, per_second: f64, orders: Range<usize>) -> Vec<u64> {
+        let seen = self.seen.lock().expect("lock");
+        let each = orders.enumerate().filter_map(|(index, number)| {
+            let due = first + Duration::from_secs_f64(index as f64 / per_second);
+            let at = seen.get(&number.to_string())?;
+            Some(at.saturating_duration_since(due).as_micros() as u64)
+        });
+        let mut all: Vec<u64> = each.collect();
+        all.sort_unstable();
+        all
+    }
+}
+
+/// An address that takes connections and never answers.
+pub fn silent() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
+    let addr = listener.local_addr().expect("addr");
+    std::thread::Builder::new()
+        .name("silent".into())
+        .spawn(move || {
+            let mut kept = Vec::new();
+            while let Ok((stream, _)) = listener.accept() {
+                kept.push(stream);
+            }
+        })
+        .expect("thread");
+    addr
 }
 
 pub fn start() -> Receiver {

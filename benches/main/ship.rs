@@ -2,6 +2,7 @@
 //! simulated courier that answers at once.
 
 use crate::gateway::{Gateway, SECRET};
+use crate::place::Place;
 use crate::{load, orders};
 use crossdock::manifest::folder::{Folder, Source};
 use crossdock::simulator::{self, Handle, Options};
@@ -15,59 +16,113 @@ use std::time::{Duration, Instant};
 const CARRIER: &str = "owlpost";
 
 pub async fn ship() {
-    let folders = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/carriers");
-    let folder = Folder::load(Source::Disk(folders.join(CARRIER))).unwrap();
-    let any = "127.0.0.1:0".parse().unwrap();
-    let courier = simulator::serve(&folder, any, Options::default())
-        .await
-        .unwrap();
-    let data = tempfile::tempdir().unwrap();
-    let folders = folders.display().to_string();
-    let env = [("CROSSDOCK_CONNECTORS_DIR", folders.as_str())];
-    let gateway = Gateway::start_with(data.path(), "all", &env).await;
-    let hook = gateway.shop("Bench").await;
-    let account = account(&gateway, &courier).await;
     let packers = [(1, 300), (8, 1_200)];
-    let warm = 50;
-    let count = warm + packers.iter().map(|(_, count)| count).sum::<usize>();
-    let mut parts = parts(&gateway, &hook, count).await;
-    let gateway = Arc::new(gateway);
-    packed(&gateway, &account, parts.drain(..warm).collect(), 4).await;
-    let own = courier_ms(&courier, 200).await;
-    println!(
-        "ship      the courier's own answers for a label, two calls one after the other: p50 {:.1} ms, p95 {:.1} ms",
-        load::percentile(&own, 0.5) / 1e3,
-        load::percentile(&own, 0.95) / 1e3,
-    );
-    for (desks, count) in packers {
-        let started = Instant::now();
-        let times = packed(&gateway, &account, parts.drain(..count).collect(), desks).await;
+    let times = self::packers(&Place::embedded(), &packers).await;
+    for ((desks, count), times) in packers.into_iter().zip(times) {
         println!(
-            "          {desks} packers, {count} labels ({:.0}/s), request to label in the answer: p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms (target p95 < 50 ms)",
-            count as f64 / started.elapsed().as_secs_f64(),
+            "          {desks} packers, {count} labels, request to label in the answer: p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms (target p95 < 50 ms)",
             load::percentile(&times, 0.5) / 1e3,
             load::percentile(&times, 0.95) / 1e3,
             load::percentile(&times, 0.99) / 1e3,
         );
     }
-    courier.stop().await;
+}
+
+/// A gateway with a shop and an account at a simulated courier.
+pub struct Depot {
+    pub gateway: Arc<Gateway>,
+    pub courier: Handle,
+    pub account: Value,
+    hook: String,
+    next: usize,
+}
+
+impl Depot {
+    pub async fn start(place: &Place) -> Self {
+        let folders = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/carriers");
+        let folder = Folder::load(Source::Disk(folders.join(CARRIER))).unwrap();
+        let any = "127.0.0.1:0".parse().unwrap();
+        let courier = simulator::serve(&folder, any, Options::default())
+            .await
+            .unwrap();
+        let folders = folders.display().to_string();
+        let env = [("CROSSDOCK_CONNECTORS_DIR", folders.as_str())];
+        let gateway = place.start_with("all", &env).await;
+        let hook = gateway.shop("Bench").await;
+        let account = account(&gateway, &courier, None).await;
+        Self {
+            gateway: Arc::new(gateway),
+            courier,
+            account,
+            hook,
+            next: 1,
+        }
+    }
+
+    /// So many more fulfillment orders at the warehouse.
+    pub async fn parts(&mut self, count: usize) -> VecDeque<String> {
+        let first = self.next;
+        self.next += count;
+        let mut all = parts(&self.gateway, &self.hook, first, count).await;
+        all.drain(..first - 1);
+        all.into()
+    }
+
+    /// Another account, at a courier with this address.
+    pub async fn account_at(&self, url: &str) -> Value {
+        account(&self.gateway, &self.courier, Some(url)).await
+    }
+
+    /// Ships these at an account; sorted times in µs.
+    pub async fn packed(&self, account: &Value, parts: VecDeque<String>, desks: usize) -> Vec<u64> {
+        packed(&self.gateway, account, parts, desks).await
+    }
+}
+
+/// Sorted times in µs for each number of packers with its number of labels, one after the other.
+pub async fn packers(place: &Place, packers: &[(usize, usize)]) -> Vec<Vec<u64>> {
+    let mut depot = Depot::start(place).await;
+    let (account, warm) = (depot.account.clone(), 50);
+    let count = warm + packers.iter().map(|(_, count)| count).sum::<usize>();
+    let mut parts = depot.parts(count).await;
+    depot
+        .packed(&account, parts.drain(..warm).collect(), 4)
+        .await;
+    let own = courier_ms(&depot.courier, 200).await;
+    println!(
+        "ship      {}: the courier's own answers for a label, two calls one after the other: p50 {:.1} ms, p95 {:.1} ms",
+        place.name(),
+        load::percentile(&own, 0.5) / 1e3,
+        load::percentile(&own, 0.95) / 1e3,
+    );
+    let mut all = Vec::new();
+    for (desks, count) in packers {
+        let some = parts.drain(..*count).collect();
+        all.push(depot.packed(&account, some, *desks).await);
+    }
+    depot.courier.stop().await;
+    all
 }
 
 /// An account at the courier, of the one merchant there is.
-async fn account(gateway: &Gateway, courier: &Handle) -> Value {
+async fn account(gateway: &Gateway, courier: &Handle, url: Option<&str>) -> Value {
     let shops = gateway.get("/v1/connections").await;
     let sender = json!({"name": "Depot", "line1": "Dock 1", "city": "Athens", "country": "GR"});
+    let mut settings = json!(courier.settings);
+    if let Some(url) = url {
+        settings["base_url"] = url.into();
+    }
     let account = json!({
         "merchant_id": shops["data"][0]["merchant_id"], "connector": CARRIER, "name": "Courier", "state": "active",
-        "settings": courier.settings, "credentials": courier.credentials,
+        "settings": settings, "credentials": courier.credentials,
         "contracts": {"default": {"sender": sender}},
     });
     gateway.post("/v1/connections", account).await["id"].clone()
 }
 
-/// So many fulfillment orders at the warehouse.
-async fn parts(gateway: &Gateway, hook: &str, count: usize) -> Vec<String> {
-    let sent = (1..=count)
+/// All fulfillment orders at the warehouse, oldest first, with so many more from this number on.
+async fn parts(gateway: &Gateway, hook: &str, first: usize, count: usize) -> Vec<String> {
+    let sent = (first..first + count)
         .map(|n| orders::request(gateway.addr, hook, SECRET, n))
         .collect();
     load::blast(gateway.addr, Arc::new(sent), 16).await;
@@ -75,7 +130,7 @@ async fn parts(gateway: &Gateway, hook: &str, count: usize) -> Vec<String> {
     loop {
         let (mut found, mut after) = (Vec::new(), String::new());
         loop {
-            let list = "/v1/fulfillment-orders?awaiting=accept&limit=500";
+            let list = "/v1/fulfillment-orders?limit=500";
             let page = gateway.get(&format!("{list}{after}")).await;
             let rows = page["data"].as_array().unwrap().iter();
             found.extend(rows.map(|part| part["id"].as_str().unwrap().to_owned()));
@@ -84,7 +139,8 @@ async fn parts(gateway: &Gateway, hook: &str, count: usize) -> Vec<String> {
                 None => break,
             }
         }
-        if found.len() >= count {
+        if found.len() >= first - 1 + count {
+            found.sort(); // Ids are made in order.
             return found;
         }
         assert!(Instant::now() < limit, "{} of {count} parts", found.len());

@@ -98,6 +98,17 @@ pub trait Store:
         after: u64,
         limit: usize,
     ) -> Result<Vec<PendingDelivery>, StoreError>;
+    /// Where they wait, without their bytes: for whoever picks among many.
+    async fn pending_places(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<PendingPlace>, StoreError>;
+    /// Those of these that still wait, in order of arrival.
+    async fn pending_at(
+        &self,
+        places: Vec<PendingPlace>,
+    ) -> Result<Vec<PendingDelivery>, StoreError>;
     /// One delivery's bytes, for retries and for people.
     async fn delivery(&self, id: RawId) -> Result<Option<WireDelivery>, StoreError>;
     /// The record that had this dedupe key within the last seven days.

@@ -44,7 +44,7 @@ impl Applier {
 
     async fn once(&self, wire: &WireDelivery) -> Result<(), StoreError> {
         let (items, around) = self.prepare(vec![wire.clone()]).await?;
-        let batch = self.map(items, around, 0).await;
+        let batch = self.map(items, around).await;
         let Batch {
             items,
             mapped,

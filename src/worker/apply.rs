@@ -1,6 +1,7 @@
 //! The applier: deliveries become records, states, events and jobs.
 //!
-//! What always holds: deliveries are applied in order of arrival, so each order's records are too;
+//! What always holds: a connection's deliveries are applied in order of arrival, so each order's
+//! records are too; where more wait than one commit takes, connections take turns (`turns`);
 //! a delivery leaves "pending" in the transaction that writes what it came to; one that fails again
 //! and again becomes a problem record and its neighbours go on; while the store cannot be written
 //! everything waits and nothing is lost.
@@ -12,6 +13,7 @@ use super::mapped::{self, Failure, Mapped, ToMap};
 use super::memory::Memory;
 use super::pool::MappingPool;
 use super::stop::Stop;
+use super::turns::{self, Turns};
 use super::world::Worlds;
 use crate::canonical::inbox::WireDelivery;
 use crate::canonical::order::Source;
@@ -51,14 +53,12 @@ pub(super) struct Batch {
     pub items: Arc<Vec<ToMap>>,
     pub mapped: Vec<Option<Mapped>>,
     pub around: Around,
-    last_place: u64,
 }
 
 /// A batch whose writing must be tried again.
 struct Again {
     error: StoreError,
     items: Arc<Vec<ToMap>>,
-    last_place: u64,
 }
 
 impl Applier {
@@ -86,38 +86,42 @@ impl Applier {
     pub async fn run(&self) {
         let mut bell = self.store.wake().deliveries();
         let mut placed = self.store.placement().changes();
-        let mut after = 0;
+        let mut waiting = Turns::default();
         let mut current: Option<Batch> = None;
         while !self.stop.is_set() {
             if let Some(batch) = current.take() {
-                after = batch.last_place;
                 if placed.has_changed().unwrap_or(false) {
                     self.write(batch).await;
                     continue;
                 }
                 // The next batch is read and mapped while this one is decided and committed.
-                let ((), next) = tokio::join!(self.write(batch), self.fetch(after));
-                current = next.unwrap_or_default();
+                let ((), next) = tokio::join!(self.write(batch), self.fetch(&mut waiting));
+                current = next.unwrap_or_else(|error| {
+                    tracing::warn!(%error, "pending deliveries cannot be read");
+                    waiting = Turns::default();
+                    None
+                });
                 continue;
             }
             if placed.has_changed().unwrap_or(false) {
                 // What another node left is further back.
                 placed.mark_unchanged();
-                after = 0;
+                waiting = Turns::default();
             }
-            match self.fetch(after).await {
+            match self.fetch(&mut waiting).await {
                 Ok(Some(batch)) => current = Some(batch),
                 Ok(None) => {
                     tokio::select! {
                         () = self.stop.wait() => {}
-                        _ = placed.changed() => after = 0,
+                        _ = placed.changed() => waiting = Turns::default(),
                         changed = bell.changed() => if changed.is_err() { tokio::time::sleep(SLOW_POLL).await },
                         // Nothing is under way: look at everything once more, whoever wrote it.
-                        () = tokio::time::sleep(SLOW_POLL) => after = 0,
+                        () = tokio::time::sleep(SLOW_POLL) => waiting = Turns::default(),
                     }
                 }
                 Err(error) => {
                     tracing::warn!(%error, "pending deliveries cannot be read; waiting");
+                    waiting = Turns::default();
                     self.stop.pause(SLOW_POLL).await;
                 }
             }
@@ -133,34 +137,29 @@ impl Applier {
     /// # Errors
     /// When the store cannot be read.
     pub async fn drain(&self) -> Result<usize, StoreError> {
-        let (mut after, mut done) = (0, 0);
-        while let Some(batch) = self.fetch(after).await? {
-            after = batch.last_place;
+        let (mut waiting, mut done) = (Turns::default(), 0);
+        while let Some(batch) = self.fetch(&mut waiting).await? {
             done += batch.items.len();
             self.write(batch).await;
         }
         Ok(done)
     }
 
-    pub(super) async fn fetch(&self, after: u64) -> Result<Option<Batch>, StoreError> {
-        let pending = self.store.pending_deliveries(after, BATCH).await?;
-        let Some(last_place) = pending.last().map(|p| p.place) else {
+    /// The next batch, mapped; none when nothing waits.
+    pub(super) async fn fetch(&self, waiting: &mut Turns) -> Result<Option<Batch>, StoreError> {
+        let pending = turns::next(self.store.as_ref(), waiting, BATCH).await?;
+        if pending.is_empty() {
             return Ok(None);
-        };
+        }
         let wires = pending
             .into_iter()
             .map(|PendingDelivery { wire, .. }| wire)
             .collect();
         let (items, around) = self.prepare(wires).await?;
-        Ok(Some(self.map(items, around, last_place).await))
+        Ok(Some(self.map(items, around).await))
     }
 
-    pub(super) async fn map(
-        &self,
-        items: Arc<Vec<ToMap>>,
-        around: Around,
-        last_place: u64,
-    ) -> Batch {
+    pub(super) async fn map(&self, items: Arc<Vec<ToMap>>, around: Around) -> Batch {
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let each = move |item: &ToMap| {
             let started = clock.elapsed();
@@ -175,7 +174,6 @@ impl Applier {
             items,
             mapped,
             around,
-            last_place,
         }
     }
 
@@ -197,15 +195,12 @@ impl Applier {
                     pause = (pause * 2).min(LONGEST_PAUSE);
                     let wires = again.items.iter().map(|item| item.wire.clone()).collect();
                     match self.prepare(wires).await {
-                        Ok((items, around)) => {
-                            batch = self.map(items, around, again.last_place).await
-                        }
+                        Ok((items, around)) => batch = self.map(items, around).await,
                         Err(_) => {
                             batch = Batch {
                                 mapped: Vec::new(),
                                 items: again.items,
                                 around: Around::default(),
-                                last_place: again.last_place,
                             }
                         }
                     }
@@ -220,12 +215,10 @@ impl Applier {
             items,
             mapped,
             mut around,
-            last_place,
         } = batch;
         let again = |error| Again {
             error,
             items: items.clone(),
-            last_place,
         };
         if mapped.len() != items.len() {
             return Err(again(StoreError::Unavailable(

@@ -37,6 +37,7 @@ pub mod stock;
 pub mod stop;
 mod surroundings;
 pub mod track;
+mod turns;
 pub mod watch;
 pub mod work;
 pub mod world;

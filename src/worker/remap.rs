@@ -206,7 +206,7 @@ impl Applier {
         let gone = || StoreError::NotFound("the bytes of the record".to_owned());
         let wire = self.store.delivery(row.raw_id).await?.ok_or_else(gone)?;
         let (items, around) = self.prepare(vec![wire.clone()]).await?;
-        let mut batch = self.map(items, around, 0).await;
+        let mut batch = self.map(items, around).await;
         let mut memory = self
             .remember(&batch.items, &batch.mapped, &mut batch.around)
             .await?;

@@ -66,6 +66,52 @@ pub async fn places_rise_and_pages_go_on(store: Arc<dyn Store>) {
     assert_eq!(seen, ids);
 }
 
+pub async fn those_at_given_places_are_read_while_they_wait(store: Arc<dyn Store>) {
+    let bench = Bench::new(&store).await;
+    let mut ids = Vec::new();
+    for round in 0..3 {
+        let batch: Vec<_> = (0..5)
+            .map(|n| bench.delivery(&format!("{round}.{n}")))
+            .collect();
+        ids.extend(batch.iter().map(|d| d.id));
+        store.append_inbox(batch, None).await.unwrap();
+    }
+    let places = store.pending_places(0, 4).await.unwrap();
+    assert_eq!(places.len(), 4);
+    let rest = store.pending_places(places[3].place, 100).await.unwrap();
+    let places = [places, rest].concat();
+    assert_eq!(places.iter().map(|p| p.id).collect::<Vec<_>>(), ids);
+    assert!(places.is_sorted_by_key(|p| p.place));
+    assert!(
+        places
+            .iter()
+            .all(|p| p.connection_id == bench.connection.id)
+    );
+
+    // Asked in any order, told in that of arrival, with their bytes.
+    let some = vec![places[13], places[2], places[7], places[3]];
+    let found = store.pending_at(some.clone()).await.unwrap();
+    let found: Vec<_> = found
+        .iter()
+        .map(|d| (d.place, d.wire.id, &d.wire.body[..]))
+        .collect();
+    let expected = [(2, b"0.2"), (3, b"0.3"), (7, b"1.2"), (13, b"2.3")]
+        .map(|(n, body)| (places[n].place, ids[n], &body[..]));
+    assert_eq!(found, expected);
+
+    // One that is decided meanwhile is no longer among them.
+    let decided = store.delivery(ids[7]).await.unwrap().unwrap();
+    let record = bench.record(&decided, 0, Disposition::Applied);
+    bench
+        .apply(bench.decided(&decided, vec![record]))
+        .await
+        .unwrap();
+    let left = store.pending_at(some).await.unwrap();
+    let left: Vec<_> = left.iter().map(|d| d.wire.id).collect();
+    assert_eq!(left, [ids[2], ids[3], ids[13]]);
+    assert_eq!(store.pending_places(0, 100).await.unwrap().len(), 14);
+}
+
 pub async fn a_delivery_is_decided_once(store: Arc<dyn Store>) {
     let bench = Bench::new(&store).await;
     let delivery = bench.appended("a").await;

@@ -38,6 +38,7 @@ macro_rules! suite {
         $crate::store::conformance::suite! { $open;
             inbox: appended_deliveries_are_pending_until_decided,
             inbox: places_rise_and_pages_go_on,
+            inbox: those_at_given_places_are_read_while_they_wait,
             inbox: a_delivery_is_decided_once,
             inbox: what_cannot_be_decided_stays_pending,
             inbox: dedupe_keys_belong_to_one_record_for_seven_days,

@@ -6,7 +6,7 @@
 use super::session::Session;
 use crate::canonical::inbox::WireDelivery;
 use crate::canonical::{ConnectionId, MerchantId, RawId, Timestamp};
-use crate::store::query::PendingDelivery;
+use crate::store::query::{PendingDelivery, PendingPlace};
 use crate::store::sql::Shared;
 use crate::store::sql::codec::{Columns, Result, corrupt, day_of, int, micros, word};
 use crate::store::sql::conn::{Conn, OptionalExtension};
@@ -121,29 +121,27 @@ fn entry(row: Row<'_>) -> Result<Entry> {
     })
 }
 
-/// The first that wait above a place, of what is this node's.
-pub(in crate::store) fn pending(
-    reader: &Reader<'_>,
-    after: u64,
-    limit: usize,
-) -> Result<Vec<PendingDelivery>> {
-    let things = reader.shared.placement.things();
-    let placed = match &things {
-        Some(_) => format!("AND {}", reader.conn.any("o.connection_id", "?3")),
-        None => String::new(),
-    };
+/// The condition that a waiting delivery's connection is this node's, where that is not all, and
+/// what its mark is bound to.
+fn placed(reader: &Reader<'_>, mark: &str) -> (String, Option<Value>) {
+    match reader.shared.placement.things() {
+        Some(things) => (
+            format!("AND {}", reader.conn.any("o.connection_id", mark)),
+            Some(Value::Ids(things.into_iter().map(|t| t.0).collect())),
+        ),
+        None => (String::new(), None),
+    }
+}
+
+/// Reads deliveries that wait, with what follows `WHERE` in `condition`.
+fn waiting(reader: &Reader<'_>, condition: &str, args: &[Value]) -> Result<Vec<PendingDelivery>> {
     let sql = format!(
         "SELECT {COLUMNS}, w.sealed, o.place FROM wire_open o
            JOIN wire w ON w.merchant_id = o.merchant_id AND w.raw_id = o.raw_id
-         WHERE o.place > ?1 {placed} ORDER BY o.place LIMIT ?2"
+         WHERE {condition}"
     );
-    let mut args = vec![
-        Value::Integer(int(after)),
-        Value::Integer(int(limit as u64)),
-    ];
-    args.extend(things.map(|t| Value::Ids(t.into_iter().map(|thing| thing.0).collect())));
     let mut query = reader.conn.prepare_cached(&sql)?;
-    let mut rows = query.query(params_from_iter(&args))?;
+    let mut rows = query.query(params_from_iter(args))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         found.push(PendingDelivery {
@@ -152,6 +150,61 @@ pub(in crate::store) fn pending(
         });
     }
     Ok(found)
+}
+
+/// The first that wait above a place, of what is this node's.
+pub(in crate::store) fn pending(
+    reader: &Reader<'_>,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<PendingDelivery>> {
+    let (placed, things) = placed(reader, "?3");
+    let mut args = vec![
+        Value::Integer(int(after)),
+        Value::Integer(int(limit as u64)),
+    ];
+    args.extend(things);
+    let condition = format!("o.place > ?1 {placed} ORDER BY o.place LIMIT ?2");
+    waiting(reader, &condition, &args)
+}
+
+/// Where they wait.
+pub(in crate::store) fn places(
+    reader: &Reader<'_>,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<PendingPlace>> {
+    let (placed, things) = placed(reader, "?3");
+    let mut args = vec![
+        Value::Integer(int(after)),
+        Value::Integer(int(limit as u64)),
+    ];
+    args.extend(things);
+    let sql = format!(
+        "SELECT o.place, o.raw_id, o.connection_id FROM wire_open o
+         WHERE o.place > ?1 {placed} ORDER BY o.place LIMIT ?2"
+    );
+    let mut query = reader.conn.prepare_cached(&sql)?;
+    let mut rows = query.query(params_from_iter(&args))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(PendingPlace {
+            place: row.number(0)?,
+            id: RawId::from_uuid(row.uuid(1)?),
+            connection_id: ConnectionId::from_uuid(row.uuid(2)?),
+        });
+    }
+    Ok(found)
+}
+
+/// Those of these that still wait.
+pub(in crate::store) fn pending_at(
+    reader: &Reader<'_>,
+    places: &[PendingPlace],
+) -> Result<Vec<PendingDelivery>> {
+    let ids = places.iter().map(|place| place.id.uuid()).collect();
+    let condition = format!("{} ORDER BY o.place", reader.conn.any("o.raw_id", "?1"));
+    waiting(reader, &condition, &[Value::Ids(ids)])
 }
 
 /// A delivery, decided or not.

@@ -13,8 +13,8 @@ use crate::canonical::job::JobState;
 use crate::canonical::order::OrderStatus;
 use crate::canonical::problem::{Class, ProblemStatus};
 use crate::canonical::{
-    AuditId, ConnectionId, DeliveryId, EventId, MerchantId, OrderId, SubscriptionId, Timestamp,
-    TokenId,
+    AuditId, ConnectionId, DeliveryId, EventId, MerchantId, OrderId, RawId, SubscriptionId,
+    Timestamp, TokenId,
 };
 use crate::flow::change::NewProblem;
 use serde::{Deserialize, Serialize};
@@ -120,6 +120,17 @@ pub struct PendingDelivery {
     pub place: u64,
     /// The delivery.
     pub wire: WireDelivery,
+}
+
+/// Where a delivery waits, without its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PendingPlace {
+    /// Its place in the order of arrival; rises.
+    pub place: u64,
+    /// The delivery.
+    pub id: RawId,
+    /// Whose it is.
+    pub connection_id: ConnectionId,
 }
 
 /// An event as the feed and subscribers see it.

@@ -12,7 +12,7 @@ use super::wire::{self, Entry};
 use super::writer::AppendCommand;
 use crate::canonical::inbox::WireDelivery;
 use crate::canonical::{RawId, Timestamp};
-use crate::store::query::PendingDelivery;
+use crate::store::query::{PendingDelivery, PendingPlace};
 use crate::store::vault::DataKey;
 use crate::store::{CursorWrite, postgres, sqlite};
 
@@ -130,6 +130,29 @@ impl SqlStore {
         self.read(move |reader| match reader.conn {
             Conn::Sqlite(conn) => sqlite::inbox::pending(reader, conn, after, limit),
             Conn::Postgres(_) => postgres::inbox::pending(reader, after, limit),
+        })
+        .await
+    }
+
+    pub(in crate::store) async fn pending_places(
+        &self,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<PendingPlace>> {
+        self.read(move |reader| match reader.conn {
+            Conn::Sqlite(conn) => sqlite::inbox::places(conn, after, limit),
+            Conn::Postgres(_) => postgres::inbox::places(reader, after, limit),
+        })
+        .await
+    }
+
+    pub(in crate::store) async fn pending_at(
+        &self,
+        places: Vec<PendingPlace>,
+    ) -> Result<Vec<PendingDelivery>> {
+        self.read(move |reader| match reader.conn {
+            Conn::Sqlite(conn) => sqlite::inbox::pending_at(reader, conn, &places),
+            Conn::Postgres(_) => postgres::inbox::pending_at(reader, &places),
         })
         .await
     }

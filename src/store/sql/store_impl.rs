@@ -60,6 +60,8 @@ calls! {
             connection_id: ConnectionId, kind: &str, external_ids: &[String]
         ) -> Vec<Option<[u8; 32]>>;
         fn pending_deliveries(after: u64, limit: usize) -> Vec<PendingDelivery>;
+        fn pending_places(after: u64, limit: usize) -> Vec<PendingPlace>;
+        fn pending_at(places: Vec<PendingPlace>) -> Vec<PendingDelivery>;
         fn delivery(id: RawId) -> Option<WireDelivery>;
         fn dedupe_hit(
             connection_id: ConnectionId, topic: &str, key: &str, now: Timestamp

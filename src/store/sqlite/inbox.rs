@@ -6,7 +6,7 @@
 use super::open_batches::{BatchRow, OpenBatches, is_set, parts_of, place_of, slot_of};
 use crate::canonical::{RawId, Timestamp};
 use crate::store::StoreError;
-use crate::store::query::PendingDelivery;
+use crate::store::query::{PendingDelivery, PendingPlace};
 use crate::store::sql::Shared;
 use crate::store::sql::codec::{Result, corrupt, int, uint};
 use crate::store::sql::conn::Conn;
@@ -15,6 +15,7 @@ use crate::store::sql::reader::Reader;
 use crate::store::sql::wire::{self, Entry};
 use crate::store::sql::writer::{Inbox, Local, Slot};
 use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A row of `wire_batches` takes no further delivery once it is so large or has so many.
 const ROW_BYTES: usize = 1 << 20;
@@ -161,6 +162,73 @@ pub(in crate::store) fn pending(
             if found.len() >= limit {
                 break;
             }
+            let sealed = entry.of(body)?;
+            let wire = unseal(reader, entry, sealed)?;
+            found.push(PendingDelivery { place, wire });
+        }
+    }
+    let places = found.iter().map(|d| (d.wire.id, d.place));
+    reader.shared.note_places(places);
+    Ok(found)
+}
+
+/// Where they wait, above a place. Only heads are read: bodies lie behind them.
+pub(in crate::store) fn places(
+    conn: &Connection,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<PendingPlace>> {
+    let mut query = conn.prepare_cached(
+        "SELECT place, o.done, w.head FROM wire_open o JOIN wire_batches w USING (place)
+         WHERE place >= ? ORDER BY place",
+    )?;
+    let mut rows = query.query(params![int(after >> 16)])?;
+    let mut found = Vec::new();
+    while found.len() < limit {
+        let Some(row) = rows.next()? else { break };
+        let batch = uint(row.get(0)?);
+        let done = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        let head = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
+        for (index, entry) in (0u16..).zip(wire::read_head(head)?) {
+            let place = place_of(batch, index);
+            if place > after && !is_set(done, index) && found.len() < limit {
+                found.push(PendingPlace {
+                    place,
+                    id: entry.raw_id,
+                    connection_id: entry.connection_id,
+                });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Those of these that still wait; each batch is read once.
+pub(in crate::store) fn pending_at(
+    reader: &Reader<'_>,
+    conn: &Connection,
+    places: &[PendingPlace],
+) -> Result<Vec<PendingDelivery>> {
+    let mut wanted: BTreeMap<u64, BTreeSet<u16>> = BTreeMap::new();
+    for (batch, index) in places.iter().map(|place| parts_of(place.place)) {
+        wanted.entry(batch).or_default().insert(index);
+    }
+    let mut query = conn.prepare_cached(
+        "SELECT o.done, w.head, w.body FROM wire_open o JOIN wire_batches w USING (place)
+         WHERE place = ?",
+    )?;
+    let mut found = Vec::with_capacity(places.len());
+    for (batch, indexes) in wanted {
+        let mut rows = query.query(params![int(batch)])?;
+        let Some(row) = rows.next()? else { continue };
+        let done = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+        let head = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        let body = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
+        for (index, entry) in (0u16..).zip(wire::read_head(head)?) {
+            if !indexes.contains(&index) || is_set(done, index) {
+                continue;
+            }
+            let place = place_of(batch, index);
             let sealed = entry.of(body)?;
             let wire = unseal(reader, entry, sealed)?;
             found.push(PendingDelivery { place, wire });

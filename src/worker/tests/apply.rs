@@ -6,6 +6,7 @@ use crate::canonical::order::{OrderStatus, Source};
 use crate::canonical::problem::Class;
 use crate::canonical::{RawId, inbox::WireDelivery};
 use crate::worker::apply::Applier;
+use crate::worker::turns::Turns;
 use serde_json::{Value, json};
 
 fn count(all: &[Disposition], one: Disposition) -> usize {
@@ -271,7 +272,12 @@ async fn what_makes_mapping_panic_is_alone() {
     for id in 1..=3 {
         house.hook("order.changed", &order(id, 1, "new")).await;
     }
-    let mut batch = house.applier.fetch(0).await.unwrap().unwrap();
+    let mut batch = house
+        .applier
+        .fetch(&mut Turns::default())
+        .await
+        .unwrap()
+        .unwrap();
     batch.mapped[1] = None;
     house.applier.write(batch).await;
     assert_eq!(house.dispositions().await, [Applied, Problem, Applied]);

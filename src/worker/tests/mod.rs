@@ -17,3 +17,4 @@ mod remap;
 mod retention;
 mod settle;
 pub(crate) mod support;
+mod turns;

@@ -320,7 +320,7 @@ pub fn write_folder(dir: PathBuf, manifest: &str, order: &str) {
     std::fs::write(dir.join("order.jq"), order).unwrap();
 }
 
-fn new_connection(
+pub fn new_connection(
     merchant: MerchantId,
     base_url: &str,
     state: ConnectionState,

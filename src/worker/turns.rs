@@ -1,0 +1,142 @@
+//! Whose delivery is next, where more wait than one commit takes: connections take turns, so that one
+//! shop's flood does not put the others' orders behind it.
+//!
+//! What always holds: a connection's deliveries are picked in order of arrival; every connection that
+//! has one waiting is picked from before any is picked from a second time; as long as what waits fits
+//! one commit, nothing is remembered here and the order is that of arrival alone.
+
+use crate::canonical::ConnectionId;
+use crate::store::query::{PendingDelivery, PendingPlace};
+use crate::store::{Store, StoreError};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
+
+/// Places are read so many at a time.
+const PAGE: usize = 4_096;
+/// So many are remembered; what comes after them waits unseen until some of them are done, so that a
+/// flood takes 20 MB at the most.
+const MOST: usize = 500_000;
+
+/// What waits, by connection.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    /// Everything up to this place was handed out or is remembered.
+    read_to: u64,
+    lines: HashMap<ConnectionId, VecDeque<PendingPlace>>,
+    /// Connections that have something in `lines`, whoever is next first.
+    order: VecDeque<ConnectionId>,
+    count: usize,
+}
+
+impl Turns {
+    fn add(&mut self, places: Vec<PendingPlace>) {
+        for place in places {
+            self.read_to = self.read_to.max(place.place);
+            self.count += 1;
+            match self.lines.entry(place.connection_id) {
+                Entry::Occupied(mut line) => line.get_mut().push_back(place),
+                Entry::Vacant(free) => {
+                    free.insert(VecDeque::from([place]));
+                    self.order.push_back(place.connection_id);
+                }
+            }
+        }
+    }
+
+    fn pick(&mut self, most: usize) -> Vec<PendingPlace> {
+        let mut picked = Vec::with_capacity(most.min(self.count));
+        while picked.len() < most {
+            let Some(id) = self.order.pop_front() else {
+                break;
+            };
+            let Entry::Occupied(mut line) = self.lines.entry(id) else {
+                continue;
+            };
+            picked.extend(line.get_mut().pop_front());
+            if line.get().is_empty() {
+                line.remove();
+            } else {
+                self.order.push_back(id);
+            }
+        }
+        self.count = self.count.saturating_sub(picked.len());
+        picked
+    }
+}
+
+/// The next deliveries to be applied, at most so many; none when nothing waits.
+///
+/// # Errors
+/// When the store cannot be read: then begin anew with none remembered.
+pub(super) async fn next(
+    store: &dyn Store,
+    turns: &mut Turns,
+    most: usize,
+) -> Result<Vec<PendingDelivery>, StoreError> {
+    loop {
+        if turns.count == 0 {
+            let all = store.pending_deliveries(turns.read_to, most).await?;
+            if all.len() < most {
+                turns.read_to = all.last().map_or(turns.read_to, |last| last.place);
+                return Ok(all);
+            }
+        }
+        while turns.count < MOST {
+            let places = store.pending_places(turns.read_to, PAGE).await?;
+            let more = places.len() == PAGE;
+            turns.add(places);
+            if !more {
+                break;
+            }
+        }
+        let picked = turns.pick(most);
+        if picked.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Another one may have decided them meanwhile: then on to the next.
+        let found = store.pending_at(picked).await?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::canonical::RawId;
+
+    fn places(of: &[(u64, ConnectionId)]) -> Vec<PendingPlace> {
+        let place = |(place, connection_id): &(u64, ConnectionId)| PendingPlace {
+            place: *place,
+            id: RawId::new(),
+            connection_id: *connection_id,
+        };
+        of.iter().map(place).collect()
+    }
+
+    fn picked(turns: &mut Turns, most: usize) -> Vec<u64> {
+        turns.pick(most).iter().map(|place| place.place).collect()
+    }
+
+    #[test]
+    fn everyone_is_next_before_anyone_is_next_again() {
+        let (flood, one, two) = (
+            ConnectionId::new(),
+            ConnectionId::new(),
+            ConnectionId::new(),
+        );
+        let mut turns = Turns::default();
+        turns.add(places(&[(1, flood), (2, flood), (3, flood), (4, flood)]));
+        assert_eq!(picked(&mut turns, 1), [1]);
+        turns.add(places(&[(5, one), (6, one), (7, two), (8, flood)]));
+        assert_eq!(picked(&mut turns, 4), [2, 5, 7, 3]);
+        assert_eq!(picked(&mut turns, 9), [6, 4, 8]);
+        assert_eq!((turns.count, turns.read_to), (0, 8));
+        assert!(turns.lines.is_empty() && turns.order.is_empty());
+        // Back after a pause.
+        turns.add(places(&[(9, one), (10, flood)]));
+        assert_eq!(picked(&mut turns, 9), [9, 10]);
+    }
+}
