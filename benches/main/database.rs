@@ -140,17 +140,6 @@ impl Database {
         execute(url, &["VACUUM (ANALYZE)", "CHECKPOINT"]).await;
     }
 
-    /// Removes a database with all that is in it.
-    pub async fn remove(&self, url: &str) {
-        let name = url
-            .trim_start_matches("postgres:///")
-            .split('?')
-            .next()
-            .expect("name");
-        let drop = format!("DROP DATABASE {name} WITH (FORCE)");
-        execute(&self.url("postgres"), &[&drop, "CHECKPOINT"]).await;
-    }
-
     fn processes(&self) -> Vec<u32> {
         let pid = std::fs::read_to_string(self.folder.join("data/postmaster.pid"));
         let pid: u32 = pid

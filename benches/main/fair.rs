@@ -26,7 +26,10 @@ const WIDE: usize = 16;
 /// The flood's orders have numbers that no other has.
 const FLOOD: usize = 100_000_000;
 
-/// What the others waited, in ms, with where they stand in a table.
+/// A row of the table, and its cells.
+type Row = (&'static str, fn(&Waited) -> f64);
+
+/// What the others waited: median and p99 in ms.
 struct Waited {
     taken: [f64; 2],
     told: [f64; 2],
@@ -57,7 +60,7 @@ async fn table(name: &str, place: &Place) {
         "| {name}: what {} others wait | alone | beside a dead endpoint | ratio | beside a flood | ratio |\n|---|---|---|---|---|---|",
         MERCHANTS - 1
     );
-    let rows: [(&str, fn(&Waited) -> f64); 4] = [
+    let rows: [Row; 4] = [
         ("acknowledged, p50", |w| w.taken[0]),
         ("acknowledged, p99", |w| w.taken[1]),
         ("`order.received` at the warehouse, p50", |w| w.told[0]),

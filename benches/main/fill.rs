@@ -70,7 +70,7 @@ impl Filler {
             began,
             orders,
         };
-        for n in 0..orders::KINDS {
+        for n in orders::KINDS..2 * orders::KINDS {
             let job = ToMap {
                 wire: filler.wire(n),
                 settings: settings.clone(),

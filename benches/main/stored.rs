@@ -246,8 +246,11 @@ impl Side {
     }
 }
 
-/// Median and p95 in ms of each question, of both sides, asked in turns.
-async fn looks(sides: &[Side; 2]) -> Vec<(&'static str, [[f64; 2]; 2])> {
+/// A question, and what either side took to answer it: median and p95 in ms.
+type Look = (&'static str, [[f64; 2]; 2]);
+
+/// Asks both sides in turns.
+async fn looks(sides: &[Side; 2]) -> Vec<Look> {
     let mut times: Vec<(&'static str, [Vec<u64>; 2])> = Vec::new();
     for n in 0..LOOKS {
         for (at, side) in sides.iter().enumerate() {
@@ -269,7 +272,7 @@ async fn looks(sides: &[Side; 2]) -> Vec<(&'static str, [[f64; 2]; 2])> {
         .collect()
 }
 
-fn rows(name: &str, sides: &[Side; 2], looks: &[(&'static str, [[f64; 2]; 2])]) {
+fn rows(name: &str, sides: &[Side; 2], looks: &[Look]) {
     let [few, many] = sides;
     println!(
         "| {name} | {} orders | {} orders | ratio | target |\n|---|---|---|---|---|",

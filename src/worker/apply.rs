@@ -27,8 +27,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Deliveries of one commit.
-const BATCH: usize = 256;
 /// How long to wait for a bell before looking anyway.
 const SLOW_POLL: Duration = Duration::from_secs(1);
 /// A connection's `last_received_at` is written at most so often.
@@ -95,10 +93,12 @@ impl Applier {
                     continue;
                 }
                 // The next batch is read and mapped while this one is decided and committed.
+                let (count, started) = (batch.items.len(), self.clock.elapsed());
                 let ((), next) = tokio::join!(self.write(batch), self.fetch(&mut waiting));
+                waiting.took(count, self.clock.elapsed().saturating_sub(started));
                 current = next.unwrap_or_else(|error| {
                     tracing::warn!(%error, "pending deliveries cannot be read");
-                    waiting = Turns::default();
+                    waiting.forget();
                     None
                 });
                 continue;
@@ -106,22 +106,22 @@ impl Applier {
             if placed.has_changed().unwrap_or(false) {
                 // What another node left is further back.
                 placed.mark_unchanged();
-                waiting = Turns::default();
+                waiting.forget();
             }
             match self.fetch(&mut waiting).await {
                 Ok(Some(batch)) => current = Some(batch),
                 Ok(None) => {
                     tokio::select! {
                         () = self.stop.wait() => {}
-                        _ = placed.changed() => waiting = Turns::default(),
+                        _ = placed.changed() => waiting.forget(),
                         changed = bell.changed() => if changed.is_err() { tokio::time::sleep(SLOW_POLL).await },
                         // Nothing is under way: look at everything once more, whoever wrote it.
-                        () = tokio::time::sleep(SLOW_POLL) => waiting = Turns::default(),
+                        () = tokio::time::sleep(SLOW_POLL) => waiting.forget(),
                     }
                 }
                 Err(error) => {
                     tracing::warn!(%error, "pending deliveries cannot be read; waiting");
-                    waiting = Turns::default();
+                    waiting.forget();
                     self.stop.pause(SLOW_POLL).await;
                 }
             }
@@ -147,7 +147,7 @@ impl Applier {
 
     /// The next batch, mapped; none when nothing waits.
     pub(super) async fn fetch(&self, waiting: &mut Turns) -> Result<Option<Batch>, StoreError> {
-        let pending = turns::next(self.store.as_ref(), waiting, BATCH).await?;
+        let pending = turns::next(self.store.as_ref(), waiting).await?;
         if pending.is_empty() {
             return Ok(None);
         }

@@ -3,19 +3,27 @@
 //!
 //! What always holds: a connection's deliveries are picked in order of arrival; every connection that
 //! has one waiting is picked from before any is picked from a second time; as long as what waits fits
-//! one commit, nothing is remembered here and the order is that of arrival alone.
+//! one commit, nothing is remembered here and the order is that of arrival alone; a commit takes no
+//! more than can be done in a short time, so that whoever comes next waits for no more than that.
 
 use crate::canonical::ConnectionId;
 use crate::store::query::{PendingDelivery, PendingPlace};
 use crate::store::{Store, StoreError};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 /// Places are read so many at a time.
 const PAGE: usize = 4_096;
 /// So many are remembered; what comes after them waits unseen until some of them are done, so that a
 /// flood takes 20 MB at the most.
 const MOST: usize = 500_000;
+/// Deliveries of one commit, at most …
+const BATCH: usize = 256;
+/// … and at least, however long they take …
+const LEAST: usize = 16;
+/// … so long is aimed at.
+const AIM: Duration = Duration::from_millis(50);
 
 /// What waits, by connection.
 #[derive(Debug, Default)]
@@ -26,9 +34,35 @@ pub(super) struct Turns {
     /// Connections that have something in `lines`, whoever is next first.
     order: VecDeque<ConnectionId>,
     count: usize,
+    /// What a delivery took lately.
+    each: Duration,
 }
 
 impl Turns {
+    /// Begins anew with whatever waits, also what was handed out before.
+    pub(super) fn forget(&mut self) {
+        *self = Self {
+            each: self.each,
+            ..Self::default()
+        };
+    }
+
+    /// So many were done in so long.
+    pub(super) fn took(&mut self, count: usize, time: Duration) {
+        let Ok(count) = u32::try_from(count.max(1)) else {
+            return;
+        };
+        // Slowly: one commit that had to wait for the disk says little.
+        self.each = (self.each * 3 + time / count) / 4;
+    }
+
+    /// How many the next commit takes.
+    fn most(&self) -> usize {
+        let fit = AIM.as_nanos().checked_div(self.each.as_nanos());
+        let fit = fit.and_then(|n| usize::try_from(n).ok()).unwrap_or(BATCH);
+        fit.clamp(LEAST, BATCH)
+    }
+
     fn add(&mut self, places: Vec<PendingPlace>) {
         for place in places {
             self.read_to = self.read_to.max(place.place);
@@ -64,15 +98,15 @@ impl Turns {
     }
 }
 
-/// The next deliveries to be applied, at most so many; none when nothing waits.
+/// The next deliveries to be applied, as many as one commit takes; none when nothing waits.
 ///
 /// # Errors
-/// When the store cannot be read: then begin anew with none remembered.
+/// When the store cannot be read: then [`Turns::forget`].
 pub(super) async fn next(
     store: &dyn Store,
     turns: &mut Turns,
-    most: usize,
 ) -> Result<Vec<PendingDelivery>, StoreError> {
+    let most = turns.most();
     loop {
         if turns.count == 0 {
             let all = store.pending_deliveries(turns.read_to, most).await?;
@@ -138,5 +172,27 @@ mod tests {
         // Back after a pause.
         turns.add(places(&[(9, one), (10, flood)]));
         assert_eq!(picked(&mut turns, 9), [9, 10]);
+    }
+    #[test]
+    fn a_commit_takes_what_can_be_done_in_a_short_time() {
+        let mut turns = Turns::default();
+        assert_eq!(turns.most(), BATCH);
+        for _ in 0..40 {
+            turns.took(100, Duration::from_millis(100));
+        }
+        assert!((50..60).contains(&turns.most()), "{}", turns.most());
+        turns.add(places(&[(1, ConnectionId::new())]));
+        turns.forget();
+        assert_eq!((turns.count, turns.read_to), (0, 0));
+        assert!((50..60).contains(&turns.most()), "the pace is kept");
+        for _ in 0..40 {
+            turns.took(1, Duration::from_secs(10));
+        }
+        assert_eq!(turns.most(), LEAST);
+        for _ in 0..40 {
+            turns.took(0, Duration::ZERO);
+            turns.took(256, Duration::from_millis(5));
+        }
+        assert_eq!(turns.most(), BATCH);
     }
 }
