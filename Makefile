@@ -12,6 +12,8 @@ NEXTEST := $(shell command -v cargo-nextest)
 SOAK_ROUNDS ?= 300
 # How long `make soak` gives each fuzz target; there are about thirty.
 FUZZ_SECONDS ?= 20
+# How many minutes `make soak` puts faults into whole runs.
+FAULT_MINUTES ?= 10
 BINARY := $(or $(CARGO_TARGET_DIR),target)/debug/crossdock
 need = $(if $(shell command -v $(1)),,$(2))
 
@@ -35,8 +37,9 @@ check: ## Format and lints.
 	cargo fmt --check
 	$(CARGO) clippy --locked --all-targets --features failpoints -- -D warnings
 
-soak: deps-test ## kill -9 under load, 300 times (SOAK_ROUNDS=n), then fuzzing (FUZZ_SECONDS=n a target, FUZZ_SEED=n).
+soak: deps-test ## kill -9 under load (SOAK_ROUNDS=n), faults of all kinds (FAULT_MINUTES=n), fuzzing (FUZZ_SECONDS=n a target, FUZZ_SEED=n).
 	CROSSDOCK_SOAK_ROUNDS=$(SOAK_ROUNDS) $(CARGO) test --locked --features failpoints --test all -- --nocapture kill_nine_under_load
+	CROSSDOCK_FAULT_MINUTES=$(FAULT_MINUTES) $(CARGO) test --locked --features failpoints --test all -- --nocapture --test-threads=1 faults::
 	CROSSDOCK_FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --locked --features failpoints --test all -- --nocapture fuzz::
 	$(CARGO) build --locked --features failpoints
 	./tests/openapi/fuzz.sh $(BINARY) 300

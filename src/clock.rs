@@ -1,7 +1,11 @@
 //! The clock that everything reads, so that tests move time instead of waiting for it.
 //!
 //! What always holds: nothing outside this file asks the system for the time. `now` may jump when
-//! the system's clock is set; `elapsed` never goes back, so rates are measured with it.
+//! the system's clock is set; `elapsed` never goes back, so rates are measured with it. Whoever
+//! sleeps until a moment looks at the clock again now and then, since it may be set meanwhile.
+//!
+//! With the feature `failpoints`, `CROSSDOCK_TEST_CLOCK` names a file with a number of milliseconds:
+//! the system's clock is off by so much, from the moment that the file is written.
 
 use crate::canonical::Timestamp;
 use async_trait::async_trait;
@@ -35,6 +39,9 @@ pub fn before(moment: Timestamp, span: Duration) -> Timestamp {
     moment.checked_sub(span).unwrap_or(Timestamp::MIN)
 }
 
+/// A sleeper looks at the clock so often: a machine may be suspended, or its clock set.
+const NAP: Duration = Duration::from_secs(60);
+
 /// The system's time.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
@@ -44,7 +51,7 @@ static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 #[async_trait]
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        outside::set(Timestamp::now())
     }
 
     fn elapsed(&self) -> Duration {
@@ -52,10 +59,72 @@ impl Clock for SystemClock {
     }
 
     async fn sleep_until(&self, moment: Timestamp) {
-        let wait = between(self.now(), moment);
-        if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
+        loop {
+            let wait = between(self.now(), moment);
+            if wait.is_zero() {
+                return;
+            }
+            tokio::time::sleep(wait.min(outside::nap())).await;
         }
+    }
+}
+
+#[cfg(not(feature = "failpoints"))]
+mod outside {
+    use super::{Duration, NAP, Timestamp};
+
+    pub(super) const fn set(now: Timestamp) -> Timestamp {
+        now
+    }
+    pub(super) const fn nap() -> Duration {
+        NAP
+    }
+}
+
+/// The clock of a process under test, set from outside.
+#[cfg(feature = "failpoints")]
+mod outside {
+    use super::{Duration, Instant, LazyLock, NAP, Timestamp, after, before};
+    use std::path::PathBuf;
+    use std::sync::{Mutex, PoisonError};
+
+    /// The file is read so often.
+    const LOOK: Duration = Duration::from_millis(20);
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "no setting: it exists in test builds only"
+    )]
+    static FILE: LazyLock<Option<PathBuf>> =
+        LazyLock::new(|| Some(std::env::var("CROSSDOCK_TEST_CLOCK").ok()?.into()));
+    static READ: Mutex<Option<(Instant, i64)>> = Mutex::new(None);
+
+    fn off_by(file: &PathBuf) -> i64 {
+        let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+        match *read {
+            Some((at, off)) if at.elapsed() < LOOK => off,
+            known => {
+                let text = std::fs::read_to_string(file).ok();
+                let told = text.and_then(|text| text.trim().parse().ok());
+                let off = told.or(known.map(|(_, off)| off)).unwrap_or(0);
+                *read = Some((Instant::now(), off));
+                off
+            }
+        }
+    }
+
+    pub(super) fn set(now: Timestamp) -> Timestamp {
+        let off = FILE.as_ref().map_or(0, off_by);
+        let span = Duration::from_millis(off.unsigned_abs());
+        if off < 0 {
+            before(now, span)
+        } else {
+            after(now, span)
+        }
+    }
+
+    pub(super) fn nap() -> Duration {
+        if FILE.is_some() { LOOK } else { NAP }
     }
 }
 

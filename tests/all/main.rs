@@ -13,6 +13,8 @@ mod busy;
 mod conformance;
 mod contract;
 mod durability;
+#[cfg(feature = "failpoints")]
+mod faults;
 mod fulfilment;
 mod fuzz;
 mod index_rows;

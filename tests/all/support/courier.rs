@@ -4,6 +4,7 @@
 use crossdock::manifest::folder::{Folder, Source};
 use crossdock::simulator::{self, Handle, Options};
 use serde_json::{Value, json};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub struct Courier {
@@ -19,8 +20,12 @@ pub fn folders() -> PathBuf {
 
 impl Courier {
     pub async fn start(name: &'static str) -> Self {
+        Self::with(name, Options::default()).await
+    }
+
+    pub async fn with(name: &'static str, options: Options) -> Self {
         let folder = Folder::load(Source::Disk(folders().join(name))).unwrap();
-        let handle = simulator::serve(&folder, "127.0.0.1:0".parse().unwrap(), Options::default())
+        let handle = simulator::serve(&folder, "127.0.0.1:0".parse().unwrap(), options)
             .await
             .unwrap();
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -29,6 +34,11 @@ impl Courier {
             handle,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
         }
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.handle.addr
     }
 
     /// What a connection to it needs.

@@ -16,7 +16,7 @@ pub const LAST: u64 = 999_999;
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The master key of stores that are not in the data directory.
-const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+pub const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// Settings of a gateway whose store is not in its data directory: that has its URL in a file.
 pub fn elsewhere(data: &Path) -> Vec<(&'static str, String)> {
@@ -129,6 +129,13 @@ impl Gateway {
             .await
             .expect("ends in time")
             .unwrap()
+    }
+
+    /// The exit status, however long it takes.
+    pub async fn gone(&mut self) -> ExitStatus {
+        let status = self.child.wait().await.unwrap();
+        self.log.ended().await;
+        status
     }
 
     pub fn url(&self, path: &str) -> String {

@@ -44,7 +44,7 @@ done
 "#;
 
 /// Where the server's programs are.
-fn programs() -> PathBuf {
+pub fn programs() -> PathBuf {
     let mut places: Vec<PathBuf> =
         std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
     if let Ok(versions) = std::fs::read_dir("/usr/lib/postgresql") {
@@ -59,7 +59,7 @@ fn programs() -> PathBuf {
 }
 
 /// The server does not run as root: what goes before its commands.
-fn drop_privileges() -> Vec<&'static str> {
+pub fn drop_privileges() -> Vec<&'static str> {
     let root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
     if root {
         vec![
@@ -73,7 +73,7 @@ fn drop_privileges() -> Vec<&'static str> {
     }
 }
 
-fn run(command: &mut Command) {
+pub fn run(command: &mut Command) {
     let done = command.stdin(Stdio::null()).output().unwrap();
     assert!(
         done.status.success(),
@@ -83,7 +83,7 @@ fn run(command: &mut Command) {
     );
 }
 
-fn as_server(program: &Path) -> Command {
+pub fn as_server(program: &Path) -> Command {
     let before = drop_privileges();
     let mut command = match before.split_first() {
         None => Command::new(program),
