@@ -72,7 +72,7 @@ async fn nodes_over_a_server_lose_nothing_under_faults() {
 }
 
 /// How many nodes share PostgreSQL.
-const NODES: usize = 1;
+const NODES: usize = 3;
 
 /// Customers of the polled shops place orders.
 async fn street(town: &Town, seed: u64) {

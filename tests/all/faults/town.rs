@@ -123,8 +123,7 @@ impl Town {
             Kind::Server(nodes) => nodes,
         };
         let folders = courier::folders().display().to_string();
-        let mut env = vec![("CROSSDOCK_CONNECTORS_DIR", folders)];
-        env.extend(together(count));
+        let env = vec![("CROSSDOCK_CONNECTORS_DIR", folders)];
         let mut nodes = Vec::new();
         for _ in 0..count {
             let node = Node::new(&store_url, &time, &env).await;
@@ -191,11 +190,6 @@ impl Town {
         let all = self.nodes.iter().map(|node| node.close());
         futures_util::future::join_all(all).await;
     }
-}
-
-/// What tells nodes that they are not alone.
-fn together(_nodes: usize) -> Vec<(&'static str, String)> {
-    Vec::new()
 }
 
 /// A merchant with an active shop; merchant and connection.
