@@ -3,8 +3,9 @@
 //!
 //! What always holds: a connection's deliveries are picked in order of arrival; every connection that
 //! has one waiting is picked from before any is picked from a second time; as long as what waits fits
-//! one commit, nothing is remembered here and the order is that of arrival alone; a commit takes no
-//! more than can be done in a short time, so that whoever comes next waits for no more than that.
+//! one commit, nothing is remembered here and the order is that of arrival alone; where several
+//! connections wait, a commit takes no more than can be done in a short time, so that whoever comes
+//! next waits for no more than that.
 
 use crate::canonical::ConnectionId;
 use crate::store::query::{PendingDelivery, PendingPlace};
@@ -22,9 +23,9 @@ const MOST: usize = 500_000;
 const BATCH: usize = 256;
 /// … and at least, however long they take: where a commit's time is the disk's, it is the same for
 /// many as for few, and small ones would only make less of it …
-const LEAST: usize = 64;
+const LEAST: usize = 32;
 /// … and a commit is to take so long.
-const AIM: Duration = Duration::from_millis(50);
+const AIM: Duration = Duration::from_millis(25);
 
 /// What waits, by connection.
 #[derive(Debug, Default)]
@@ -55,8 +56,8 @@ impl Turns {
         }
     }
 
-    /// How many the next commit takes.
-    fn most(&self) -> usize {
+    /// How many can be done in a short time.
+    fn few(&self) -> usize {
         let fit = AIM.as_nanos().checked_div(self.each.as_nanos());
         let fit = fit.and_then(|n| usize::try_from(n).ok()).unwrap_or(BATCH);
         fit.clamp(LEAST, BATCH)
@@ -73,6 +74,14 @@ impl Turns {
                     self.order.push_back(place.connection_id);
                 }
             }
+        }
+    }
+
+    /// How many the next commit takes: where there is only one connection, nobody waits for it.
+    fn most(&self) -> usize {
+        match self.lines.len() {
+            0 | 1 => BATCH,
+            _ => self.few(),
         }
     }
 
@@ -105,11 +114,11 @@ pub(super) async fn next(
     store: &dyn Store,
     turns: &mut Turns,
 ) -> Result<Vec<PendingDelivery>, StoreError> {
-    let most = turns.most();
     loop {
         if turns.count == 0 {
-            let all = store.pending_deliveries(turns.read_to, most).await?;
-            if all.len() < most {
+            let few = turns.few();
+            let all = store.pending_deliveries(turns.read_to, few).await?;
+            if all.len() < few {
                 turns.read_to = all.last().map_or(turns.read_to, |last| last.place);
                 return Ok(all);
             }
@@ -122,7 +131,7 @@ pub(super) async fn next(
                 break;
             }
         }
-        let picked = turns.pick(most);
+        let picked = turns.pick(turns.most());
         if picked.is_empty() {
             return Ok(Vec::new());
         }
@@ -176,20 +185,23 @@ mod tests {
     fn a_commit_takes_what_can_be_done_in_a_short_time() {
         let run = |turns: &mut Turns, each: u64| {
             for _ in 0..40 {
-                let count = turns.most();
+                let count = turns.few();
                 let took = each * u64::try_from(count).unwrap();
                 turns.took(count, Duration::from_micros(took));
             }
-            turns.most()
+            turns.few()
         };
         let mut turns = Turns::default();
-        assert_eq!(run(&mut turns, 150), BATCH);
-        let slower = run(&mut turns, 500);
+        assert_eq!(run(&mut turns, 50), BATCH);
+        let slower = run(&mut turns, 250);
         assert!((99..=100).contains(&slower), "{slower}");
         turns.add(places(&[(1, ConnectionId::new())]));
+        assert_eq!(turns.most(), BATCH, "nobody else waits");
+        turns.add(places(&[(2, ConnectionId::new())]));
+        assert_eq!(turns.most(), slower);
         turns.forget();
         assert_eq!((turns.count, turns.read_to), (0, 0));
-        assert_eq!(turns.most(), slower, "the pace is kept");
+        assert_eq!(turns.few(), slower, "the pace is kept");
         assert_eq!(run(&mut turns, 100_000), LEAST);
         assert_eq!(run(&mut turns, 20), BATCH);
     }
