@@ -33,8 +33,9 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 use town::{Kind, Town};
 
-/// A polled shop gets an order so often.
-const ORDERS_EVERY: Duration = Duration::from_millis(900);
+/// A polled shop gets an order so often in the short form, and in the long one: each is told of its
+/// shipment by several calls, and a shop takes few a second.
+const ORDERS_EVERY: [Duration; 2] = [Duration::from_millis(900), Duration::from_millis(2_500)];
 /// Lines of a node's log that are told when something is wrong.
 const LAST_WORDS: usize = 15;
 
@@ -75,9 +76,10 @@ async fn nodes_over_a_server_lose_nothing_under_faults() {
 const NODES: usize = 3;
 
 /// Customers of the polled shops place orders.
-async fn street(town: &Town, seed: u64) {
+async fn street(town: &Town, length: Length, seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
-    let mut pace = tokio::time::interval(ORDERS_EVERY);
+    let every = ORDERS_EVERY[usize::from(!matches!(length, Length::Round))];
+    let mut pace = tokio::time::interval(every);
     pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while !*town.load.stop.borrow() {
         pace.tick().await;
@@ -92,7 +94,7 @@ async fn run(kind: Kind, length: Length, seed: u64) {
     eprintln!("faults: {kind:?}, CROSSDOCK_FAULT_SEED={seed}");
     let town = Town::open(kind, seed).await;
     let loaded = async {
-        tokio::join!(town.load.run(seed), street(&town, seed));
+        tokio::join!(town.load.run(seed), street(&town, length, seed));
     };
     let broken = async {
         assert!(

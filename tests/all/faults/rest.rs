@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// So often it is looked whether all is at rest.
-const LOOKS: u32 = 120;
+const LOOKS: u32 = 400;
 /// People act when a provider's late calls have happened.
 const PATIENCE: Duration = Duration::from_secs(7);
 /// What passes between two looks.
