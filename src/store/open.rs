@@ -71,16 +71,6 @@ pub fn open_read_only(url: &str, options: StoreOptions) -> Result<Arc<dyn Store>
     Ok(Arc::new(sqlite::open_read_only(located(url, options)?)?))
 }
 
-/// The file that a URL names, for what is done with a file only.
-fn file(url: &str, key: &MasterKey) -> Result<PathBuf, StoreError> {
-    if is_postgres(url) {
-        return Err(StoreError::NotFound(
-            "only an embedded store (sqlite://…) can change its master key".to_owned(),
-        ));
-    }
-    Ok(located(url, StoreOptions::new(key.clone()))?.path)
-}
-
 /// The options with the file that a URL names.
 pub(super) fn sqlite_path(url: &str, options: StoreOptions) -> Result<StoreOptions, StoreError> {
     if is_postgres(url) {
@@ -103,13 +93,16 @@ fn is_postgres(url: &str) -> bool {
 /// `Unavailable` when a server has it; `Corrupt` when `old` is not its master key; `NotFound` when
 /// there is none.
 pub fn rotate_master_key(url: &str, old: &MasterKey, new: &MasterKey) -> Result<u64, StoreError> {
-    let path = file(url, old)?;
-    if !sqlite::is_sealed_with(&path, old)? {
+    if !is_sealed_with(url, old)? {
         return Err(StoreError::Corrupt(
             "the master key is not the one that this database was written with".to_owned(),
         ));
     }
-    sqlite::rewrap(&path, old, new)
+    if is_postgres(url) {
+        return postgres::rewrap(url, old, new);
+    }
+    let options = located(url, StoreOptions::new(old.clone()))?;
+    sqlite::rewrap(&options.path, old, new)
 }
 
 /// Is this the master key that the store is written with?
@@ -117,8 +110,11 @@ pub fn rotate_master_key(url: &str, old: &MasterKey, new: &MasterKey) -> Result<
 /// # Errors
 /// As [`open_read_only`].
 pub fn is_sealed_with(url: &str, key: &MasterKey) -> Result<bool, StoreError> {
-    let path = file(url, key)?;
-    sqlite::is_sealed_with(&path, key)
+    if is_postgres(url) {
+        return postgres::is_sealed_with(url, key);
+    }
+    let options = located(url, StoreOptions::new(key.clone()))?;
+    sqlite::is_sealed_with(&options.path, key)
 }
 
 fn located(url: &str, options: StoreOptions) -> Result<StoreOptions, StoreError> {

@@ -6,6 +6,7 @@
 
 use super::StoreError;
 use crate::canonical::{MerchantId, OrderId, Timestamp};
+use crate::flow::change::AuditEntry;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 
@@ -33,6 +34,14 @@ pub trait RetentionStore {
     /// ([`flow::retention::anonymise`](crate::flow::retention::anonymise)), with its papers and the
     /// jobs that are done. `false` when the order has changed meanwhile or is not there.
     async fn erase_order(&self, order: OrderId, at: Timestamp) -> Result<bool, StoreError>;
+    /// Deletes a merchant's data keys: nothing that was sealed for it opens ever again, here at once,
+    /// on other nodes within seconds. What waits of it is `ignored`. Yields how many keys there were.
+    /// `NotFound` when it has none; `Conflict` for the operator.
+    async fn erase_merchant(
+        &self,
+        merchant: MerchantId,
+        audit: AuditEntry,
+    ) -> Result<u64, StoreError>;
     /// Deletes the bytes of decided deliveries that arrived before their merchant's moment: a turn's
     /// work, after the place where the turn before ended (0: the first).
     async fn strip_payloads(

@@ -179,6 +179,22 @@ impl Vault {
         }
         Ok(key)
     }
+    /// The ids of all keys in memory.
+    pub fn loaded(&self) -> Vec<u32> {
+        let keys = self.by_id.read().unwrap_or_else(PoisonError::into_inner);
+        keys.keys().copied().collect()
+    }
+    /// Forgets keys by id (another node has deleted them from the store).
+    pub fn forget_keys(&self, ids: &[u32]) {
+        let mut keys = self
+            .by_merchant
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        keys.retain(|_, key| !ids.contains(&key.id));
+        drop(keys);
+        let mut keys = self.by_id.write().unwrap_or_else(PoisonError::into_inner);
+        keys.retain(|id, _| !ids.contains(id));
+    }
     /// A fresh data key for a merchant, wrapped.
     pub fn fresh(&self, id: u32, merchant: MerchantId) -> Vec<u8> {
         let key = Zeroizing::new(random());

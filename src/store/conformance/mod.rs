@@ -14,6 +14,7 @@ pub mod cod;
 pub mod documents;
 pub mod duplicates;
 pub mod egress;
+pub mod erased;
 pub mod events;
 pub mod inbox;
 pub mod isolation;
@@ -80,6 +81,7 @@ macro_rules! suite {
             once: an_answer_of_what_was_refused_is_not_stored,
             parcels: orders_are_found_by_shipment_and_number,
             parcels: a_number_is_one_shipments_at_an_account,
+            parcels: parcels_of_a_shipment_swap_their_numbers,
             parcels: parcels_follow_their_shipment,
             parcels: a_former_number_still_finds_its_order,
             parcels: parcels_come_due_and_are_asked_for,
@@ -98,6 +100,7 @@ macro_rules! suite {
             points: the_nearest_come_first,
             retention: personal_data_of_ended_orders_goes,
             retention: payloads_go_when_nobody_needs_them,
+            erased: an_erased_merchant_is_unreadable_and_hurts_no_one,
             stock: levels_are_judged_over_what_is_stored,
             stock: levels_are_listed_in_the_order_of_changes,
             stock: changes_have_places_that_rise,

@@ -79,6 +79,39 @@ pub async fn a_number_is_one_shipments_at_an_account(store: Arc<dyn Store>) {
     assert_eq!(found, [Some(shared)]);
 }
 
+pub async fn parcels_of_a_shipment_swap_their_numbers(store: Arc<dyn Store>) {
+    let bench = Bench::new(&store).await;
+    let mut state = bench.shipped("1", "N1");
+    state.shipments[0].parcels.push(parcel(Some("N2")));
+    state.shipments[0].parcels.push(parcel(Some("N2")));
+    let mut state = bench.put(state).await;
+    let numbers = |state: &mut OrderState, numbers: [Option<&str>; 3]| {
+        let shipment = &mut state.shipments[0];
+        shipment.version += 1;
+        for (parcel, number) in shipment.parcels.iter_mut().zip(numbers) {
+            parcel.tracking_number = number.map(str::to_owned);
+        }
+    };
+    for now in [
+        [Some("N2"), Some("N1"), Some("N2")],
+        [Some("N2"), Some("N2"), Some("N1")],
+        [None, Some("N1"), Some("N1")],
+        [Some("N1"), None, Some("N1")],
+    ] {
+        numbers(&mut state, now);
+        state = bench.put(state).await;
+        let other = bench.shipped("2", "N1");
+        let set = ChangeSet {
+            states: vec![other],
+            ..ChangeSet::of(bench.merchant)
+        };
+        let taken = bench.apply(set).await;
+        assert!(matches!(taken, Err(StoreError::Conflict(_))), "{now:?}");
+    }
+    // Nobody has it any more.
+    bench.put(bench.shipped("3", "N2")).await;
+}
+
 pub async fn parcels_follow_their_shipment(store: Arc<dyn Store>) {
     let bench = Bench::new(&store).await;
     let mut state = bench.shipped("1", "N1");

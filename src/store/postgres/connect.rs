@@ -1,8 +1,9 @@
 //! Connections to the server: where it is, how it is proved, and what all of them have in common.
 //!
 //! What always holds: a certificate is verified wherever TLS is used, against the public authorities
-//! or those of `sslrootcert`; errors name the host, never the password. All that is shared by the
-//! nodes of one store (locks, calls) is of its schema: two stores may live in one database.
+//! or those of `sslrootcert`; errors never name the password; a commit is answered after the server
+//! has written it to its disk, whatever the server's or the role's default is. All that is shared by
+//! the nodes of one store (locks, calls) is of its schema: two stores may live in one database.
 
 use super::session::Session;
 use crate::store::StoreError;
@@ -28,7 +29,8 @@ pub(in crate::store) struct Locks {
     pub events: i64,
     /// Held from the append of deliveries to the end of the transaction.
     pub inbox: i64,
-    /// Held as long as it runs by a server that works alone, shared by those that work together.
+    /// Held by each process that writes the store, as long as it runs: by one that works alone so
+    /// that it is the only one, else shared.
     pub alone: i64,
 }
 
@@ -47,6 +49,15 @@ impl Locks {
         }
     }
 }
+
+/// What all connections have in common. A commit is to be on the server's disk: `off` would answer
+/// before it is there. The others are left as they are set: `local` waits for this disk, the rest for
+/// a standby too. A server that ends idle sessions would end the one that is held all along.
+const SET: &str = "SET statement_timeout = '60s'; SET lock_timeout = '20s';
+    SET idle_in_transaction_session_timeout = '120s'; SET idle_session_timeout = 0;
+    SET client_min_messages = warning;
+    SELECT set_config('synchronous_commit', 'on', false)
+      WHERE current_setting('synchronous_commit') = 'off'";
 
 type TlsStream = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
 
@@ -184,7 +195,12 @@ impl Connector {
             .await
             .map_err(|error| match StoreError::from(error) {
                 StoreError::Unavailable(text) => StoreError::Unavailable(text),
-                other => StoreError::Unavailable(format!("no connection: {other}")),
+                StoreError::Conflict(text)
+                | StoreError::Exists(text)
+                | StoreError::NotFound(text)
+                | StoreError::Corrupt(text) => {
+                    StoreError::Unavailable(format!("no connection: {text}"))
+                }
             })
     }
 
@@ -196,13 +212,7 @@ impl Connector {
                 tracing::warn!(%error, "a connection to the PostgreSQL server was lost");
             }
         });
-        client
-            .batch_execute(
-                "SET statement_timeout = '60s'; SET lock_timeout = '20s';
-                 SET idle_in_transaction_session_timeout = '120s';
-                 SET client_min_messages = warning",
-            )
-            .await?;
+        client.batch_execute(SET).await?;
         Ok(client)
     }
 
@@ -213,30 +223,27 @@ impl Connector {
         Ok(Session::new(client, self.runtime.clone(), locks))
     }
 
-    /// Keeps every other server off, as long as the connection lives. One that just ended may take a
-    /// moment to be gone.
-    pub(super) fn lock_alone(&self, session: &Session) -> Result<bool> {
-        Self::locked(session, "SELECT pg_advisory_lock(?)")
-    }
-
-    /// Keeps those off that want the store alone, as long as the connection lives.
-    pub(super) fn lock_together(&self, session: &Session) -> Result<bool> {
-        Self::locked(session, "SELECT pg_advisory_lock_shared(?)")
-    }
-
-    /// The statement by which a connection made again does the same.
-    pub(super) fn together(&self) -> String {
-        let lock = Locks::of(&self.schema).alone;
-        format!("SELECT pg_advisory_lock_shared({lock})")
-    }
-
-    fn locked(session: &Session, sql: &str) -> Result<bool> {
+    /// Marks the store as open, as long as the connection lives: for one who wants it alone, or
+    /// beside others who do not. A process that just ended may take a moment to be gone.
+    pub(super) fn mark_open(&self, session: &Session, alone: bool) -> Result<()> {
         session.batch("SET lock_timeout = '1500ms'")?;
         let lock = session.locks().alone;
+        let how = if alone {
+            "SELECT pg_advisory_lock(?)"
+        } else {
+            "SELECT pg_advisory_lock_shared(?)"
+        };
         let locked = session
-            .prepare(sql)?
+            .prepare(how)?
             .query(&[crate::store::sql::value::Arg::Int(lock)]);
-        Ok(locked.is_ok())
+        match locked {
+            Ok(_) => session.batch("SET lock_timeout = '20s'"),
+            // The lock's time was over.
+            Err(StoreError::Unavailable(text)) if text.contains("55P03") => Err(
+                StoreError::Unavailable("another server has this database open".to_owned()),
+            ),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -4,31 +4,62 @@
 //! may quote what was stored.
 
 use crate::store::StoreError;
+use std::error::Error as Cause;
+use std::iter::successors;
 use tokio_postgres::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
 impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
         match error.as_db_error() {
-            // The connection, not what was asked.
-            None if error.is_closed() || connection(&error) => {
-                StoreError::Unavailable("the PostgreSQL server cannot be reached".to_owned())
-            }
-            None => StoreError::Corrupt(format!("PostgreSQL: {error}")),
             Some(db) => told(db),
+            None => {
+                if let Some(text) = tls(&error) {
+                    StoreError::Unavailable(text)
+                } else if error.is_closed() || causes(&error).any(|c| c.is::<std::io::Error>()) {
+                    // The connection, not what was asked.
+                    let text = "the PostgreSQL server cannot be reached";
+                    StoreError::Unavailable(text.to_owned())
+                } else {
+                    StoreError::Corrupt(format!("PostgreSQL: {error}"))
+                }
+            }
         }
     }
 }
 
-fn connection(error: &Error) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        if inner.is::<std::io::Error>() {
-            return true;
-        }
-        source = inner.source();
+/// What an error comes from, also what an input or output error wraps.
+fn causes(error: &Error) -> impl Iterator<Item = &(dyn Cause + 'static)> {
+    successors(error.source(), within)
+}
+
+fn within<'e>(cause: &&'e (dyn Cause + 'static)) -> Option<&'e (dyn Cause + 'static)> {
+    let cause: &'e (dyn Cause + 'static) = *cause;
+    let wrapped = cause.downcast_ref::<std::io::Error>();
+    match wrapped.and_then(std::io::Error::get_ref) {
+        Some(inner) => Some(inner as &(dyn Cause + 'static)),
+        None => cause.source(),
     }
-    false
+}
+
+/// That there is no TLS with the server, in words; `None` when it is something else.
+fn tls(error: &Error) -> Option<String> {
+    let ours = causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>());
+    if let Some(rustls::Error::InvalidCertificate(why)) = ours {
+        return Some(format!(
+            "the PostgreSQL server's certificate is not accepted: {why}. The authority is named by sslrootcert, the server by the URL"
+        ));
+    }
+    if let Some(why) = ours {
+        return Some(format!("no TLS with the PostgreSQL server: {why}"));
+    }
+    // The client tells this kind by its text alone; its cause speaks of the server only.
+    let kind = error.to_string();
+    let network = causes(error).any(|cause| cause.is::<std::io::Error>());
+    (kind.contains("TLS") && !network).then(|| {
+        let why = causes(error).last().map(ToString::to_string);
+        format!("no TLS with the PostgreSQL server: {}", why.unwrap_or(kind))
+    })
 }
 
 fn told(db: &DbError) -> StoreError {

@@ -10,7 +10,7 @@ use crate::store::query::{PendingDelivery, PendingPlace};
 use crate::store::sql::Shared;
 use crate::store::sql::codec::{Columns, Result, corrupt, day_of, int, micros, word};
 use crate::store::sql::conn::{Conn, OptionalExtension};
-use crate::store::sql::inbox::unseal;
+use crate::store::sql::inbox::{unseal, waiting};
 use crate::store::sql::reader::Reader;
 use crate::store::sql::row::Row;
 use crate::store::sql::value::{Value, params, params_from_iter};
@@ -146,7 +146,7 @@ fn waiting(reader: &Reader<'_>, condition: &str, args: &[Value]) -> Result<Vec<P
     while let Some(row) = rows.next()? {
         found.push(PendingDelivery {
             place: row.number(8)?,
-            wire: unseal(reader, entry(row)?, row.blob(7)?)?,
+            wire: waiting(reader, entry(row)?, row.blob(7)?)?,
         });
     }
     Ok(found)
@@ -219,7 +219,7 @@ pub(in crate::store) fn stored(reader: &Reader<'_>, id: RawId) -> Result<Option<
     if sealed.is_empty() {
         return Ok(None); // Its time was over.
     }
-    unseal(reader, entry(row)?, sealed).map(Some)
+    unseal(reader, entry(row)?, sealed)
 }
 
 /// A turn's work on bytes that nobody needs any more: those of decided deliveries of which no record

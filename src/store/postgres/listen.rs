@@ -1,16 +1,20 @@
 //! Wake-up calls between nodes.
 //!
 //! What always holds: a call is a hint. Every few seconds all bells ring, whatever was heard, so
-//! that a call that was lost costs a little time and nothing else.
+//! that a call that was lost costs a little time and nothing else. With each change of the set-up,
+//! and as often, keys that another node has erased are forgotten here.
 
 use super::connect::Connector;
 use crate::store::StoreError;
 use crate::store::sql::Shared;
 use crate::store::wake::Bells;
+use std::collections::HashSet;
 use std::future::poll_fn;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use tokio_postgres::AsyncMessage;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+use tokio_postgres::{AsyncMessage, Client};
 
 /// How often all bells ring without a call.
 const SLOW: Duration = Duration::from_secs(10);
@@ -45,13 +49,13 @@ fn bells(text: &str) -> Bells {
     }
 }
 
-/// Listens until the store is gone. `together`: keeps those off that want the store alone.
-pub(super) fn start(connector: Arc<Connector>, shared: &Arc<Shared>, together: bool) {
+/// Listens until the store is gone.
+pub(super) fn start(connector: Arc<Connector>, shared: &Arc<Shared>) {
     let shared = Arc::downgrade(shared);
     let runtime = connector.runtime().clone();
     runtime.spawn(async move {
         while shared.strong_count() > 0 {
-            if let Err(error) = listen(&connector, &shared, together).await {
+            if let Err(error) = listen(&connector, &shared).await {
                 tracing::warn!(%error, "calls of other nodes are not heard; they are polled for");
             }
             tokio::time::sleep(AGAIN).await;
@@ -66,31 +70,33 @@ fn ring(shared: &Weak<Shared>, bells: Bells) {
     }
 }
 
-async fn listen(
-    connector: &Connector,
-    shared: &Weak<Shared>,
-    together: bool,
-) -> Result<(), StoreError> {
+async fn listen(connector: &Connector, shared: &Weak<Shared>) -> Result<(), StoreError> {
     let (client, mut connection) = connector.raw().await?;
+    let changed = Notify::new();
     let heard = async {
         while let Some(message) = poll_fn(|cx| connection.poll_message(cx)).await {
             if let AsyncMessage::Notification(call) = message?
                 && let Some((node, letters)) = call.payload().split_once(' ')
                 && node != connector.node()
             {
-                ring(shared, bells(letters));
+                let bells = bells(letters);
+                if bells.setup {
+                    changed.notify_one();
+                }
+                ring(shared, bells);
             }
         }
         Ok::<(), StoreError>(())
     };
     let slowly = async {
-        if together {
-            client.batch_execute(&connector.together()).await?;
-        }
         client.batch_execute(&connector.listening()).await?;
         while shared.strong_count() > 0 {
+            forget_erased(&client, shared).await?;
             ring(shared, ALL);
-            tokio::time::sleep(SLOW).await;
+            let next = Instant::now() + SLOW;
+            while timeout_at(next, changed.notified()).await.is_ok() {
+                forget_erased(&client, shared).await?;
+            }
         }
         Ok::<(), StoreError>(())
     };
@@ -98,4 +104,24 @@ async fn listen(
         ended = heard => ended,
         ended = slowly => ended,
     }
+}
+
+/// Forgets the data keys that are not in the store any more: their merchants were erased.
+async fn forget_erased(client: &Client, shared: &Weak<Shared>) -> Result<(), StoreError> {
+    let loaded = shared.upgrade().map(|shared| shared.vault.loaded());
+    let mut gone = loaded.unwrap_or_default();
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = gone.iter().map(|id| i64::from(*id)).collect();
+    let sql = "SELECT key_id FROM data_keys WHERE key_id = ANY($1)";
+    let mut there = HashSet::new();
+    for row in client.query(sql, &[&ids]).await? {
+        there.insert(row.try_get::<_, i64>(0)?);
+    }
+    gone.retain(|id| !there.contains(&i64::from(*id)));
+    if let Some(shared) = shared.upgrade().filter(|_| !gone.is_empty()) {
+        shared.vault.forget_keys(&gone);
+    }
+    Ok(())
 }

@@ -13,13 +13,16 @@ use crate::store::sql::value::params;
 use crate::store::vault::Vault;
 
 /// Every schema that ever landed, in order.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema/0001.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("schema/0001.sql"),
+    include_str!("schema/0002.sql"),
+];
 
 /// The oldest server that this was built for, as it numbers itself.
 const OLDEST: i64 = 150_000;
 
 /// The schema that the database has.
-fn version(conn: Conn<'_>) -> Result<usize> {
+pub(super) fn version(conn: Conn<'_>) -> Result<usize> {
     let there = conn
         .prepare_cached("SELECT 1 WHERE to_regclass('crossdock_schemas') IS NOT NULL")?
         .exists(params![])?;
@@ -30,6 +33,17 @@ fn version(conn: Conn<'_>) -> Result<usize> {
         .prepare_cached("SELECT coalesce(max(version), 0) FROM crossdock_schemas")?
         .query_row(params![], |row| row.get(0))?;
     Ok(usize::try_from(version).unwrap_or(usize::MAX))
+}
+
+/// That there is a store.
+///
+/// # Errors
+/// `NotFound` when there is none.
+pub(super) fn is_there(session: &Session) -> Result<()> {
+    match version(Conn::Postgres(session))? {
+        0 => Err(StoreError::NotFound("no store in the database".to_owned())),
+        _ => Ok(()),
+    }
 }
 
 fn server_version(conn: Conn<'_>) -> Result<()> {

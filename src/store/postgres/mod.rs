@@ -15,6 +15,7 @@ mod listen;
 mod migrate;
 mod nodes;
 pub(in crate::store) mod point_index;
+mod presence;
 mod readers;
 mod session;
 
@@ -23,16 +24,20 @@ use super::open::StoreOptions;
 use super::placement::Placement;
 use super::sql::codec::Result;
 use super::sql::conn::Conn;
+use super::sql::keys;
 use super::sql::value::params;
 use super::sql::writer::WriterHandle;
 use super::sql::{self, Shared, SqlStore};
+use super::vault::MasterKey;
+use crate::failpoint::failpoint;
 use connect::Connector;
 pub(in crate::store) use encode::column;
 use ground::Server;
 use join::Membership;
+use presence::Presence;
 use readers::Readers;
 pub(in crate::store) use session::{Prepared, Session};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::runtime::Runtime;
 
 /// How many schemas this program knows.
@@ -47,10 +52,10 @@ pub(in crate::store) struct Engine {
     pub appends: WriterHandle,
     /// Where the connections live; kept until the writers are gone.
     runtime: Option<Runtime>,
-    /// Keeps off those that want the store alone, or everybody else; let go with its connection.
-    kept: Mutex<Option<Session>>,
     connector: Arc<Connector>,
     membership: tokio::sync::Mutex<Option<Membership>>,
+    /// `None`: it was opened for reading only.
+    presence: Option<Arc<Presence>>,
 }
 
 impl Engine {
@@ -77,8 +82,9 @@ impl Engine {
         self.appends.close().await;
         self.writer.close().await;
         self.readers.close();
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.take();
+        if let Some(presence) = &self.presence {
+            presence.release();
+        }
     }
 }
 
@@ -111,39 +117,81 @@ pub(in crate::store) fn open(url: &str, options: StoreOptions, writes: bool) -> 
     })
 }
 
+/// Works on the store by one connection, on a thread and runtime of its own: callers may have one
+/// for each thread, or none.
+fn by_itself<T, F>(url: &str, work: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce(&Connector, &Session) -> Result<T> + Send + 'static,
+{
+    let url = url.to_owned();
+    let working = std::thread::spawn(move || {
+        let runtime = runtime()?;
+        let done = Connector::new(&url, runtime.handle().clone()).and_then(|connector| {
+            let session = connector.session()?;
+            work(&connector, &session)
+        });
+        runtime.shutdown_background();
+        done
+    });
+    let failed = || StoreError::Corrupt("work on the store failed unexpectedly".to_owned());
+    working.join().unwrap_or_else(|_| Err(failed()))
+}
+
+/// Writes in one transaction, wholly or not at all.
+fn transact<T>(session: &Session, write: impl FnOnce(Conn<'_>) -> Result<T>) -> Result<T> {
+    session.begin("BEGIN")?;
+    let written = write(Conn::Postgres(session));
+    match &written {
+        Ok(_) => session.commit()?,
+        Err(_) => session.roll_back(),
+    }
+    written
+}
+
 /// Writes into a store that nobody else has, in one transaction; the schema is brought up first.
 pub(in crate::store) fn fill<T, F>(url: &str, options: StoreOptions, write: F) -> Result<T>
 where
     T: Send + 'static,
     F: FnOnce(Conn<'_>) -> Result<T> + Send + 'static,
 {
-    let url = url.to_owned();
-    let filling = std::thread::spawn(move || {
-        let runtime = runtime()?;
-        let filled = Connector::new(&url, runtime.handle().clone()).and_then(|connector| {
-            let session = connector.session()?;
-            migrate::migrate(&session, &options)?;
-            if !connector.lock_alone(&session)? {
-                return Err(taken());
-            }
-            session.begin("BEGIN")?;
-            let written = write(Conn::Postgres(&session));
-            match &written {
-                Ok(_) => session.commit()?,
-                Err(_) => session.roll_back(),
-            }
-            written
-        });
-        runtime.shutdown_background();
-        filled
-    });
-    filling
-        .join()
-        .unwrap_or_else(|_| Err(StoreError::Corrupt("a copy failed unexpectedly".to_owned())))
+    by_itself(url, move |connector, session| {
+        migrate::migrate(session, &options)?;
+        connector.mark_open(session, true)?;
+        transact(session, write)
+    })
 }
 
-fn taken() -> StoreError {
-    StoreError::Unavailable("another server has this database open".to_owned())
+/// Wraps all keys of a store anew for another master key, in one transaction; no process that writes
+/// may have it open. Yields how many data keys were wrapped.
+///
+/// # Errors
+/// `NotFound` when there is no store; `Unavailable` when a process has it; `Corrupt` when `old` is
+/// not its master key.
+pub(in crate::store) fn rewrap(url: &str, old: &MasterKey, new: &MasterKey) -> Result<u64> {
+    let (old, new) = (old.clone(), new.clone());
+    by_itself(url, move |connector, session| {
+        migrate::is_there(session)?;
+        connector.mark_open(session, true)?;
+        transact(session, |conn| {
+            let count = keys::rewrap(conn, &old, &new)?;
+            conn.settle()?;
+            failpoint!("rotate.before_commit");
+            Ok(count)
+        })
+    })
+}
+
+/// Is this the master key that a store is written with?
+///
+/// # Errors
+/// `NotFound` when there is no store; `Unavailable` when the server cannot be reached.
+pub(in crate::store) fn is_sealed_with(url: &str, key: &MasterKey) -> Result<bool> {
+    let key = key.clone();
+    by_itself(url, move |_, session| {
+        migrate::is_there(session)?;
+        keys::is_sealed_with(Conn::Postgres(session), &key)
+    })
 }
 
 fn runtime() -> Result<Runtime> {
@@ -160,15 +208,15 @@ fn open_here(url: &str, options: StoreOptions, writes: bool) -> Result<SqlStore>
     let connector = Arc::new(Connector::new(url, runtime.handle().clone())?);
     let opened = open_on(&connector, options, writes);
     match opened {
-        Ok((shared, readers, writer, appends, kept)) => {
+        Ok((shared, readers, writer, appends, presence)) => {
             let engine = sql::Engine::Postgres(Box::new(Engine {
                 readers,
                 writer,
                 appends,
                 runtime: Some(runtime),
-                kept: Mutex::new(kept),
                 connector,
                 membership: tokio::sync::Mutex::new(None),
+                presence,
             }));
             Ok(SqlStore::new(shared, engine))
         }
@@ -184,7 +232,7 @@ type Opened = (
     Arc<Readers>,
     WriterHandle,
     WriterHandle,
-    Option<Session>,
+    Option<Arc<Presence>>,
 );
 
 fn open_on(connector: &Arc<Connector>, options: StoreOptions, writes: bool) -> Result<Opened> {
@@ -199,24 +247,51 @@ fn open_on(connector: &Arc<Connector>, options: StoreOptions, writes: bool) -> R
     } else {
         migrate::read_vault(&session, &options)?
     };
-    let together = options.shared;
-    if writes
-        && !(if together {
-            connector.lock_together(&session)?
-        } else {
-            connector.lock_alone(&session)?
-        })
-    {
-        return Err(taken());
+    let presence = writes.then(|| {
+        let (connector, key) = (Arc::clone(connector), options.master_key.clone());
+        Arc::new(Presence::new(connector, !options.shared, key))
+    });
+    if let Some(presence) = &presence {
+        presence.hold()?;
+        warn_of_losses(&session)?;
     }
     let shared = Arc::new(Shared::new(vault, options, placement, false));
     let readers = Arc::new(Readers::new(Arc::clone(connector)));
-    let start = || WriterHandle::start(Server::new(Arc::clone(connector)), Arc::clone(&shared));
+    let start = || {
+        let ground = Server::new(Arc::clone(connector), presence.clone());
+        WriterHandle::start(ground, Arc::clone(&shared))
+    };
     let (writer, appends) = (start()?, start()?);
     if writes {
-        listen::start(Arc::clone(connector), &shared, together);
+        listen::start(Arc::clone(connector), &shared);
     }
-    Ok((shared, readers, writer, appends, writes.then_some(session)))
+    Ok((shared, readers, writer, appends, presence))
+}
+
+/// Says so when the server may lose what it said is written. Nothing that a session sets helps.
+fn warn_of_losses(session: &Session) -> Result<()> {
+    let conn = Conn::Postgres(session);
+    for (setting, what) in [
+        (
+            "fsync",
+            "acknowledged orders are lost when its machine fails",
+        ),
+        (
+            "full_page_writes",
+            "its data is damaged when its machine fails",
+        ),
+    ] {
+        let off = conn
+            .prepare_cached("SELECT 1 WHERE current_setting(?) = 'off'")?
+            .exists(params![setting])?;
+        if off {
+            tracing::error!(
+                setting,
+                "the PostgreSQL server has this switched off: {what}"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Takes the next sequences of the event log, until the transaction ends nobody else's; yields the

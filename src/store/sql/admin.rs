@@ -81,12 +81,11 @@ impl SqlStore {
         .await
     }
 
-    /// Deletes a merchant's data keys: nothing that was sealed for it opens ever again. Yields how
-    /// many keys there were.
-    ///
-    /// # Errors
-    /// `NotFound` when it has none; `Conflict` for the operator.
-    pub async fn erase_merchant(&self, merchant: MerchantId, audit: AuditEntry) -> Result<u64> {
+    pub(in crate::store) async fn erase_merchant(
+        &self,
+        merchant: MerchantId,
+        audit: AuditEntry,
+    ) -> Result<u64> {
         if merchant == MerchantId::OPERATOR {
             return Err(StoreError::Conflict(
                 "the operator cannot be erased".to_owned(),
@@ -103,6 +102,9 @@ impl SqlStore {
             }
             let count = ids.len() as u64;
             parcels::erase(ctx.conn, merchant)?;
+            inbox::ignore_waiting(ctx, merchant)?;
+            // Other nodes hear it, and forget the keys.
+            ctx.local.bells.setup = true;
             ctx.local.after.push(Box::new(move |shared| {
                 shared.vault.forget(merchant, &ids);
                 shared.snapshots().clear();

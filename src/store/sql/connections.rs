@@ -297,7 +297,10 @@ impl SqlStore {
             while let Some(row) = rows.next()? {
                 let name = row.text(0)?;
                 let sealed: Vec<u8> = row.get(1)?;
-                let text = reader.open("credentials", &credential_row(id, &name), &sealed)?;
+                let row = credential_row(id, &name);
+                let Some(text) = reader.open_unless_erased("credentials", &row, &sealed)? else {
+                    continue; // Its merchant was erased: whatever asks for it is refused.
+                };
                 let text = String::from_utf8(text).map_err(|_| corrupt("a credential"))?;
                 found.insert(name, SecretString::from(text));
             }

@@ -4,17 +4,21 @@
 //! twice; a delivery is pending until a change set gives its records their dispositions.
 
 use super::SqlStore;
+use super::apply_inbox;
 use super::codec::{Result, corrupt};
 use super::conn::Conn;
+use super::problems::Opened;
 use super::reader::Reader;
 use super::value::params;
 use super::wire::{self, Entry};
-use super::writer::AppendCommand;
-use crate::canonical::inbox::WireDelivery;
-use crate::canonical::{RawId, Timestamp};
+use super::writer::{AppendCommand, WriteCtx};
+use crate::canonical::inbox::{Disposition, InboxRecord, WireDelivery};
+use crate::canonical::{InboxId, MerchantId, RawId, Timestamp};
+use crate::flow::change::DeliveryResult;
 use crate::store::query::{PendingDelivery, PendingPlace};
 use crate::store::vault::DataKey;
-use crate::store::{CursorWrite, postgres, sqlite};
+use crate::store::{CursorWrite, StoreError, postgres, sqlite};
+use bytes::Bytes;
 
 /// Above it a delivery is sealed on a blocking thread.
 const LARGE: usize = 256 << 10;
@@ -51,15 +55,31 @@ fn seal(key: &DataKey, delivery: WireDelivery) -> (Entry, Vec<u8>) {
     (entry, sealed)
 }
 
-/// Opens a delivery.
+/// Opens a delivery; `None` when its merchant was erased.
 pub(in crate::store) fn unseal(
     reader: &Reader<'_>,
     entry: Entry,
     sealed: &[u8],
+) -> Result<Option<WireDelivery>> {
+    let content = reader.open_unless_erased(TABLE, entry.raw_id.as_bytes(), sealed)?;
+    let content = content.map(wire::read_content).transpose()?;
+    Ok(content.map(|(headers, body)| delivered(entry, headers, body)))
+}
+
+/// Opens one that waits. One of a merchant that was erased while it came in is empty: it is decided
+/// as any that makes no sense, and is in nobody's way.
+pub(in crate::store) fn waiting(
+    reader: &Reader<'_>,
+    entry: Entry,
+    sealed: &[u8],
 ) -> Result<WireDelivery> {
-    let content = reader.open(TABLE, entry.raw_id.as_bytes(), sealed)?;
-    let (headers, body) = wire::read_content(content)?;
-    Ok(WireDelivery {
+    let unread = entry.clone();
+    let found = unseal(reader, entry, sealed)?;
+    Ok(found.unwrap_or_else(|| delivered(unread, Vec::new(), Bytes::new())))
+}
+
+fn delivered(entry: Entry, headers: Vec<(String, String)>, body: Bytes) -> WireDelivery {
+    WireDelivery {
         id: entry.raw_id,
         merchant_id: entry.merchant_id,
         connection_id: entry.connection_id,
@@ -69,7 +89,59 @@ pub(in crate::store) fn unseal(
         dedupe_key: entry.dedupe_key,
         headers,
         body,
-    })
+    }
+}
+
+/// What waits of a merchant that is erased is `ignored`: nobody can read it any more, and the ledger
+/// goes on adding up.
+pub(in crate::store) fn ignore_waiting(ctx: &mut WriteCtx<'_>, merchant: MerchantId) -> Result<()> {
+    let mut found = Vec::new();
+    each_pending(ctx.conn, u64::MAX >> 1, &mut |_, entry| {
+        if entry.merchant_id == merchant {
+            found.push(entry);
+        }
+        Ok(true)
+    })?;
+    for entry in found {
+        let result = ignored(entry, ctx.now());
+        match apply_inbox::decide(ctx, &result, None, &Opened::default()) {
+            // In the same commit, by one before.
+            Err(StoreError::Conflict(_)) => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+fn ignored(entry: Entry, now: Timestamp) -> DeliveryResult {
+    DeliveryResult {
+        raw_id: entry.raw_id,
+        connection_id: entry.connection_id,
+        received_at: entry.received_at,
+        records: vec![InboxRecord {
+            id: InboxId::new(),
+            merchant_id: entry.merchant_id,
+            connection_id: entry.connection_id,
+            raw_id: entry.raw_id,
+            index: 0,
+            source: entry.source,
+            topic: entry.topic,
+            received_at: entry.received_at,
+            kind: None,
+            external_id: None,
+            disposition: Disposition::Ignored,
+            reason: Some("the merchant was erased".to_owned()),
+            subject: None,
+            duplicate_of: None,
+            problem_id: None,
+            mapping_version: None,
+            decided_at: Some(now),
+        }],
+        unchanged: Vec::new(),
+        hashes: Vec::new(),
+        dedupe: None,
+        found_by_sweep: 0,
+    }
 }
 
 /// Shows pending deliveries with a place below this one, newest first, until one says `false`.

@@ -1,8 +1,7 @@
-//! Jobs: leased in the order of lanes and time, and shown.
+//! Jobs: shown, asked about, unparked; how they are leased is in [`leases`](super::leases).
 //!
-//! What always holds: what is due is looked for on a reader; the writer is asked only when there is
-//! something to lease, so that an idle gateway writes nothing. Jobs of one ordering key go in the
-//! order in which they were enqueued; parked ones do not hold the others up.
+//! What always holds: what is shown is one state of the database; input and checkpoint of an erased
+//! merchant's jobs are shown as null.
 
 use super::SqlStore;
 use super::codec::{
@@ -19,18 +18,19 @@ use crate::canonical::job::{Attempt, Job, Lane};
 use crate::canonical::{AttemptId, ConnectionId, JobId, MerchantId, OrderId, ProblemId, Timestamp};
 use crate::store::query::{JobFilter, Page, PageRequest};
 use crate::store::{Scope, StoreError};
-use uuid::Uuid;
 
-const COLUMNS: &str = "id, merchant_id, kind, connection_id, order_id, lane, key, ordering_key, \
+/// What [`read`] reads.
+pub(in crate::store) const COLUMNS: &str = "id, merchant_id, kind, connection_id, order_id, lane, key, ordering_key, \
     run_at, attempts, lease_owner, lease_until, epoch, step, checkpoint, input, state, problem_id, \
     created_at, done_at";
 
 /// No other of its ordering key is at work or waits before it.
-const FREE: &str = "NOT EXISTS (SELECT 1 FROM jobs o WHERE o.open = 1 \
+pub(in crate::store) const FREE: &str = "NOT EXISTS (SELECT 1 FROM jobs o WHERE o.open = 1 \
     AND o.ordering_key = j.ordering_key \
     AND (o.state = 'leased' OR (o.state = 'ready' AND o.id < j.id)))";
 
-fn read(reader: &Reader<'_>, row: Row<'_>) -> Result<Job> {
+/// Reads a row of [`COLUMNS`].
+pub(in crate::store) fn read(reader: &Reader<'_>, row: Row<'_>) -> Result<Job> {
     let id = JobId::from_uuid(row.uuid(0)?);
     let opened = |part: u8, sealed: &[u8]| {
         let json = reader.open_unless_erased("jobs", &job_row(id, part), sealed)?;
@@ -69,133 +69,7 @@ fn read(reader: &Reader<'_>, row: Row<'_>) -> Result<Job> {
     })
 }
 
-/// What is asked for.
-#[derive(Clone)]
-struct Wanted {
-    owner: String,
-    now: i64,
-    limit: usize,
-    skip: Vec<Uuid>,
-    /// Of these connections only; `None`: of all.
-    things: Option<Vec<Uuid>>,
-}
-
-/// What is due, and whether leases are void.
-fn due(reader: &Reader<'_>, wanted: &Wanted) -> Result<(Vec<Job>, bool)> {
-    let (conn, limit) = (reader.conn, wanted.limit);
-    let things = wanted.things.as_ref();
-    let void = format!(
-        "SELECT 1 FROM jobs WHERE {} LIMIT 1",
-        jobs_apply::void(conn, things.is_some())
-    );
-    let args = jobs_apply::void_args(wanted.now, &wanted.owner, things);
-    let expired = conn
-        .prepare_cached(&void)?
-        .exists(params_from_iter(&args))?;
-    let placed = match things {
-        Some(_) => format!("AND {}", conn.any("connection_id", "?5")),
-        None => String::new(),
-    };
-    let sql = format!(
-        "SELECT {COLUMNS} FROM jobs j WHERE state = 'ready' AND lane = ?1 AND run_at <= ?2
-           AND NOT ({}) {placed} AND {FREE}
-         ORDER BY run_at LIMIT ?4",
-        conn.any("connection_id", "?3")
-    );
-    let mut found = Vec::new();
-    let mut query = conn.prepare_cached(&sql)?;
-    for lane in 0..LANES.len() {
-        let left = limit.saturating_sub(found.len());
-        if left == 0 {
-            break;
-        }
-        let (lane, left) = (int(lane as u64), int(left as u64));
-        let mut args = vec![
-            Value::Integer(lane),
-            Value::Integer(wanted.now),
-            Value::Ids(wanted.skip.clone()),
-            Value::Integer(left),
-        ];
-        args.extend(things.cloned().map(Value::Ids));
-        let mut rows = query.query(params_from_iter(&args))?;
-        while let Some(row) = rows.next()? {
-            found.push(read(reader, row)?);
-        }
-    }
-    Ok((found, expired))
-}
-
 impl SqlStore {
-    pub(in crate::store) async fn lease_jobs(
-        &self,
-        owner: &str,
-        now: Timestamp,
-        until: Timestamp,
-        limit: usize,
-        skip: &[ConnectionId],
-    ) -> Result<Vec<Job>> {
-        let wanted = Wanted {
-            owner: owner.to_owned(),
-            now: micros(now),
-            limit,
-            skip: skip.iter().map(|id| id.uuid()).collect(),
-            things: self.things(),
-        };
-        if wanted.things.as_ref().is_some_and(Vec::is_empty) {
-            return Ok(Vec::new());
-        }
-        let ask = wanted.clone();
-        let (mut jobs, expired) = self.read(move |r| due(r, &ask)).await?;
-        if expired {
-            let ask = wanted.clone();
-            self.write(256, move |ctx| {
-                jobs_apply::release_void(ctx, ask.now, &ask.owner, ask.things.as_ref())
-            })
-            .await?;
-            jobs = self.read(move |r| due(r, &wanted)).await?.0;
-        }
-        if jobs.is_empty() {
-            return Ok(jobs);
-        }
-        let candidates: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
-        let (name, end) = (owner.to_owned(), micros(until));
-        let leased = self
-            .write(512 * candidates.len(), move |ctx| {
-                jobs_apply::lease(ctx, &candidates, &name, end)
-            })
-            .await?;
-        jobs.retain_mut(|job| {
-            let Some((_, epoch)) = leased.iter().find(|(id, _)| *id == job.id) else {
-                return false;
-            };
-            job.epoch = *epoch;
-            job.state = crate::canonical::job::JobState::Leased;
-            job.lease_owner = Some(owner.to_owned());
-            job.lease_until = Some(until);
-            true
-        });
-        Ok(jobs)
-    }
-
-    pub(in crate::store) async fn give_back(&self, owner: &str, jobs: Vec<JobId>) -> Result<()> {
-        let owner = owner.to_owned();
-        let ids = Value::Ids(jobs.iter().map(|id| id.uuid()).collect());
-        self.write(256, move |ctx| {
-            let sql = format!(
-                "UPDATE jobs SET state = 'ready', lease_owner = NULL, lease_until = NULL
-                 WHERE state = 'leased' AND lease_owner = ?1 AND {}",
-                ctx.conn.any("id", "?2")
-            );
-            let args = [Value::Text(owner), ids];
-            ctx.conn
-                .prepare_cached(&sql)?
-                .execute(params_from_iter(&args))?;
-            ctx.local.bells.jobs = true;
-            Ok(())
-        })
-        .await
-    }
-
     pub(in crate::store) async fn start_attempt(&self, attempt: &Attempt) -> Result<()> {
         let attempt = attempt.clone();
         self.write(256, move |ctx| jobs_apply::put_attempt(ctx.conn, &attempt))

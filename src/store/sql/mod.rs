@@ -24,6 +24,7 @@ mod inbox_lists;
 mod jobs;
 mod jobs_apply;
 pub(in crate::store) mod keys;
+mod leases;
 mod ledger;
 mod orders;
 mod orders_lists;

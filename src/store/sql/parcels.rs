@@ -1,7 +1,8 @@
 //! Parcels as rows: found by number, asked for when their time comes.
 //!
-//! What always holds: a number is one shipment's at a carrier account; rows follow the shipment that
-//! was written last, and only `track_at` is their own.
+//! What always holds: a number is one shipment's at a carrier account, whoever writes: of the parcels
+//! of a shipment that share one, the first holds it, and a unique index lets nobody else hold it; rows
+//! follow the shipment that was written last, and only `track_at` is their own.
 
 use super::SqlStore;
 use super::codec::{Columns, Result, int, micros, word};
@@ -23,30 +24,51 @@ const UNREAD: &str = "parcels_unread";
 
 /// Writes the parcels of a shipment; those that it no longer has go.
 pub(in crate::store) fn write(conn: Conn<'_>, shipment: &Shipment) -> Result<()> {
-    type Known = ([u8; 16], Option<String>, Option<[u8; 16]>);
+    type Known = ([u8; 16], Option<String>, Option<[u8; 16]>, bool);
     let known = conn
         .prepare_cached(
-            "SELECT id, tracking_number, connection_id FROM parcels WHERE shipment_id = ?",
+            "SELECT id, tracking_number, connection_id, holds FROM parcels WHERE shipment_id = ?",
         )?
         .query_map(params![shipment.id.as_bytes()], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })?
         .collect::<Result<Vec<Known>>>()?;
-    for (id, number, account) in known {
-        if let (Some(number), Some(account)) = (number, account)
+    let account = shipment.connection_id.map(|id| *id.as_bytes());
+    for (id, number, at, held) in known {
+        let now = shipment.parcels.iter().find(|p| *p.id.as_bytes() == id);
+        let keeps = now.is_some_and(|parcel| {
+            at == account && parcel.tracking_number == number && holds(shipment, parcel)
+        });
+        if let (Some(number), Some(at)) = (number, at)
             && shipment.former_numbers.contains(&number)
         {
-            former(conn, shipment, &number, account)?;
+            former(conn, shipment, &number, at)?;
         }
-        if !shipment.parcels.iter().any(|p| *p.id.as_bytes() == id) {
+        if now.is_none() {
             conn.prepare_cached("DELETE FROM parcels WHERE id = ?")?
-                .execute(params![id])?;
+                .run(params![id])?;
+        } else if held && !keeps {
+            // Let go first: another parcel of the shipment may take it.
+            conn.prepare_cached("UPDATE parcels SET holds = 0 WHERE id = ?")?
+                .run(params![id])?;
         }
     }
     for parcel in &shipment.parcels {
         put(conn, shipment, parcel)?;
     }
     Ok(())
+}
+
+/// Whether a parcel holds its number: it is the first of the shipment that has it. Without an
+/// account (the warehouse ships) a number may repeat.
+fn holds(shipment: &Shipment, parcel: &Parcel) -> bool {
+    let first = shipment
+        .parcels
+        .iter()
+        .find(|other| other.tracking_number == parcel.tracking_number);
+    shipment.connection_id.is_some()
+        && parcel.tracking_number.is_some()
+        && first.is_some_and(|first| first.id == parcel.id)
 }
 
 /// A number that the shipment had at this account and has no more: it is still found by it.
@@ -71,10 +93,10 @@ fn put(conn: Conn<'_>, shipment: &Shipment, parcel: &Parcel) -> Result<()> {
     let since = parcel.tracking.since.or(shipment.purchased_at);
     conn.prepare_cached(&format!(
         "INSERT INTO parcels (id, shipment_id, order_id, merchant_id, connection_id,
-           tracking_number, status, since) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+           tracking_number, status, since, holds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT ({}) DO UPDATE SET shipment_id = excluded.shipment_id,
            connection_id = excluded.connection_id, tracking_number = excluded.tracking_number,
-           status = excluded.status, since = excluded.since",
+           status = excluded.status, since = excluded.since, holds = excluded.holds",
         conn.key()
     ))?
     .run(params![
@@ -86,10 +108,12 @@ fn put(conn: Conn<'_>, shipment: &Shipment, parcel: &Parcel) -> Result<()> {
         parcel.tracking_number,
         word(&parcel.tracking.status),
         micros(since.unwrap_or(shipment.created_at)),
+        holds(shipment, parcel),
     ])
 }
 
-/// Parcels of one shipment may share a number, others may not.
+/// Parcels of one shipment may share a number, others may not. Says so in words; two nodes at the
+/// same moment are told apart by the index.
 fn not_taken(
     conn: Conn<'_>,
     shipment: &Shipment,
@@ -133,7 +157,7 @@ fn set_track_at(conn: Conn<'_>, id: ParcelId, at: Option<Timestamp>) -> Result<u
 /// An erased merchant's parcels are asked for no more, and not found by number.
 pub(in crate::store) fn erase(conn: Conn<'_>, merchant: MerchantId) -> Result<()> {
     for sql in [
-        "UPDATE parcels SET track_at = NULL, tracking_number = NULL WHERE merchant_id = ?",
+        "UPDATE parcels SET track_at = NULL, tracking_number = NULL, holds = 0 WHERE merchant_id = ?",
         "DELETE FROM former_numbers WHERE merchant_id = ?",
     ] {
         conn.prepare_cached(sql)?

@@ -191,6 +191,7 @@ calls! {
     RetentionStore {
         fn erasable_orders(merchant: MerchantId, before: Timestamp, limit: usize) -> Vec<OrderId>;
         fn erase_order(order: OrderId, at: Timestamp) -> bool;
+        fn erase_merchant(merchant: MerchantId, audit: AuditEntry) -> u64;
         fn strip_payloads(before: BTreeMap<MerchantId, Timestamp>, after: u64) -> Stripped;
     }
 }

@@ -10,7 +10,7 @@ use crate::store::query::{PendingDelivery, PendingPlace};
 use crate::store::sql::Shared;
 use crate::store::sql::codec::{Result, corrupt, int, uint};
 use crate::store::sql::conn::Conn;
-use crate::store::sql::inbox::unseal;
+use crate::store::sql::inbox::{unseal, waiting};
 use crate::store::sql::reader::Reader;
 use crate::store::sql::wire::{self, Entry};
 use crate::store::sql::writer::{Inbox, Local, Slot};
@@ -163,7 +163,7 @@ pub(in crate::store) fn pending(
                 break;
             }
             let sealed = entry.of(body)?;
-            let wire = unseal(reader, entry, sealed)?;
+            let wire = waiting(reader, entry, sealed)?;
             found.push(PendingDelivery { place, wire });
         }
     }
@@ -314,7 +314,7 @@ pub(in crate::store) fn stored(
         return Ok(None); // Its time was over.
     }
     let sealed = entry.of(&body)?;
-    unseal(reader, entry, sealed).map(Some)
+    unseal(reader, entry, sealed)
 }
 
 /// Where a delivery lies, decided or not.

@@ -1,71 +1,14 @@
 //! Encryption at rest, restarts, locks.
 
-use super::conformance::shipping::{money, told};
+use super::conformance::erased::filled;
 use super::conformance::support::*;
 use super::options;
-use crate::canonical::DocumentId;
-use crate::canonical::event::EventType;
 use crate::canonical::inbox::Disposition;
-use crate::canonical::job::Lane;
-use crate::canonical::tracking::TrackingStatus;
-use crate::flow::change::{ChangeSet, IdempotentAnswer};
-use crate::store::query::{Subscription, SubscriptionState};
-use crate::store::sql::SqlStore;
+use crate::flow::change::ChangeSet;
 use crate::store::sqlite;
 use crate::store::vault::MasterKey;
 use crate::store::{Scope, Store, StoreError};
-use secrecy::SecretString;
 use std::sync::Arc;
-
-/// Fills a store with one of everything that is secret or personal.
-async fn filled(store: &Arc<dyn Store>) -> Bench {
-    let bench = Bench::new(store).await;
-    bench.appended("{\"payload\": \"pending-of-test\"}").await;
-    let delivery = bench.appended("{\"payload\": \"body-of-test\"}").await;
-    let mut state = bench.order("1");
-    let part = bench.part(&state, None);
-    let shipment = bench.bought(&state, part.id, "box", Some("number"));
-    state.tracking = vec![told(&shipment.parcels[0], TrackingStatus::InTransit, 50)];
-    let mut item = bench.cod(&shipment, money("25.50", "EUR"));
-    item.reason = Some("reason-of-test".to_owned());
-    state.cod = vec![item];
-    let label = bench.label(&shipment, b"label-of-test");
-    let parcel = shipment.parcels[0].id;
-    state.shipments = vec![shipment];
-    state.fulfillment_orders = vec![part];
-    let mut set = bench.decided(
-        &delivery,
-        vec![bench.record(&delivery, 0, Disposition::Applied)],
-    );
-    set.events = vec![bench.event(&state, EventType::OrderReceived)];
-    set.states = vec![state];
-    set.documents = vec![label];
-    set.track = vec![(parcel, Some(at(60)))];
-    set.jobs = vec![bench.job("push", "k", "o", Lane::StatusPush)];
-    set.idempotency = Some(IdempotentAnswer {
-        scope: "s".to_owned(),
-        key: "k".to_owned(),
-        status: 200,
-        body: b"answer-of-test".to_vec(),
-    });
-    bench.apply(set).await.unwrap();
-    let subscription = Subscription {
-        id: crate::canonical::SubscriptionId::new(),
-        url: "https://example.com".to_owned(),
-        event_types: Vec::new(),
-        merchant_id: None,
-        state: SubscriptionState::Active,
-        disabled_reason: None,
-        cursor: 0,
-        created_at: at(0),
-    };
-    let secret = SecretString::from("whsec_of-test");
-    store
-        .insert_subscription(&subscription, &secret, audit("s"), None)
-        .await
-        .unwrap();
-    bench
-}
 
 #[tokio::test]
 async fn nothing_secret_or_personal_is_in_the_files() {
@@ -173,70 +116,6 @@ async fn another_master_key_opens_nothing_until_it_is_rewrapped() {
     );
     let key = [(bench.connection.id, "1".to_owned())];
     assert!(store.orders_by_external(&key).await.unwrap()[0].is_some());
-}
-
-#[tokio::test]
-async fn an_erased_merchant_is_unreadable_and_hurts_no_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Arc::new(sqlite::open(options(&folder)).unwrap());
-    let shared: Arc<dyn Store> = Arc::<SqlStore>::clone(&store);
-    let (gone, kept) = (filled(&shared).await, filled(&shared).await);
-    assert_eq!(
-        store
-            .erase_merchant(gone.merchant, audit("m"))
-            .await
-            .unwrap(),
-        1
-    );
-    let key = |bench: &Bench| [(bench.connection.id, "1".to_owned())];
-    assert!(store.orders_by_external(&key(&gone)).await.is_err());
-    assert!(store.orders_by_external(&key(&kept)).await.unwrap()[0].is_some());
-    let events = store.events(Scope::All, 0, 10, &[]).await.unwrap();
-    assert_eq!(events.data.len(), 2);
-    assert!(parsed(&events.data[0].json)["data"]["order"].is_null());
-    assert!(parsed(&events.data[1].json)["data"]["order"].is_object());
-    let listed = store
-        .orders(Scope::All, Default::default(), page(9))
-        .await
-        .unwrap();
-    assert_eq!(listed.data.len(), 1);
-    erased_on_its_way(&store, &gone, &kept).await;
-    let late = shared.append_inbox(vec![gone.delivery("late")], None).await;
-    assert!(matches!(late, Err(StoreError::NotFound(_))));
-    let operator = crate::canonical::MerchantId::OPERATOR;
-    assert!(store.erase_merchant(operator, audit("m")).await.is_err());
-}
-
-/// Nothing of the erased merchant's parcels, cash and papers is found; the other's are.
-async fn erased_on_its_way(store: &SqlStore, gone: &Bench, kept: &Bench) {
-    let numbers = [gone, kept].map(|bench| (bench.connection.id, "number".to_owned()));
-    let found = store.orders_by_tracking(&numbers).await.unwrap();
-    assert!(found[0].is_none() && found[1].is_some());
-    for (bench, n) in [(gone, 0), (kept, 1)] {
-        let due = store.due_parcels(bench.connection.id, at(99), 9).await;
-        assert_eq!(due.unwrap().len(), n);
-        let scope = Scope::Merchant(bench.merchant);
-        let shipments = store.shipments(scope, Default::default(), page(9)).await;
-        assert_eq!(shipments.unwrap().data.len(), n);
-        let items = store.cod_items(scope, Default::default(), page(9)).await;
-        assert_eq!(items.unwrap().data.len(), n);
-        // The sums stay: they are the house's books and name nobody.
-        let sums = store.cod_statement(scope, Default::default()).await;
-        assert_eq!(sums.unwrap().len(), 1);
-        let paper = store.document(Scope::All, paper_of(store, bench)).await;
-        assert_eq!(paper.unwrap().is_some(), n == 1);
-    }
-}
-
-/// The id of a bench's only document.
-fn paper_of(store: &SqlStore, bench: &Bench) -> DocumentId {
-    let conn = rusqlite::Connection::open(&store.shared().options.path).unwrap();
-    let id = conn.query_row(
-        "SELECT id FROM documents WHERE merchant_id = ?",
-        [bench.merchant.as_bytes()],
-        |row| row.get::<_, Vec<u8>>(0),
-    );
-    DocumentId::from_slice(&id.unwrap()).unwrap()
 }
 
 #[tokio::test]

@@ -54,6 +54,7 @@ fn landed_schemas_never_change() {
         "616b660c2ad58fba2df9fa0d86161bbaede7c5135f3bc25ce9848961a80d277d",
         "a01768b483611913609e5bec1734f30f4b989b2dfeb1da5818b60df673734d4f",
         "35c6fca6a385305d701203a0aa417b65e347a5082c711fb16e49a5ccc57f85c2",
+        "452b8fcd73277055dfc6254acdec5125d9bc507622c57aff25d5bafa8c83fada",
     ];
     for (sql, expected) in MIGRATIONS.iter().zip(landed) {
         assert_eq!(hex::encode(Sha256::digest(sql.as_bytes())), expected);
