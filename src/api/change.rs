@@ -1,5 +1,8 @@
 //! Writing: audit entries, change sets of one merchant's, and the loop of reading, deciding and
 //! writing again when others were faster.
+//!
+//! What always holds: nothing that a caller changes is written without an audit entry: change sets
+//! are refused without one, and the store's other calls take one.
 
 use super::gate::Call;
 use super::problem::{Code, Problem};
@@ -24,11 +27,14 @@ pub fn audit(call: &Call, action: &str, subject: &str, detail: Value) -> AuditEn
     }
 }
 
-/// Applies one change set.
+/// Applies one change set of a caller's.
 ///
 /// # Errors
-/// The store's.
+/// The store's; `Corrupt` for a change that the audit log would not tell of.
 pub async fn apply(call: &Call, change: ChangeSet) -> Result<(), StoreError> {
+    if change.audit.is_empty() {
+        return Err(StoreError::Corrupt("a change without audit entry".into()));
+    }
     let mut results = call.state.store.apply(vec![change]).await?;
     match results.pop() {
         Some(result) => result.map(|_| ()),

@@ -4,6 +4,7 @@
 //! a `dry_run` counts and changes nothing.
 
 use super::body::Body;
+use super::change::audit;
 use super::gate::Call;
 use super::idempotency::{Ticket, once};
 use super::problem::{Code, Problem};
@@ -93,8 +94,12 @@ pub async fn replay_one(call: Call, body: Body<Empty>) -> Answer {
             let row = again(DeliveryId::new(), &event, old.subscription_id, call.now());
             let reply = Reply::created("/v1/deliveries", &row)?;
             let answer = ticket.answer(&reply);
+            let log = json!({"event_id": event.id, "subscription_id": old.subscription_id});
+            let audit = audit(&call, "delivery.replay", &old.id.to_string(), log);
             let store = &call.state.store;
-            store.insert_deliveries(vec![row], answer).await?;
+            store
+                .insert_deliveries(vec![row], Some(audit), answer)
+                .await?;
             Ok(reply)
         },
     )
@@ -119,6 +124,7 @@ pub async fn replay(call: Call, body: Body<NewReplay>) -> Answer {
                 call: &call,
                 ticket: &ticket,
                 reply: &reply,
+                count,
             };
             made.enqueue(&wanted, &subscription, end).await?;
         }
@@ -159,11 +165,13 @@ struct Making<'a> {
     call: &'a Call,
     ticket: &'a Ticket,
     reply: &'a Reply,
+    count: usize,
 }
 
 impl Making<'_> {
     /// Writes in pieces, so that intake does not wait for a large one. The answer goes with the
-    /// last; what a crash leaves half done is done anew under the same ids.
+    /// last, the audit entry with the first; what a crash leaves half done is done anew under the
+    /// same ids.
     async fn enqueue(
         &self,
         wanted: &NewReplay,
@@ -171,6 +179,8 @@ impl Making<'_> {
         end: u64,
     ) -> Result<(), Problem> {
         let store = &self.call.state.store;
+        let log = json!({"from": wanted.from, "to": wanted.to, "types": wanted.types, "count": self.count});
+        let mut audit = Some(audit(self.call, "replay.create", &to.id.to_string(), log));
         let mut last = Vec::new();
         let mut cursor = first_after(self.call, wanted.from).await?;
         while let Some((found, next)) = span(self.call, wanted, to, cursor, end).await? {
@@ -178,13 +188,13 @@ impl Making<'_> {
             if !rows.is_empty() {
                 let full = std::mem::replace(&mut last, rows);
                 if !full.is_empty() {
-                    store.insert_deliveries(full, None).await?;
+                    store.insert_deliveries(full, audit.take(), None).await?;
                 }
             }
             cursor = next;
         }
         let answer = self.ticket.answer(self.reply);
-        Ok(store.insert_deliveries(last, answer).await?)
+        Ok(store.insert_deliveries(last, audit, answer).await?)
     }
 
     fn row(&self, event: &RenderedEvent, to: &Subscription) -> DeliveryRow {

@@ -24,7 +24,7 @@ pub mod wake;
 
 pub use error::{Scope, StoreError};
 pub use jobs::JobStore;
-pub use open::{StoreOptions, is_sealed_with, open, open_read_only, rotate_master_key};
+pub use open::{StoreOptions, back_up, is_sealed_with, open, open_read_only, rotate_master_key};
 pub use placement::Placement;
 pub use query::Applied;
 pub use retention::{RetentionStore, Stripped};
@@ -372,6 +372,7 @@ pub trait Store:
     async fn insert_deliveries(
         &self,
         rows: Vec<DeliveryRow>,
+        audit: Option<AuditEntry>,
         answer: Option<IdempotentAnswer>,
     ) -> Result<(), StoreError>;
     /// A delivery by id.

@@ -20,24 +20,30 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 
 pub const ADMIN: &str = "admin-token-of-the-tests";
 pub const SECRET: &str = "made-up-secret";
 
-/// Nothing can be retried here: the worker's tests do that.
-struct NoRetrier;
+/// Nothing is mapped here: the worker's tests do that.
+struct NoRetrier(Arc<AtomicBool>);
 #[async_trait]
 impl Retrier for NoRetrier {
     async fn retry(&self, _: Scope, _: ProblemId) -> Result<Retried, Problem> {
-        Err(Problem::new(Code::Rejected, "nothing to retry"))
+        match self.0.load(Ordering::SeqCst) {
+            true => Ok(Retried { mended: 1, left: 0 }),
+            false => Err(Problem::new(Code::Rejected, "nothing to retry")),
+        }
     }
 }
 
 pub struct House {
     pub state: web::Data<AppState>,
     pub store: Arc<dyn Store>,
+    /// Whether problems are mended when they are tried again.
+    pub mends: Arc<AtomicBool>,
     _dir: TempDir,
 }
 
@@ -103,17 +109,19 @@ pub fn house() -> House {
     let admin = Some(SecretString::from(ADMIN));
     let mut settings = ApiSettings::new("https://gateway.example/", admin);
     settings.poll_fallback = Duration::from_secs(5);
+    let mends = Arc::new(AtomicBool::new(false));
     let state = AppState::new(
         store.clone(),
         registry,
         Arc::new(ingress),
-        Arc::new(NoRetrier),
+        Arc::new(NoRetrier(mends.clone())),
         clock.clone(),
         settings,
     );
     House {
         state: web::Data::new(state),
         store,
+        mends,
         _dir: dir,
     }
 }

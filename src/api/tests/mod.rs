@@ -6,6 +6,7 @@
     clippy::panic
 )]
 
+mod audited;
 mod commands;
 mod documented;
 mod feed;

@@ -142,7 +142,7 @@ pub async fn replays_have_rows_of_their_own(store: Arc<dyn Store>) {
     let mut bell = store.wake().events();
     bell.mark_unchanged();
     store
-        .insert_deliveries(vec![replay.clone()], None)
+        .insert_deliveries(vec![replay.clone()], None, None)
         .await
         .unwrap();
     assert!(bell.has_changed().unwrap());

@@ -62,7 +62,7 @@ pub async fn a_merchant_sees_its_own_rows_only(store: Arc<dyn Store>) {
         replay_of: None,
     };
     store
-        .insert_deliveries(vec![row.clone()], None)
+        .insert_deliveries(vec![row.clone()], None, None)
         .await
         .unwrap();
 

@@ -114,7 +114,7 @@ pub async fn an_answer_is_stored_with_what_it_tells_of(store: Arc<dyn Store>) {
     answers_again(&store, "subscription").await;
     let (row, given) = (replay(&bench, new.id), answer(&store, "replay").await);
     store
-        .insert_deliveries(vec![row.clone(), row.clone()], given)
+        .insert_deliveries(vec![row.clone(), row.clone()], Some(audit(new.id)), given)
         .await
         .unwrap();
     answers_again(&store, "replay").await;

@@ -335,6 +335,7 @@ impl SqlStore {
     pub(in crate::store) async fn insert_deliveries(
         &self,
         rows: Vec<DeliveryRow>,
+        audit: Option<AuditEntry>,
         answer: Option<IdempotentAnswer>,
     ) -> Result<()> {
         let answer = self.seal_answer(MerchantId::OPERATOR, answer).await?;
@@ -343,6 +344,9 @@ impl SqlStore {
                 put(ctx, row)?;
             }
             ctx.local.bells.events = true;
+            if let Some(audit) = &audit {
+                put_audit(ctx.conn, audit)?;
+            }
             answer.map_or(Ok(()), |answer| answer.put(ctx))
         })
         .await

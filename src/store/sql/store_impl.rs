@@ -133,7 +133,9 @@ calls! {
         fn open_deliveries(subscription: SubscriptionId) -> Vec<DeliveryRow>;
         fn deliveries(scope: Scope, filter: DeliveryFilter, page: PageRequest) -> Page<DeliveryRow>;
         fn event(scope: Scope, id: EventId) -> Option<RenderedEvent>;
-        fn insert_deliveries(rows: Vec<DeliveryRow>, answer: Option<IdempotentAnswer>) -> ();
+        fn insert_deliveries(
+            rows: Vec<DeliveryRow>, audit: Option<AuditEntry>, answer: Option<IdempotentAnswer>
+        ) -> ();
         fn delivery_row(scope: Scope, id: DeliveryId) -> Option<DeliveryRow>;
         fn health() -> StoreHealth;
         fn housekeeping(now: Timestamp) -> ();
