@@ -7,8 +7,8 @@ use crossdock::cli::args::{
     ReplayArgs, StoreCommand, TokenCommand,
 };
 use crossdock::cli::{
-    self, Streams, check, connectors, copy, doctor, key, ledger, map, new, render, replay, serve,
-    stored, token,
+    self, Streams, backup, check, connectors, copy, doctor, key, ledger, map, new, render, replay,
+    serve, stored, token,
 };
 use crossdock::connector::Registry;
 use crossdock::settings::Settings;
@@ -52,6 +52,11 @@ fn main() -> ExitCode {
             &mut streams,
         ),
         Command::Migrate => with(settings(Vec::new()), &mut streams, serve::migrate),
+        Command::Store(StoreCommand::Backup { to }) => {
+            with(settings(Vec::new()), &mut streams, |settings, streams| {
+                backup::run(settings, &to, streams)
+            })
+        }
         Command::Store(StoreCommand::Copy { from, to }) => {
             with(settings(Vec::new()), &mut streams, |settings, streams| {
                 copy::run(settings, &from, &to, streams)

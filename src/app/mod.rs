@@ -33,6 +33,7 @@ use actix_web::web;
 use secrecy::SecretString;
 use serde_json::json;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Why the gateway does not start.
@@ -245,6 +246,28 @@ pub async fn copy_store(
     source.close().await;
     target.close().await;
     Ok(counts)
+}
+
+/// Copies the embedded store to a new file, beside a server or without one, and tries the master key
+/// on it; yields its size.
+///
+/// # Errors
+/// As [`crate::store::back_up`]; and when the master key is missing or is another one: then there is
+/// no copy.
+pub fn back_up_store(settings: &Settings, to: &Path) -> Result<u64, AppError> {
+    let url = settings.store_url();
+    if let Some(path) = url.strip_prefix("sqlite://")
+        && !Path::new(path).exists()
+    {
+        // Where there is no database, asking for its key would make one.
+        return Err(AppError::Start(format!("no database at {path}")));
+    }
+    let key = secrets::master_key(settings)?;
+    if !crate::store::is_sealed_with(&url, &key)? {
+        let what = "the master key is not the one that this database was written with";
+        return Err(AppError::Start(what.into()));
+    }
+    Ok(crate::store::back_up(&url, to, &key)?)
 }
 
 fn store_options(settings: &Settings) -> Result<StoreOptions, AppError> {

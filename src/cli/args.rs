@@ -36,7 +36,7 @@ pub enum Command {
     Worker(ServeArgs),
     /// Bring the store to this version's schema and end.
     Migrate,
-    /// Move the store.
+    /// Copy the store.
     #[command(subcommand)]
     Store(StoreCommand),
     /// What arrived and what became of it; fails when it does not add up.
@@ -103,6 +103,12 @@ pub enum KeyCommand {
 
 #[derive(Debug, Subcommand)]
 pub enum StoreCommand {
+    /// Copy the embedded store to a new file while the gateway runs. Keep the master key apart.
+    Backup {
+        /// The new file.
+        #[arg(value_name = "PATH")]
+        to: PathBuf,
+    },
     /// Copy the embedded store into an empty one on a server, and count it. Stop the gateway first.
     Copy {
         /// The embedded store: sqlite://PATH.

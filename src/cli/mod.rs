@@ -5,6 +5,7 @@
 //! not be mapped; results go to `out`, everything else to `err`.
 
 pub mod args;
+pub mod backup;
 pub mod check;
 pub mod connectors;
 pub mod copy;

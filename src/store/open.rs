@@ -3,7 +3,7 @@
 use super::vault::MasterKey;
 use super::{Store, StoreError, postgres, sqlite};
 use crate::clock::{Clock, SystemClock};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How to open a store.
@@ -103,6 +103,22 @@ pub fn rotate_master_key(url: &str, old: &MasterKey, new: &MasterKey) -> Result<
     }
     let options = located(url, StoreOptions::new(old.clone()))?;
     sqlite::rewrap(&options.path, old, new)
+}
+
+/// Copies an embedded store to a new file while a server may write it; yields its size. The copy needs
+/// the same master key.
+///
+/// # Errors
+/// `NotFound` when there is none, or it is on a server; `Exists` when the file is there; `Corrupt` and
+/// `Unavailable` when it cannot be made: then there is no copy.
+pub fn back_up(url: &str, to: &Path, key: &MasterKey) -> Result<u64, StoreError> {
+    if is_postgres(url) {
+        return Err(StoreError::NotFound(
+            "only an embedded store (sqlite://…) is copied to a file: use pg_dump".to_owned(),
+        ));
+    }
+    let options = located(url, StoreOptions::new(key.clone()))?;
+    sqlite::back_up(&options.path, to)
 }
 
 /// Is this the master key that the store is written with?

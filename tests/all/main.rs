@@ -12,6 +12,7 @@ mod architecture;
 mod busy;
 mod conformance;
 mod contract;
+mod database;
 mod durability;
 #[cfg(feature = "failpoints")]
 mod faults;

@@ -111,6 +111,49 @@ async fn a_key_of_the_settings_is_changed_by_whoever_set_it() {
     opens(data, &[("CROSSDOCK_SECRET_KEY", new)]).await;
 }
 
+#[tokio::test]
+async fn a_store_on_a_server_changes_its_key_too() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path();
+    let url = super::postgres::server::fresh_url().await;
+    let new = "YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXphYmNkZWY=";
+    let with = |key: &'static str| {
+        let url = url.clone();
+        [
+            ("CROSSDOCK_STORE_URL", url),
+            ("CROSSDOCK_SECRET_KEY", key.to_owned()),
+        ]
+    };
+    let (old, with_new) = (with(super::support::gateway::KEY), with(new));
+    let (old, with_new) = (
+        old.each_ref().map(|(name, value)| (*name, value.as_str())),
+        with_new
+            .each_ref()
+            .map(|(name, value)| (*name, value.as_str())),
+    );
+    let gateway = Gateway::start(data, &old).await;
+    let (_, hook) = gateway.shop("http://127.0.0.1:9", "observing").await;
+    gateway.settled(&hook).await;
+    let file = data.join("new");
+    std::fs::write(&file, new).unwrap();
+    let flags = ["--new-key", &file.display().to_string()];
+    let busy = rotate(data, &old, &flags);
+    assert_eq!(busy.status.code(), Some(1), "{busy:?}");
+    assert!(gateway.stop().await.success());
+    #[cfg(feature = "failpoints")]
+    {
+        let mut cut: Vec<(&str, &str)> = old.to_vec();
+        cut.push(("CROSSDOCK_FAILPOINT", "rotate.before_commit"));
+        assert_eq!(rotate(data, &cut, &flags).status.code(), None);
+        opens(data, &old).await;
+    }
+    let done = rotate(data, &old, &flags);
+    assert!(done.status.success(), "{done:?}");
+    assert!(String::from_utf8_lossy(&done.stdout).starts_with("2 data key(s)"));
+    assert!(Gateway::try_start(data, &old).await.is_none());
+    opens(data, &with_new).await;
+}
+
 #[cfg(feature = "failpoints")]
 #[tokio::test]
 async fn killed_in_the_middle_the_store_opens_all_the_same() {

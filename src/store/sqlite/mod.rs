@@ -4,6 +4,7 @@
 //! it was synced; readers see committed data only and each read sees one state of the database; a
 //! lock file keeps a second server off the file.
 
+mod backup;
 mod checkpoint;
 mod commit;
 pub(in crate::store) mod inbox;
@@ -21,6 +22,7 @@ use super::sql::conn::Conn;
 use super::sql::writer::WriterHandle;
 use super::sql::{self, Shared, SqlStore};
 use super::vault::MasterKey;
+pub(in crate::store) use backup::back_up;
 pub(in crate::store) use commit::free_bytes;
 use reader::Readers;
 use rusqlite::Connection;

@@ -13,7 +13,7 @@ use std::path::Path;
 const TYPES: [&str; 2] = ["order.received", "order.updated"];
 
 /// A gateway that knows a shop and a warehouse; the shop's hook.
-async fn set_up(data: &Path, warehouse: &Warehouse) -> String {
+pub async fn set_up(data: &Path, warehouse: &Warehouse) -> String {
     let gateway = Gateway::start(data, &[]).await;
     let body = json!({"url": warehouse.url(), "event_types": TYPES});
     let subscription = gateway.post("/v1/subscriptions", body).await;
@@ -100,7 +100,7 @@ pub async fn told_in_order(warehouse: &Warehouse, events: &[Value]) {
 }
 
 /// Everything that was acknowledged is there, once, in order, at the warehouse too.
-async fn check(
+pub async fn check(
     data: &Path,
     hook: &str,
     warehouse: &Warehouse,
