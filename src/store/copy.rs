@@ -134,6 +134,29 @@ fn empty(target: Conn<'_>) -> Result<()> {
     Ok(())
 }
 
+/// How the embedded store finds the merchant of a row of a table that has none there; the operator's
+/// where it does not.
+fn merchant_of(table: &str) -> Option<&'static str> {
+    const OF_CONNECTION: &str =
+        "SELECT c.merchant_id FROM connections c WHERE c.id = t.connection_id";
+    match table {
+        "ledger" | "refused" | "subjects" | "listings" => Some(OF_CONNECTION),
+        "attempts" => Some("SELECT j.merchant_id FROM jobs j WHERE j.id = t.job_id"),
+        "tracking_events" => Some("SELECT o.merchant_id FROM orders o WHERE o.id = t.order_id"),
+        "dedupe" => Some("SELECT i.merchant_id FROM inbox i WHERE i.id = t.record_id"),
+        "snapshots" => Some(
+            "CASE t.kind
+               WHEN 0 THEN (SELECT merchant_id FROM orders WHERE id = t.object_id)
+               WHEN 1 THEN (SELECT merchant_id FROM fulfillment_orders WHERE id = t.object_id)
+               WHEN 2 THEN (SELECT merchant_id FROM shipments WHERE id = t.object_id)
+               WHEN 3 THEN (SELECT o.merchant_id FROM tracking_events e
+                              JOIN orders o ON o.id = e.order_id WHERE e.id = t.object_id)
+               WHEN 4 THEN (SELECT merchant_id FROM cod_items WHERE id = t.object_id) END",
+        ),
+        _ => None,
+    }
+}
+
 fn rows(source: Conn<'_>, target: Conn<'_>, table: &str) -> Result<u64> {
     let columns = target
         .prepare_cached(
@@ -147,7 +170,16 @@ fn rows(source: Conn<'_>, target: Conn<'_>, table: &str) -> Result<u64> {
     let list = columns.join(", ");
     let mut insert =
         target.prepare_cached(&format!("INSERT INTO {table} ({list}) VALUES ({marks})"))?;
-    let mut query = source.prepare_cached(&format!("SELECT {list} FROM {table}"))?;
+    let read: Vec<String> = columns
+        .iter()
+        .map(|column| match (column.as_str(), merchant_of(table)) {
+            ("merchant_id", Some(found)) => {
+                format!("coalesce(({found}), zeroblob(16)) AS merchant_id")
+            }
+            _ => format!("t.{column}"),
+        })
+        .collect();
+    let mut query = source.prepare_cached(&format!("SELECT {} FROM {table} t", read.join(", ")))?;
     let mut rows = query.query(params![])?;
     let mut n = 0;
     while let Some(row) = rows.next()? {

@@ -16,6 +16,7 @@ use crate::store::vault::Vault;
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
+    include_str!("schema/0003.sql"),
 ];
 
 /// The oldest server that this was built for, as it numbers itself.

@@ -6,6 +6,7 @@
     clippy::panic
 )]
 
+mod keys;
 mod migrations;
 mod nodes;
 mod races;

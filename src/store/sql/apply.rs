@@ -329,12 +329,17 @@ pub(in crate::store) fn put_snapshot(ctx: &mut WriteCtx<'_>, object: SealedObjec
         return Ok(());
     };
     let SnapshotKey { kind, id, version } = object.key;
-    ctx.conn
-        .prepare_cached(
-            "INSERT INTO snapshots (object_id, kind, version, sealed) VALUES (?, ?, ?, ?)
-             ON CONFLICT (object_id, kind, version) DO UPDATE SET sealed = excluded.sealed",
-        )?
-        .run(params![id.as_bytes(), kind, int(version), sealed])?;
+    let owner = ctx.conn.owner("?5");
+    let sql = format!(
+        "INSERT INTO snapshots ({0}object_id, kind, version, sealed) VALUES ({1}?1, ?2, ?3, ?4)
+         ON CONFLICT ({0}object_id, kind, version) DO UPDATE SET sealed = excluded.sealed",
+        owner.column, owner.value
+    );
+    let (number, merchant) = (int(version), object.merchant);
+    let object_id = id.as_bytes();
+    let mut args = params![object_id, kind, number, sealed].to_vec();
+    args.extend(ctx.conn.owner_arg(merchant.as_bytes()));
+    ctx.conn.prepare_cached(&sql)?.run(args)?;
     let (key, json) = (object.key, object.json);
     ctx.local
         .after

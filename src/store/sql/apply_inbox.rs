@@ -159,13 +159,15 @@ fn insert(ctx: &WriteCtx<'_>, record: &InboxRecord, opened: &Opened) -> Result<(
 /// Content hashes, and when the subjects of re-reads were last seen.
 fn remember(ctx: &WriteCtx<'_>, result: &DeliveryResult) -> Result<()> {
     let at = micros(result.received_at);
-    let mut upsert = ctx.conn.prepare_cached(
-        "INSERT INTO subjects (connection_id, kind, external_id, hash, last_seen_at)
-         VALUES (?, ?, ?, ?, ?)
-         ON CONFLICT (connection_id, external_id, kind) DO UPDATE SET hash = excluded.hash,
+    let owner = ctx.conn.owner_of_connection("?1");
+    let mut upsert = ctx.conn.prepare_cached(&format!(
+        "INSERT INTO subjects ({0}connection_id, kind, external_id, hash, last_seen_at)
+         VALUES ({1}?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT ({0}connection_id, external_id, kind) DO UPDATE SET hash = excluded.hash,
            last_seen_at = CASE WHEN subjects.last_seen_at > excluded.last_seen_at
              THEN subjects.last_seen_at ELSE excluded.last_seen_at END",
-    )?;
+        owner.column, owner.value
+    ))?;
     for (kind, external_id, hash) in &result.hashes {
         upsert.run(params![
             result.connection_id.as_bytes(),
@@ -189,11 +191,12 @@ pub(in crate::store) fn seen(
     external_id: &str,
     at: i64,
 ) -> Result<()> {
-    conn.prepare_cached(
+    conn.prepare_cached(&format!(
         "UPDATE subjects SET last_seen_at = ?4
-         WHERE connection_id = ?1 AND external_id = ?3 AND kind = coalesce(?2, kind)
+         WHERE {}connection_id = ?1 AND external_id = ?3 AND kind = coalesce(?2, kind)
            AND last_seen_at < ?4",
-    )?
+        conn.owner_of_connection("?1").is
+    ))?
     .run(params![connection.as_bytes(), kind, external_id, at])
 }
 
@@ -206,19 +209,21 @@ fn claim(
     result: &DeliveryResult,
 ) -> Result<()> {
     let at = micros(result.received_at);
+    let owner = ctx.conn.owner_of_connection("?5");
+    let connection = result.connection_id;
+    let since = at.saturating_sub(DEDUPE_DAYS * DAY_MICROS);
+    let record_id = record.as_bytes();
+    let mut args = params![key, record_id, at, since].to_vec();
+    args.extend(ctx.conn.owner_arg(connection.as_bytes()));
     let written = ctx
         .conn
-        .prepare_cached(
-            "INSERT INTO dedupe (key, record_id, at) VALUES (?1, ?2, ?3)
-             ON CONFLICT (key) DO UPDATE SET record_id = excluded.record_id, at = excluded.at
+        .prepare_cached(&format!(
+            "INSERT INTO dedupe ({0}key, record_id, at) VALUES ({1}?1, ?2, ?3)
+             ON CONFLICT ({0}key) DO UPDATE SET record_id = excluded.record_id, at = excluded.at
              WHERE dedupe.at < ?4 OR dedupe.record_id = excluded.record_id",
-        )?
-        .execute(params![
-            key,
-            record.as_bytes(),
-            at,
-            at.saturating_sub(DEDUPE_DAYS * DAY_MICROS)
-        ])?;
+            owner.column, owner.value
+        ))?
+        .execute(args)?;
     if written == 0 {
         return Err(StoreError::Conflict(
             "a record with this dedupe key was first".to_owned(),

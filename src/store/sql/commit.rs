@@ -215,10 +215,12 @@ fn append(ctx: &mut WriteCtx<'_>, deliveries: Vec<(super::wire::Entry, Vec<u8>)>
 }
 
 fn flush_ledger(conn: Conn<'_>, moved: &BTreeMap<LedgerKey, i64>) -> Result<()> {
-    let mut upsert = conn.prepare_cached(
-        "INSERT INTO ledger (connection_id, day, disposition, n) VALUES (?, ?, ?, ?)
-         ON CONFLICT (connection_id, day, disposition) DO UPDATE SET n = ledger.n + excluded.n",
-    )?;
+    let owner = conn.owner_of_connection("?1");
+    let mut upsert = conn.prepare_cached(&format!(
+        "INSERT INTO ledger ({0}connection_id, day, disposition, n) VALUES ({1}?1, ?2, ?3, ?4)
+         ON CONFLICT ({0}connection_id, day, disposition) DO UPDATE SET n = ledger.n + excluded.n",
+        owner.column, owner.value
+    ))?;
     for ((connection, day, disposition), n) in moved {
         if *n != 0 {
             upsert.run(params![connection.as_bytes(), day, disposition, n])?;

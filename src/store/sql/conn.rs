@@ -5,7 +5,7 @@
 
 use super::codec::Result;
 use super::row::Row;
-use super::value::Arg;
+use super::value::{Arg, ToArg};
 use crate::store::StoreError;
 use crate::store::postgres::{Prepared, Session};
 
@@ -64,7 +64,47 @@ impl<T> OptionalExtension<T> for std::result::Result<T, RowError> {
     }
 }
 
+/// The merchant, in statements about a table that has it on a server only: there its key begins with
+/// it. All three are empty on the embedded store.
+pub(in crate::store) struct Owner {
+    /// Before the columns of an insert, and before those of the key.
+    pub column: &'static str,
+    /// Before the values of an insert.
+    pub value: String,
+    /// Before the conditions of a look-up.
+    pub is: String,
+}
+
 impl<'a> Conn<'a> {
+    /// The merchant of the connection that a mark is bound to.
+    pub(in crate::store) fn owner_of_connection(self, mark: &str) -> Owner {
+        self.owner(&format!(
+            "coalesce((SELECT merchant_id FROM connections WHERE id = {mark}),
+               '00000000-0000-0000-0000-000000000000')"
+        ))
+    }
+    /// The merchant, as an expression finds it.
+    pub(in crate::store) fn owner(self, found: &str) -> Owner {
+        match self {
+            Conn::Sqlite(_) => Owner {
+                column: "",
+                value: String::new(),
+                is: String::new(),
+            },
+            Conn::Postgres(_) => Owner {
+                column: "merchant_id, ",
+                value: format!("{found}, "),
+                is: format!("merchant_id = {found} AND "),
+            },
+        }
+    }
+    /// What is bound for a merchant that no other table tells: nothing on the embedded store.
+    pub(in crate::store) fn owner_arg<'v>(self, merchant: &'v [u8; 16]) -> Option<Arg<'v>> {
+        match self {
+            Conn::Sqlite(_) => None,
+            Conn::Postgres(_) => Some(merchant.arg()),
+        }
+    }
     /// Prepares a statement, or takes it as it was prepared before.
     pub(in crate::store) fn prepare_cached(self, sql: &str) -> Result<Statement<'a>> {
         match self {

@@ -239,10 +239,11 @@ impl SqlStore {
     ) -> Result<Vec<Option<[u8; 32]>>> {
         let (kind, ids) = (kind.to_owned(), external_ids.to_vec());
         self.read(move |reader| {
-            let mut query = reader.conn.prepare_cached(
+            let mut query = reader.conn.prepare_cached(&format!(
                 "SELECT hash FROM subjects
-                 WHERE connection_id = ? AND external_id = ? AND kind = ?",
-            )?;
+                 WHERE {}connection_id = ?1 AND external_id = ?2 AND kind = ?3",
+                reader.conn.owner_of_connection("?1").is
+            ))?;
             ids.iter()
                 .map(|id| {
                     query
@@ -266,10 +267,16 @@ impl SqlStore {
         let hash = dedupe_hash(&self.shared, connection_id, topic, key);
         let since = micros(now).saturating_sub(DEDUPE_DAYS * DAY_MICROS);
         self.read(move |reader| {
+            let sql = format!(
+                "SELECT record_id FROM dedupe WHERE {}key = ?1 AND at >= ?2",
+                reader.conn.owner_of_connection("?3").is
+            );
+            let mut args = params![hash, since].to_vec();
+            args.extend(reader.conn.owner_arg(connection_id.as_bytes()));
             let found: Option<[u8; 16]> = reader
                 .conn
-                .prepare_cached("SELECT record_id FROM dedupe WHERE key = ? AND at >= ?")?
-                .query_row(params![hash, since], |row| row.get(0))
+                .prepare_cached(&sql)?
+                .query_row(args, |row| row.get(0))
                 .optional()?;
             Ok(found.map(|id| InboxId::from_uuid(uuid::Uuid::from_bytes(id))))
         })

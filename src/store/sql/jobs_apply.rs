@@ -162,13 +162,15 @@ pub(in crate::store) fn finish(
 
 /// Writes an attempt, or what is known of it since.
 pub(in crate::store) fn put_attempt(conn: Conn<'_>, attempt: &Attempt) -> Result<()> {
-    conn.prepare_cached(
-        "INSERT INTO attempts (id, job_id, n, step, started_at, sent_at, class, reason, status,
-           duration_ms, next_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (id) DO UPDATE SET sent_at = excluded.sent_at, class = excluded.class,
+    let owner = conn.owner("(SELECT merchant_id FROM jobs WHERE id = ?2)");
+    conn.prepare_cached(&format!(
+        "INSERT INTO attempts ({0}id, job_id, n, step, started_at, sent_at, class, reason, status,
+           duration_ms, next_at) VALUES ({1}?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+         ON CONFLICT ({0}id) DO UPDATE SET sent_at = excluded.sent_at, class = excluded.class,
            reason = excluded.reason, status = excluded.status,
            duration_ms = excluded.duration_ms, next_at = excluded.next_at",
-    )?
+        owner.column, owner.value
+    ))?
     .run(params![
         attempt.id.as_bytes(),
         attempt.job_id.as_bytes(),

@@ -145,12 +145,15 @@ impl SqlStore {
     ) -> Result<()> {
         let (reason, day) = (reason.to_owned(), day_of(day));
         self.write(64, move |ctx| {
+            let owner = ctx.conn.owner_of_connection("?1");
             ctx.conn
-                .prepare_cached(
-                    "INSERT INTO refused (connection_id, day, reason, n) VALUES (?, ?, ?, ?)
-                     ON CONFLICT (connection_id, day, reason)
+                .prepare_cached(&format!(
+                    "INSERT INTO refused ({0}connection_id, day, reason, n)
+                     VALUES ({1}?1, ?2, ?3, ?4)
+                     ON CONFLICT ({0}connection_id, day, reason)
                        DO UPDATE SET n = refused.n + excluded.n",
-                )?
+                    owner.column, owner.value
+                ))?
                 .run(params![
                     connection_id.as_bytes(),
                     day,

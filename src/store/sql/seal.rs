@@ -59,6 +59,7 @@ impl ContactHashes {
 
 /// One object version.
 pub(in crate::store) struct SealedObject {
+    pub merchant: MerchantId,
     pub key: SnapshotKey,
     pub json: Bytes,
     /// `None`: it is stored already.
@@ -182,8 +183,9 @@ pub(in crate::store) fn seal_set(shared: &Shared, set: ChangeSet) -> Result<Seal
 
 fn seal_state(shared: &Shared, state: &OrderState) -> Result<SealedState> {
     let order = &state.order;
-    let key = shared.key(order.meta.merchant_id)?;
-    let seal = |at, json| seal_object(shared, &key, at, json);
+    let merchant = order.meta.merchant_id;
+    let key = shared.key(merchant)?;
+    let seal = |at, json| seal_object(shared, merchant, &key, at, json);
     Ok(SealedState {
         contact: ContactHashes::of(shared, &Contact::of(&order.facts)),
         order: seal(
@@ -218,13 +220,20 @@ fn each<T: Serialize>(
         .collect()
 }
 
-fn seal_object(shared: &Shared, key: &DataKey, at: SnapshotKey, json: Vec<u8>) -> SealedObject {
+fn seal_object(
+    shared: &Shared,
+    merchant: MerchantId,
+    key: &DataKey,
+    at: SnapshotKey,
+    json: Vec<u8>,
+) -> SealedObject {
     let stored = shared
         .snapshots()
         .get(&at)
         .filter(|stored| stored[..] == json[..]);
     if let Some(json) = stored {
         return SealedObject {
+            merchant,
             key: at,
             json,
             sealed: None,
@@ -232,6 +241,7 @@ fn seal_object(shared: &Shared, key: &DataKey, at: SnapshotKey, json: Vec<u8>) -
     }
     let sealed = key.seal("snapshots", &at.row(), &json);
     SealedObject {
+        merchant,
         key: at,
         json: Bytes::from(json),
         sealed: Some(sealed),

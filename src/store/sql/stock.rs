@@ -119,10 +119,11 @@ impl SqlStore {
         of: StockChanges,
     ) -> Result<Vec<ChangedStock>> {
         self.read(move |reader| {
-            let mut query = reader.conn.prepare_cached(
+            let owner = reader.conn.owner("?1");
+            let mut query = reader.conn.prepare_cached(&format!(
                 "WITH changed(sku) AS (
                    SELECT sku FROM stock_levels WHERE merchant_id = ?1 AND place > ?3
-                   UNION SELECT sku FROM listings WHERE connection_id = ?2 AND place > ?3),
+                   UNION SELECT sku FROM listings WHERE {0}connection_id = ?2 AND place > ?3),
                  placed AS (
                    SELECT c.sku, l.external_id,
                      (SELECT CASE WHEN max(s.place) > coalesce(l.place, 0) THEN max(s.place)
@@ -133,7 +134,8 @@ impl SqlStore {
                    WHERE NOT ?4 OR l.sku IS NOT NULL)
                  SELECT sku, external_id, place FROM placed WHERE place IS NOT NULL
                  ORDER BY place, sku LIMIT ?5",
-            )?;
+                owner.is
+            ))?;
             let mut rows = query.query(params![
                 of.merchant_id.as_bytes(),
                 of.connection_id.as_bytes(),
@@ -252,8 +254,12 @@ pub(in crate::store) fn list(
     external_id: Option<&str>,
     again: bool,
 ) -> Result<()> {
+    let owner = conn.owner_of_connection("?1");
     let known: Option<Option<String>> = conn
-        .prepare_cached("SELECT external_id FROM listings WHERE connection_id = ? AND sku = ?")?
+        .prepare_cached(&format!(
+            "SELECT external_id FROM listings WHERE {}connection_id = ?1 AND sku = ?2",
+            owner.is
+        ))?
         .query_row(params![connection.as_bytes(), sku], |row| row.get(0))
         .optional()?;
     let news = match &known {
@@ -264,12 +270,14 @@ pub(in crate::store) fn list(
         return Ok(());
     }
     let place = next_place(conn)?;
-    conn.prepare_cached(
-        "INSERT INTO listings (connection_id, sku, external_id, place) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (connection_id, sku) DO UPDATE
+    conn.prepare_cached(&format!(
+        "INSERT INTO listings ({0}connection_id, sku, external_id, place)
+         VALUES ({1}?1, ?2, ?3, ?4)
+         ON CONFLICT ({0}connection_id, sku) DO UPDATE
            SET external_id = coalesce(excluded.external_id, listings.external_id),
              place = excluded.place",
-    )?
+        owner.column, owner.value
+    ))?
     .run(params![connection.as_bytes(), sku, external_id, place])
 }
 

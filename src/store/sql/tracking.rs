@@ -41,9 +41,16 @@ pub(in crate::store) fn write(
         if object.sealed.is_none() || known.contains(event.id.as_bytes()) {
             continue;
         }
-        ctx.conn
-            .prepare_cached("INSERT INTO tracking_events (order_id, id, n) VALUES (?, ?, ?)")?
-            .execute(params![order.as_bytes(), event.id.as_bytes(), int(n)])?;
+        let owner = ctx.conn.owner("?4");
+        let sql = format!(
+            "INSERT INTO tracking_events ({}order_id, id, n) VALUES ({}?1, ?2, ?3)",
+            owner.column, owner.value
+        );
+        let place = int(n);
+        let (order_id, id) = (order.as_bytes(), event.id.as_bytes());
+        let mut args = params![order_id, id, place].to_vec();
+        args.extend(ctx.conn.owner_arg(object.merchant.as_bytes()));
+        ctx.conn.prepare_cached(&sql)?.execute(args)?;
         put_snapshot(ctx, object)?;
         n += 1;
     }
