@@ -10,7 +10,7 @@ use crate::support::{Gateway, Warehouse};
 use crossdock::store::vault::MasterKey;
 use crossdock::store::{self, StoreOptions};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 use tempfile::TempDir;
@@ -178,9 +178,18 @@ async fn what_cannot_be_backed_up_is_said() {
     assert!(!said(&["store", "backup", &copy]).is_empty());
 }
 
-/// A program of the server's package, on one of its databases.
+/// A client's program, on one of the server's databases: from beside the server's, where packages
+/// put it, or from the path.
 fn postgres(program: &str, args: &[&str]) {
-    server::run(Command::new(server::programs().join(program)).args(args));
+    let packaged = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten();
+    let mut places: Vec<PathBuf> = packaged.flatten().map(|v| v.path().join("bin")).collect();
+    places.sort();
+    places.insert(0, server::programs());
+    let mut found = places.iter().map(|place| place.join(program));
+    let found = found.find(|file| file.exists());
+    server::run(Command::new(found.unwrap_or(program.into())).args(args));
 }
 
 #[tokio::test]
