@@ -83,17 +83,17 @@ impl Auditor {
         self.house.get(path).await.is(200).json()
     }
 
-    async fn new(&mut self, path: &str, body: Value) -> String {
+    async fn made(&mut self, path: &str, body: Value) -> String {
         text(&self.does("POST", path, body).await["id"])
     }
 
     /// Merchants, connections, tokens, stock.
     async fn sets_up(&mut self) -> (String, String) {
-        let merchant = self.new("/v1/merchants", json!({"name": "Foto"})).await;
+        let merchant = self.made("/v1/merchants", json!({"name": "Foto"})).await;
         let path = format!("/v1/merchants/{merchant}");
         self.does("PATCH", &path, json!({"name": "Photo"})).await;
         let shop = self
-            .new("/v1/connections", connection(&merchant, "active"))
+            .made("/v1/connections", connection(&merchant, "active"))
             .await;
         let path = format!("/v1/connections/{shop}");
         self.does("PATCH", &path, json!({"name": "Shop"})).await;
@@ -102,12 +102,12 @@ impl Auditor {
                 .await;
         }
         let gone = self
-            .new("/v1/connections", connection(&merchant, "observing"))
+            .made("/v1/connections", connection(&merchant, "observing"))
             .await;
         self.does("DELETE", &format!("/v1/connections/{gone}"), json!({}))
             .await;
         let token = json!({"name": "t", "scope": "operator"});
-        let token = self.new("/v1/tokens", token).await;
+        let token = self.made("/v1/tokens", token).await;
         self.does("DELETE", &format!("/v1/tokens/{token}"), json!({}))
             .await;
         let levels = json!({"merchant_id": merchant, "levels": [{"sku": "MUG", "on_hand": 3}]});
@@ -164,7 +164,7 @@ impl Auditor {
 
     async fn tells(&mut self) {
         let body = json!({"url": "https://wms.example/in", "from": "start"});
-        let subscription = self.new("/v1/subscriptions", body).await;
+        let subscription = self.made("/v1/subscriptions", body).await;
         let replay = json!({
             "subscription_id": subscription, "from": "2026-11-23T07:00:00Z",
             "to": "2026-11-23T09:00:00Z",

@@ -134,7 +134,7 @@ fn placed(reader: &Reader<'_>, mark: &str) -> (String, Option<Value>) {
 }
 
 /// Reads deliveries that wait, with what follows `WHERE` in `condition`.
-fn waiting(reader: &Reader<'_>, condition: &str, args: &[Value]) -> Result<Vec<PendingDelivery>> {
+fn those(reader: &Reader<'_>, condition: &str, args: &[Value]) -> Result<Vec<PendingDelivery>> {
     let sql = format!(
         "SELECT {COLUMNS}, w.sealed, o.place FROM wire_open o
            JOIN wire w ON w.merchant_id = o.merchant_id AND w.raw_id = o.raw_id
@@ -165,7 +165,7 @@ pub(in crate::store) fn pending(
     ];
     args.extend(things);
     let condition = format!("o.place > ?1 {placed} ORDER BY o.place LIMIT ?2");
-    waiting(reader, &condition, &args)
+    those(reader, &condition, &args)
 }
 
 /// Where they wait.
@@ -204,7 +204,7 @@ pub(in crate::store) fn pending_at(
 ) -> Result<Vec<PendingDelivery>> {
     let ids = places.iter().map(|place| place.id.uuid()).collect();
     let condition = format!("{} ORDER BY o.place", reader.conn.any("o.raw_id", "?1"));
-    waiting(reader, &condition, &[Value::Ids(ids)])
+    those(reader, &condition, &[Value::Ids(ids)])
 }
 
 /// A delivery, decided or not.

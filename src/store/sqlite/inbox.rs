@@ -230,7 +230,7 @@ pub(in crate::store) fn pending_at(
             }
             let place = place_of(batch, index);
             let sealed = entry.of(body)?;
-            let wire = unseal(reader, entry, sealed)?;
+            let wire = waiting(reader, entry, sealed)?;
             found.push(PendingDelivery { place, wire });
         }
     }
