@@ -83,6 +83,19 @@ pub struct Settings {
     /// Deliveries in flight per subscription (32).
     #[serde(default = "default_delivery_concurrency")]
     pub delivery_concurrency: usize,
+    /// Where an OpenTelemetry collector takes traces: `http://collector:4318`. Without it there are
+    /// none.
+    #[serde(default)]
+    pub otlp_endpoint: Option<String>,
+    /// Headers for the collector: `name=value,name=value`, values percent-encoded.
+    #[serde(default)]
+    pub otlp_headers: Option<SecretString>,
+    /// The share of orders that is traced, from 0 to 1 (1).
+    #[serde(default = "default_otlp_ratio")]
+    pub otlp_ratio: f64,
+    /// Spans that wait for the collector at most; more are dropped and counted (8192).
+    #[serde(default = "default_otlp_queue")]
+    pub otlp_queue: usize,
 }
 
 fn default_listen() -> SocketAddr {
@@ -99,6 +112,12 @@ fn default_log() -> String {
 }
 const fn default_delivery_concurrency() -> usize {
     32
+}
+const fn default_otlp_ratio() -> f64 {
+    1.0
+}
+const fn default_otlp_queue() -> usize {
+    8_192
 }
 
 /// What is wrong with the settings.

@@ -105,6 +105,7 @@ pub async fn load(call: &Call, target: Target) -> Result<OrderState, Stop> {
         Target::Part(id) => store.order_of_fulfillment(scope, id).await?,
         Target::Shipment(id) => store.order_of_shipment(scope, id).await?,
     };
+    let found = found.inspect(|state| call.about.order(state.order.meta.id));
     found.ok_or_else(|| {
         Problem::not_found(match target {
             Target::Order(_) => "order",

@@ -83,6 +83,7 @@ pub async fn create_order(call: &Call, ticket: &Ticket, new: NewOrder) -> Result
         .push(audit(call, "order.create", &subject, log));
     change.idempotency = ticket.answer(&reply);
     apply(call, change).await?;
+    call.about.new_order(state.order.meta.id);
     Ok(reply)
 }
 

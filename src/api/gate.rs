@@ -2,13 +2,14 @@
 //! and the access log, in one place; and [`Call`], what a handler gets of all that.
 //!
 //! What always holds: a handler runs only for who may call its route; a panic becomes a 500 with
-//! an incident id; the log has route pattern, status and time, never paths, bodies or tokens.
+//! an incident id.
 
 use super::AppState;
 use super::auth::Principal;
 use super::params::Params;
 use super::problem::{Code, Problem};
 use super::route::{Access, RouteSpec};
+use super::tell::{About, Request};
 use crate::store::StoreError;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -20,7 +21,6 @@ use metrics::Counter;
 use std::future::{Ready, ready};
 use std::panic::AssertUnwindSafe;
 use std::str::FromStr;
-use std::time::Instant;
 
 /// What the gate found out, for the handler.
 #[derive(Clone)]
@@ -28,6 +28,7 @@ struct Passed {
     route: &'static RouteSpec,
     principal: Principal,
     params: Params,
+    about: About,
 }
 
 /// The route of a request that went through the gate.
@@ -52,6 +53,8 @@ pub struct Call {
     pub idempotency_key: Option<String>,
     /// `Last-Event-ID`, for streams that go on.
     pub last_event_id: Option<String>,
+    /// Told which order it is about, for its trace.
+    pub about: About,
     segments: Vec<(String, String)>,
 }
 
@@ -111,6 +114,7 @@ fn call_of(req: &HttpRequest) -> Result<Call, Problem> {
         state,
         principal: passed.principal,
         params: passed.params,
+        about: passed.about,
         route: passed.route,
         path: req.path().to_owned(),
         idempotency_key: idempotency_key(req.headers())?,
@@ -144,9 +148,13 @@ pub async fn pass(
     req: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let start = Instant::now();
     let http = req.request().clone();
-    let answer = match admit(route, &req).await {
+    let state = req.app_data::<web::Data<AppState>>().cloned();
+    let traces = state.as_ref().map(|state| state.ingress.traces.clone());
+    let request = Request::begin(route, traces.unwrap_or_default(), || {
+        text_of(http.headers(), "traceparent").map(str::to_owned)
+    });
+    let answer = match admit(route, &req, request.about()).await {
         Ok(passed) => {
             req.extensions_mut().insert(passed);
             // A panic must not reach the caller as a cut connection.
@@ -163,11 +171,17 @@ pub async fn pass(
     };
     let mut answer = answer;
     secure(route, answer.headers_mut());
-    record(route, answer.status().as_u16(), start);
+    if let Some(state) = state {
+        request.answered(answer.status().as_u16(), state.now());
+    }
     Ok(answer)
 }
 
-async fn admit(route: &'static RouteSpec, req: &ServiceRequest) -> Result<Passed, Problem> {
+async fn admit(
+    route: &'static RouteSpec,
+    req: &ServiceRequest,
+    about: About,
+) -> Result<Passed, Problem> {
     let principal = match route.access {
         Access::Public => Principal::nobody(),
         _ => authenticate(route, req).await?,
@@ -177,6 +191,7 @@ async fn admit(route: &'static RouteSpec, req: &ServiceRequest) -> Result<Passed
         route,
         principal,
         params,
+        about,
     })
 }
 
@@ -220,20 +235,6 @@ fn secure(route: &RouteSpec, headers: &mut HeaderMap) {
     }
 }
 
-/// Counts by route pattern; one line a request for those who debug.
-fn record(route: &'static RouteSpec, status: u16, start: Instant) {
-    let seconds = start.elapsed().as_secs_f64();
-    count(route.verb.as_str(), route.path, status);
-    metrics::histogram!("crossdock_http_seconds", "route" => route.path).record(seconds);
-    tracing::debug!(
-        method = route.verb.as_str(),
-        route = route.path,
-        status,
-        duration_ms = seconds * 1_000.0,
-        "request"
-    );
-}
-
 const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 
 fn class_of(status: u16) -> usize {
@@ -250,7 +251,7 @@ fn counter(method: &'static str, route: &'static str, class: &'static str) -> Co
 }
 
 /// Adds one to the route's counter.
-fn count(method: &'static str, route: &'static str, status: u16) {
+pub(super) fn count(method: &'static str, route: &'static str, status: u16) {
     if let Some(class) = CLASSES.get(class_of(status)) {
         counter(method, route, class).increment(1);
     }

@@ -41,6 +41,7 @@ mod shipments;
 mod stock;
 mod subscriptions;
 mod targets;
+mod tell;
 mod text;
 mod tokens;
 mod tracking;

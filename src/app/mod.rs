@@ -21,12 +21,13 @@ use crate::flow::change::AuditEntry;
 use crate::ingress::IngressState;
 use crate::operation::Engine;
 use crate::operation::circuit::Circuits;
-use crate::operation::client::{ClientConfig, GuardedClient};
+use crate::operation::client::{self, ClientConfig, GuardedClient};
 use crate::operation::guard::SystemLookup;
 use crate::operation::limit::Limiter;
 use crate::settings::{Role, Settings};
 use crate::store::query::{TokenRow, TokenScope};
 use crate::store::{Scope, Store, StoreError, StoreOptions};
+use crate::telemetry::trace::{self, Exporter, Traces};
 use crate::worker::remap::RetryError;
 use crate::worker::{Worker, WorkerDeps, WorkerHandle};
 use actix_web::web;
@@ -61,6 +62,7 @@ pub struct App {
     maintaining: tokio::task::JoinHandle<((), ())>,
     working: Option<WorkerHandle>,
     egress: Option<Egress>,
+    spans: Option<Exporter>,
     store: Arc<dyn Store>,
 }
 
@@ -78,6 +80,7 @@ impl App {
     /// # Errors
     /// As [`App::start`].
     pub async fn start_at(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
+        let (traces, spans) = trace::prepare(settings).map_err(start_error)?;
         secrets::make_data_dir(&settings.data_dir)?;
         let store = open_store_at(settings, clock.clone())?;
         ensure_operator(&store, clock.now()).await?;
@@ -86,11 +89,9 @@ impl App {
         let registry = Arc::new(registry.keeping(settings.data_dir.join("connectors")));
         let refused_connectors = report_refused(&registry);
         let client = http_client(settings)?;
-        let ingress = Arc::new(IngressState::over(
-            store.clone(),
-            registry.clone(),
-            clock.clone(),
-        ));
+        let mut ingress = IngressState::over(store.clone(), registry.clone(), clock.clone());
+        ingress.traces = traces.clone();
+        let ingress = Arc::new(ingress);
         ingress.warm().await?;
         let metrics = crate::telemetry::init_metrics();
         let maintaining = {
@@ -105,11 +106,15 @@ impl App {
             registry: registry.clone(),
             ingress: ingress.clone(),
             clock: clock.clone(),
-            engine: engine(&client, &clock, &store),
+            engine: engine(&client, &clock, &store, traces.clone()),
             public_url: Some(settings.public_url()),
             mapping_threads: 0,
         })
-        .map_err(|error| AppError::Start(error.to_string()))?;
+        .map_err(start_error)?;
+        let spans = match spans {
+            Some(spans) => Some(spans.start(collector_client()?, worker.node())),
+            None => None,
+        };
         let retrier = Arc::new(Retrying(worker.clone()));
         if works {
             store.join(worker.node()).await?;
@@ -125,6 +130,7 @@ impl App {
                 )),
                 clock: clock.clone(),
                 concurrency: settings.delivery_concurrency.max(1),
+                traces,
             })
         });
         let mut state = AppState::new(
@@ -157,6 +163,7 @@ impl App {
             maintaining,
             working,
             egress,
+            spans,
             store,
         })
     }
@@ -186,7 +193,14 @@ impl App {
             .flush(self.store.as_ref(), self.state.now())
             .await;
         self.store.close().await;
+        if let Some(spans) = self.spans {
+            spans.close().await;
+        }
     }
+}
+
+fn start_error(error: impl std::fmt::Display) -> AppError {
+    AppError::Start(error.to_string())
 }
 
 fn api_settings(settings: &Settings) -> ApiSettings {
@@ -281,10 +295,20 @@ fn http_client(settings: &Settings) -> Result<GuardedClient, AppError> {
         allow_private: settings.allow_private_targets,
         ..ClientConfig::default()
     };
-    GuardedClient::new(config).map_err(|error| AppError::Start(error.to_string()))
+    GuardedClient::new(config).map_err(start_error)
 }
 
-fn engine(client: &GuardedClient, clock: &Arc<dyn Clock>, store: &Arc<dyn Store>) -> Engine {
+/// The collector of traces has the operator's own address.
+fn collector_client() -> Result<reqwest::Client, AppError> {
+    client::fixed_client(trace::TIMEOUT).map_err(start_error)
+}
+
+fn engine(
+    client: &GuardedClient,
+    clock: &Arc<dyn Clock>,
+    store: &Arc<dyn Store>,
+    traces: Traces,
+) -> Engine {
     let store = store.clone();
     let owner = move |connection| store.placement().epoch(connection).unwrap_or(0);
     Engine {
@@ -292,6 +316,7 @@ fn engine(client: &GuardedClient, clock: &Arc<dyn Clock>, store: &Arc<dyn Store>
         limiter: Arc::new(Limiter::new(clock.clone()).owned_by(Arc::new(owner))),
         circuits: Arc::new(Circuits::default()),
         clock: clock.clone(),
+        traces,
     }
 }
 

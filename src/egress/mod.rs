@@ -15,6 +15,7 @@ pub mod sender;
 pub mod sign;
 pub mod supervisor;
 mod task;
+mod tell;
 mod way;
 
 pub use sender::{Sender, Verdict};

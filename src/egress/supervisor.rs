@@ -10,6 +10,7 @@ use crate::canonical::SubscriptionId;
 use crate::clock::Clock;
 use crate::store::query::SubscriptionState;
 use crate::store::{Scope, Store};
+use crate::telemetry::trace::Traces;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -28,6 +29,8 @@ pub struct EgressDeps {
     pub clock: Arc<dyn Clock>,
     /// Deliveries in flight per subscription.
     pub concurrency: usize,
+    /// Where deliveries are told as spans.
+    pub traces: Traces,
 }
 
 /// All subscriptions' tasks.

@@ -6,6 +6,7 @@
 use super::plan::{After, Item, Plan};
 use super::sender::Verdict;
 use super::supervisor::EgressDeps;
+use super::tell::{Delivery, Endpoint};
 use super::way::Way;
 use crate::canonical::Timestamp;
 use crate::failpoint::failpoint;
@@ -29,7 +30,7 @@ const COMMIT_EVERY: usize = 256;
 struct Sent {
     item: Item,
     verdict: Verdict,
-    event_at: Timestamp,
+    told: Delivery,
     duration: Duration,
 }
 
@@ -181,9 +182,12 @@ impl Task {
 
     fn send(&mut self, item: Item, event: RenderedEvent, row: Option<DeliveryRow>) {
         let now = self.deps.clock.now();
-        let outgoing = self.way.outgoing(&event, row.as_ref(), now);
+        let mut outgoing = self.way.outgoing(&event, row.as_ref(), now);
+        let told = Delivery::begin(&self.deps.traces, &event, row.as_ref(), now);
+        if let Some(place) = told.traceparent() {
+            outgoing.headers.push(("traceparent", place));
+        }
         let sender = self.way.sender();
-        let event_at = event.at;
         self.sending.push(Box::pin(async move {
             let started = std::time::Instant::now();
             failpoint!("egress.before_send");
@@ -192,7 +196,7 @@ impl Task {
             Sent {
                 item,
                 verdict,
-                event_at,
+                told,
                 duration: started.elapsed(),
             }
         }));
@@ -204,7 +208,13 @@ impl Task {
         let was_down = self.plan.is_down();
         let after = self.plan.finished(&sent.item, &sent.verdict, now);
         self.uncommitted += 1;
-        self.observe(&sent, after, was_down, now);
+        let endpoint = Endpoint {
+            subscription: self.subscription.id,
+            was_down,
+            waiting: self.plan.waiting(),
+        };
+        sent.told
+            .ended(&endpoint, (&sent.verdict, after), sent.duration, now);
         if after == After::Disable {
             self.commit().await?;
             let reason = Some("the endpoint answered 410 Gone".to_owned());
@@ -216,35 +226,6 @@ impl Task {
             return Ok(false);
         }
         Ok(true)
-    }
-
-    fn observe(&self, sent: &Sent, after: After, was_down: bool, now: Timestamp) {
-        let result = match after {
-            After::Delivered => "delivered",
-            After::WillRetry => "refused",
-            After::Dead => "dead",
-            After::EndpointDown => "down",
-            After::Disable => "gone",
-        };
-        metrics::counter!("crossdock_deliveries_total", "outcome" => result).increment(1);
-        if after == After::Delivered {
-            let lag = now.duration_since(sent.event_at).as_secs_f64().max(0.0);
-            metrics::histogram!("crossdock_delivery_lag_seconds").record(lag);
-        }
-        let subscription = self.subscription.id;
-        let duration_ms = u64::try_from(sent.duration.as_millis()).unwrap_or(u64::MAX);
-        match after {
-            After::Delivered if was_down => {
-                tracing::info!(%subscription, waiting = self.plan.waiting(), "the endpoint is back: draining");
-            }
-            After::Delivered => tracing::debug!(%subscription, duration_ms, "delivered"),
-            After::EndpointDown if was_down => {
-                tracing::debug!(%subscription, duration_ms, verdict = ?sent.verdict, "still down")
-            }
-            _ => {
-                tracing::warn!(%subscription, duration_ms, result, verdict = ?sent.verdict, "a delivery failed")
-            }
-        }
     }
 
     async fn commit(&mut self) -> Result<(), StoreError> {

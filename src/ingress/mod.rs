@@ -12,11 +12,13 @@ pub mod endpoint;
 pub mod headers;
 pub mod refused;
 pub mod state;
+mod tell;
 pub mod verify;
 pub mod webhook;
 
 pub use headers::{Headers, Sent};
 pub use state::{IngressState, Webhooked};
+pub use tell::Arrival;
 pub use webhook::{Reply, receive};
 
 /// The largest body that any connection may take; manifests may ask for less, never for more.

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::connector::Registry;
 use crate::manifest::model::Webhooks;
 use crate::store::{Scope, Store, StoreError};
+use crate::telemetry::trace::Traces;
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -51,6 +52,8 @@ pub struct IngressState {
     pub store: Arc<dyn Store>,
     /// What was refused.
     pub refused: RefusedCounters,
+    /// Where deliveries are told as spans.
+    pub traces: Traces,
     lookup: ConnectorLookup,
     now: Now,
     endpoints: ArcSwap<HashMap<ConnectionId, Arc<Endpoint>>>,
@@ -73,6 +76,7 @@ impl IngressState {
         Self {
             store,
             refused: RefusedCounters::default(),
+            traces: Traces::default(),
             lookup,
             now,
             endpoints: ArcSwap::default(),

@@ -4,6 +4,7 @@
 //! [`Delivery<Verified>`] becomes a [`WireDelivery`]; the acknowledgement is made after the append.
 
 use super::endpoint::{Endpoint, OpenEndpoint};
+use super::tell::Arrival;
 use super::verify::{Refusal, Verifier};
 use super::{Headers, IngressState, MAX_BODY};
 use crate::canonical::inbox::WireDelivery;
@@ -226,8 +227,10 @@ pub async fn receive(
 }
 
 async fn store(state: &IngressState, open: &OpenEndpoint, wire: WireDelivery) -> Reply {
-    let raw_id = wire.id;
-    match state.store.append_inbox(vec![wire], None).await {
+    let arrival = Arrival::of(&wire);
+    let stored = state.store.append_inbox(vec![wire], None).await;
+    arrival.told(&state.traces, stored.is_ok(), state.now());
+    match stored {
         Ok(()) => {
             metrics::counter!("crossdock_intake_total", "outcome" => "accepted").increment(1);
             Reply {
@@ -239,7 +242,7 @@ async fn store(state: &IngressState, open: &OpenEndpoint, wire: WireDelivery) ->
         }
         Err(error) => {
             // Said once per request at debug level: a full disk under load would fill the log.
-            tracing::debug!(connection = %open.connection_id, raw = %raw_id, %error, "not stored");
+            tracing::debug!(connection = %open.connection_id, %error, "not stored");
             metrics::counter!("crossdock_intake_total", "outcome" => "unavailable").increment(1);
             Reply::later()
         }

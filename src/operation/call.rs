@@ -10,7 +10,7 @@ use super::observer::{Checkpoint, Refused};
 use super::provider::Provider;
 use super::retry;
 use crate::canonical::problem::Class;
-use crate::canonical::{ConnectionId, Timestamp};
+use crate::canonical::{ConnectionId, JobId, OrderId, Timestamp};
 use crate::manifest::model::{Limits, Manifest, Method, Operation, Repeat};
 use crate::mapping::Notes;
 use jaq_json::Val;
@@ -42,6 +42,10 @@ pub struct Call<'a> {
     pub limits: Option<&'a Limits>,
     /// The end of the lease: no call may still be under way then.
     pub send_until: Timestamp,
+    /// Of which order it is, where it is of one.
+    pub order: Option<OrderId>,
+    /// Whose run it is.
+    pub job: Option<JobId>,
 }
 
 /// How a run ended.

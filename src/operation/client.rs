@@ -158,6 +158,22 @@ pub fn own_client(timeout: Duration) -> Result<reqwest::Client, ClientError> {
         .map_err(|error| ClientError(error.to_string()))
 }
 
+/// A client for an address that only the operator's settings name: no guard, no redirects, no proxy;
+/// certificates are verified as for everyone else.
+///
+/// # Errors
+/// When TLS cannot be set up.
+pub fn fixed_client(timeout: Duration) -> Result<reqwest::Client, ClientError> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls(Vec::new())?)
+        .redirect(Policy::none())
+        .no_proxy()
+        .timeout(timeout)
+        .pool_idle_timeout(IDLE)
+        .build()
+        .map_err(|error| ClientError(error.to_string()))
+}
+
 /// The client. Cheap to clone; clones share their connections.
 #[derive(Clone)]
 pub struct GuardedClient {

@@ -19,9 +19,10 @@ use super::value::{int, object, text, with};
 use super::{retry, retry_after, tell};
 use crate::canonical::job::Lane;
 use crate::canonical::problem::Class;
-use crate::canonical::{AttemptId, ConnectionId, Timestamp};
+use crate::canonical::{AttemptId, ConnectionId, OrderId, Timestamp};
 use crate::clock::{Clock, after, before, between};
 use crate::manifest::model::{Limits, Step};
+use crate::telemetry::trace::{Trace, Traces};
 use jaq_json::Val;
 use reqwest::header::HeaderMap;
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub struct Engine {
     pub circuits: Arc<Circuits>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Where runs and attempts are told as spans.
+    pub traces: Traces,
 }
 
 /// What stays the same for all requests of a run.
@@ -51,6 +54,10 @@ pub(super) struct Line<'a> {
     /// How many calls of the pace each of its calls is.
     pub weight: u32,
     pub send_until: Timestamp,
+    /// Of which order the run is, if of one.
+    pub order: Option<OrderId>,
+    /// Where its attempts are told as spans.
+    pub trace: Option<Trace>,
 }
 
 /// A request that was sent, and what came of it.
@@ -140,7 +147,7 @@ impl Engine {
             duration,
             frozen_until,
         };
-        tell::attempt(line, &step.name, &exchange, waited);
+        tell::attempt(line, &step.name, &exchange, waited, self.clock.now());
         Ok(exchange)
     }
 

@@ -13,6 +13,7 @@ use super::engine::{Engine, Exchange, Line, Unsent};
 use super::observer::{Checkpoint, KeptAnswer, Observer, Refused, Report};
 use super::paging::{Next, Pager};
 use super::provider::{Account, context};
+use super::tell::Running;
 use super::value::{from_json, kind, truthy, with};
 use crate::canonical::problem::Class;
 use crate::connector::map::settings;
@@ -35,6 +36,7 @@ impl Engine {
             .operations
             .get(call.operation)
             .ok_or_else(unknown)?;
+        let running = Running::of(self, call);
         let settings = settings(manifest, call.settings);
         let account = Account {
             id: Some(call.connection),
@@ -51,6 +53,8 @@ impl Engine {
             limits: call.limits.unwrap_or(&manifest.limits),
             weight: operation.weight,
             send_until: call.send_until,
+            order: call.order,
+            trace: running.inside(),
         };
         let mut run = Run {
             engine: self,
@@ -62,11 +66,13 @@ impl Engine {
             finished: Finished::default(),
             observer,
         };
-        match run.steps().await {
+        let ended = match run.steps().await {
             Ok(()) => Ok(run.finish()),
             Err(Halt::Stopped(stopped)) => Ok(Ended::Stopped(stopped)),
             Err(Halt::Refused(refused)) => Err(refused.into()),
-        }
+        };
+        running.ended(&ended);
+        ended
     }
 }
 

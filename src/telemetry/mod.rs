@@ -1,8 +1,13 @@
-//! Logs and metrics: a readable message plus fields with units; never bodies, secrets or personal
-//! data.
+//! Logs, metrics and traces: a readable message plus fields with units; never bodies, secrets or
+//! personal data.
 //!
 //! What always holds: metric names are listed in [`METRICS`] (docs/operate.md shows the same list,
 //! and a test compares them); log fields are ids, codes, counts and durations.
+
+mod told;
+pub mod trace;
+
+pub(crate) use told::told;
 
 use crate::settings::LogFormat;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -134,6 +139,11 @@ pub const METRICS: &[MetricDoc] = &[
         "crossdock_http_seconds",
         Kind::Histogram,
         "time of API requests by route pattern",
+    ),
+    (
+        "crossdock_spans_total",
+        Kind::Counter,
+        "spans of traces by outcome (sent, queue_full, refused, unsent)",
     ),
     (
         "crossdock_build_info",

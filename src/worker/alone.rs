@@ -7,6 +7,7 @@ use super::apply::{Applier, Batch, PAUSE, first};
 use super::around::Around;
 use super::decide::{self, Decided};
 use super::mapped::Failure;
+use super::tell::{self, Heard, Timing};
 use crate::canonical::inbox::WireDelivery;
 use crate::store::StoreError;
 
@@ -59,8 +60,10 @@ impl Applier {
         ) else {
             return Err(StoreError::NotFound("its connection".into()));
         };
+        let timing = tell::timing(mapped.as_ref());
         let decided = self.decide(setting, wire, mapped, &mut memory);
-        self.apply(decided).await
+        let connector = &setting.connection.connector;
+        self.apply(decided, connector, timing).await
     }
 
     async fn give_up(&self, wire: &WireDelivery) -> Result<(), StoreError> {
@@ -70,13 +73,23 @@ impl Applier {
             return Err(StoreError::NotFound("its connection".into()));
         };
         let decided = decide::poison(setting, wire, &Failure::internal("storing"));
-        self.apply(decided).await
+        self.apply(decided, &setting.connection.connector, None)
+            .await
     }
 
-    /// Writes what one delivery came to.
-    pub(super) async fn apply(&self, decided: Decided) -> Result<(), StoreError> {
+    /// Writes what one delivery came to, of a connection of this connector, and tells it.
+    pub(super) async fn apply(
+        &self,
+        decided: Decided,
+        connector: &str,
+        mapped: Option<Timing>,
+    ) -> Result<(), StoreError> {
+        let heard = Heard::of(&self.traces, &decided.change, connector, mapped);
         let mut changes = vec![decided.change];
         changes.extend(decided.beside);
-        first(self.store.apply(changes).await?)
+        first(self.store.apply(changes).await?)?;
+        let now = self.clock.now();
+        heard.into_iter().for_each(|it| it.told(&self.traces, now));
+        Ok(())
     }
 }

@@ -14,6 +14,7 @@ use super::memory::Memory;
 use super::pool::MappingPool;
 use super::stop::Stop;
 use super::turns::{self, Turns};
+use super::tell::{self, Heard, Timing};
 use super::world::Worlds;
 use crate::canonical::inbox::WireDelivery;
 use crate::canonical::order::Source;
@@ -22,6 +23,7 @@ use crate::clock::{Clock, between};
 use crate::flow::change::{ChangeSet, ConnectionUpdate};
 use crate::store::query::PendingDelivery;
 use crate::store::{Store, StoreError};
+use crate::telemetry::trace::Traces;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,6 +45,7 @@ pub struct Applier {
     pub(super) worlds: Arc<Worlds>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) stop: Stop,
+    pub(super) traces: Traces,
     noted: Mutex<HashMap<ConnectionId, Timestamp>>,
 }
 
@@ -76,8 +79,14 @@ impl Applier {
             worlds,
             clock,
             stop,
+            traces: Traces::default(),
             noted: Mutex::default(),
         }
+    }
+
+    /// With a place where it is told what deliveries came to.
+    pub fn telling(self, traces: Traces) -> Self {
+        Self { traces, ..self }
     }
 
     /// Applies what is pending and what comes, until it is told to stop.
@@ -162,11 +171,12 @@ impl Applier {
     pub(super) async fn map(&self, items: Arc<Vec<ToMap>>, around: Around) -> Batch {
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let each = move |item: &ToMap| {
-            let started = clock.elapsed();
-            let mapped = mapped::map(item, &|bytes| store.content_hash(bytes));
-            let took = clock.elapsed().saturating_sub(started).as_secs_f64();
+            let (began, started) = (clock.now(), clock.elapsed());
+            let mut mapped = mapped::map(item, &|bytes| store.content_hash(bytes));
+            let took = clock.elapsed().saturating_sub(started);
             metrics::histogram!("crossdock_mapping_seconds")
-                .record(took / mapped.records.len().max(1) as f64);
+                .record(took.as_secs_f64() / mapped.records.len().max(1) as f64);
+            mapped.timing = Some(Timing { began, took });
             mapped
         };
         let mapped = self.pool.map(items.clone(), each).await;
@@ -230,14 +240,17 @@ impl Applier {
             .await
             .map_err(again)?;
         let mut changes = Vec::with_capacity(items.len());
-        let mut beside = Vec::new();
+        let (mut beside, mut heard) = (Vec::new(), Vec::with_capacity(items.len()));
         for (item, mapped) in items.iter().zip(mapped) {
             let now = self.clock.now();
             let Some(setting) = around.setting(item.wire.connection_id, now) else {
                 continue;
             };
+            let timing = tell::timing(mapped.as_ref());
             let mut decided = self.decide(setting, &item.wire, mapped, &mut memory);
             self.note_received(&item.wire, &mut decided.change);
+            let connector = &setting.connection.connector;
+            heard.push(Heard::of(&self.traces, &decided.change, connector, timing));
             changes.push(decided.change);
             beside.extend(decided.beside);
             if changes.len() % 32 == 0 {
@@ -248,11 +261,14 @@ impl Applier {
         crate::failpoint::failpoint!("worker.before_apply");
         let results = self.store.apply(changes).await.map_err(again)?;
         crate::failpoint::failpoint!("worker.after_apply");
-        let mut failed = Vec::new();
-        for (item, result) in items.iter().zip(results) {
-            if let Err(error) = result {
-                tracing::debug!(delivery = %item.wire.id, %error, "decided again, alone");
-                failed.push(item.wire.clone());
+        let (mut failed, now) = (Vec::new(), self.clock.now());
+        for ((item, result), heard) in items.iter().zip(results).zip(heard) {
+            match result {
+                Ok(_) => heard.into_iter().for_each(|it| it.told(&self.traces, now)),
+                Err(error) => {
+                    tracing::debug!(delivery = %item.wire.id, %error, "decided again, alone");
+                    failed.push(item.wire.clone());
+                }
             }
         }
         Ok(failed)

@@ -36,6 +36,7 @@ pub mod settle;
 pub mod stock;
 pub mod stop;
 mod surroundings;
+mod tell;
 pub mod track;
 mod turns;
 pub mod watch;
@@ -134,14 +135,17 @@ impl Worker {
             public_url: deps.public_url,
             taken: std::sync::Mutex::default(),
         });
-        let applier = Arc::new(Applier::new(
-            deps.store.clone(),
-            folders,
-            pool,
-            worlds.clone(),
-            deps.clock.clone(),
-            stop.clone(),
-        ));
+        let applier = Arc::new(
+            Applier::new(
+                deps.store.clone(),
+                folders,
+                pool,
+                worlds.clone(),
+                deps.clock.clone(),
+                stop.clone(),
+            )
+            .telling(work.engine.traces.clone()),
+        );
         let settler = Arc::new(Settler::new(deps.store, worlds, deps.clock, stop.clone()));
         let watcher = Watcher::new(work.clone(), applier.clone(), settler.clone(), deps.ingress);
         Ok(Arc::new(Self {

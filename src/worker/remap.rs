@@ -253,7 +253,8 @@ impl Applier {
         settle_problem(problem, &row, &mut decided.change);
         let disposition = row.disposition;
         decided.change.retried_record = Some(row);
-        self.apply(decided).await?;
+        let connector = &setting.connection.connector;
+        self.apply(decided, connector, None).await?;
         Ok(disposition)
     }
 }

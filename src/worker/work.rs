@@ -6,12 +6,14 @@ use super::stop::Stop;
 use super::world::Worlds;
 use crate::canonical::ConnectionId;
 use crate::canonical::connection::{Connection, ConnectionState};
+use crate::canonical::inbox::WireDelivery;
 use crate::clock::Clock;
 use crate::flow::change::ConnectionUpdate;
+use crate::ingress::Arrival;
 use crate::operation::circuit::Circuit;
 use crate::operation::{Call, Checkpoint, Credentials, Engine, Refused};
-use crate::store::Store;
 use crate::store::placement::Entered;
+use crate::store::{CursorWrite, Store, StoreError};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -66,6 +68,21 @@ impl Work {
         }
     }
 
+    /// Takes what a provider answered into the inbox, like any delivery.
+    ///
+    /// # Errors
+    /// The store's: nothing is taken in then.
+    pub async fn take_in(
+        &self,
+        wire: WireDelivery,
+        cursor: Option<CursorWrite>,
+    ) -> Result<(), StoreError> {
+        let arrival = Arrival::of(&wire);
+        let stored = self.store.append_inbox(vec![wire], cursor).await;
+        arrival.told(&self.engine.traces, stored.is_ok(), self.clock.now());
+        stored
+    }
+
     /// The connector, if its folder can be used.
     pub fn connector(&self, connection: &Connection) -> Option<Loaded> {
         self.connectors.of(connection)
@@ -94,6 +111,8 @@ impl Work {
             cursor: None,
             limits: None,
             send_until: self.clock.now(),
+            order: None,
+            job: None,
         }
     }
 

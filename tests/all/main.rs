@@ -43,6 +43,7 @@ mod simulated_skroutz;
 mod simulated_warehouse;
 mod stock;
 mod support;
+mod traces;
 mod tracking;
 mod unwelcome;
 mod week;

@@ -75,6 +75,8 @@ pub(super) async fn call(
         cursor: cursor.as_ref(),
         limits: None,
         send_until: job.lease_until.unwrap_or_else(|| work.clock.now()),
+        order: job.order_id,
+        job: Some(job.id),
     };
     let ended = tokio::select! {
         ended = work.engine.run(&run, &mut observer) => ended,

@@ -256,11 +256,7 @@ impl Observer for JobObserver {
             headers: Vec::new(),
             body: page.bytes.clone(),
         };
-        self.work
-            .store
-            .append_inbox(vec![wire], None)
-            .await
-            .map_err(refused)?;
+        self.work.take_in(wire, None).await.map_err(refused)?;
         Ok(PageUse::Taken)
     }
 }

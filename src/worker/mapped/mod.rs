@@ -11,6 +11,7 @@ pub mod parcels;
 use super::connectors::Loaded;
 use super::memory::Kind;
 use super::reading::{self, ASKED, Reading};
+use super::tell::Timing;
 use crate::canonical::MappedOrder;
 use crate::canonical::connection::Connection;
 use crate::canonical::inbox::WireDelivery;
@@ -48,6 +49,8 @@ pub struct Mapped {
     pub unknown_topic: bool,
     /// Texts of `warn(…)`.
     pub warnings: usize,
+    /// When and how long, where someone measured it.
+    pub timing: Option<Timing>,
 }
 
 /// One record.
@@ -152,6 +155,7 @@ pub fn map(job: &ToMap, hash: Hasher<'_>) -> Mapped {
         records: Vec::new(),
         unknown_topic: false,
         warnings: 0,
+        timing: None,
     };
     let outcome = match &job.connector {
         Some(connector) => {

@@ -217,11 +217,7 @@ impl PullPages {
             headers: Vec::new(),
             body: page.bytes.clone(),
         };
-        self.work
-            .store
-            .append_inbox(vec![wire], cursor)
-            .await
-            .map_err(refused)
+        self.work.take_in(wire, cursor).await.map_err(refused)
     }
 
     /// Takes note of the page's moments; the cursor to store with it, if it may move already.

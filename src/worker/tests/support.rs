@@ -297,6 +297,7 @@ fn engine(clock: Arc<TestClock>) -> Engine {
         limiter: Arc::new(Limiter::new(clock.clone())),
         circuits: Arc::default(),
         clock,
+        traces: Default::default(),
     }
 }
 

@@ -142,8 +142,7 @@ impl Answers {
                     .await;
             }
         }
-        store.append_inbox(vec![wire], None).await?;
-        Ok(())
+        self.work.take_in(wire, None).await
     }
 
     /// What is told of each number, as a hash; `None` where it cannot be read: the applier says why.

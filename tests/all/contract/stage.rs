@@ -178,6 +178,7 @@ impl Stage {
             limiter: Arc::new(Limiter::new(clock.clone())),
             circuits: Arc::new(Circuits::default()),
             clock: clock.clone(),
+            traces: Default::default(),
         };
         let contract = data
             .demo
@@ -341,6 +342,8 @@ impl Stage {
             cursor: Some(&json!("2026-11-30T00:00:00Z")),
             limits: Some(&limits),
             send_until: after(now, Duration::from_secs(3_600)),
+            order: None,
+            job: None,
         };
         let mut watch = Watch {
             stage: self,

@@ -2,6 +2,7 @@
 //! verifies and remembers what it was sent, and signed webhooks.
 
 pub mod broker;
+pub mod collector;
 pub mod courier;
 pub mod dock;
 pub mod gateway;

@@ -3,7 +3,7 @@
 
 use super::gateway::PATIENCE;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -28,6 +28,7 @@ struct Inner {
     answer: Mutex<u16>,
     attempts: watch::Sender<usize>,
     refused: Mutex<Vec<String>>,
+    places: Mutex<BTreeMap<String, String>>,
 }
 
 impl Warehouse {
@@ -47,6 +48,7 @@ impl Warehouse {
                 answer: Mutex::new(200),
                 attempts: watch::channel(0).0,
                 refused: Mutex::new(Vec::new()),
+                places: Mutex::default(),
             }),
         };
         let inner = warehouse.inner.clone();
@@ -88,6 +90,11 @@ impl Warehouse {
     /// Deliveries whose signature did not verify.
     pub fn refused(&self) -> Vec<String> {
         self.inner.refused.lock().unwrap().clone()
+    }
+
+    /// The last `traceparent` by webhook-id.
+    pub fn places(&self) -> BTreeMap<String, String> {
+        self.inner.places.lock().unwrap().clone()
     }
 
     pub async fn wait_for_attempts(&self, n: usize) {
@@ -165,6 +172,9 @@ async fn serve(mut stream: TcpStream, inner: Arc<Inner>) {
 
 fn judge(inner: &Inner, header: &dyn Fn(&str) -> Option<String>, body: &[u8]) -> u16 {
     let id = header("webhook-id").unwrap_or_default();
+    if let Some(place) = header("traceparent") {
+        inner.places.lock().unwrap().insert(id.clone(), place);
+    }
     if let Some(secret) = inner.secret.lock().unwrap().as_deref() {
         let mut headers = http::HeaderMap::new();
         for name in ["webhook-id", "webhook-timestamp", "webhook-signature"] {

@@ -121,6 +121,7 @@ impl Stage {
             limiter,
             circuits: Arc::new(Circuits::default()),
             clock: clock.clone(),
+            traces: Default::default(),
         };
         let mut provider = provider(MANIFEST);
         provider
@@ -170,6 +171,8 @@ impl Stage {
             cursor: Some(&json!("2026-07-01T00:00:00Z")),
             limits: None,
             send_until: after(START, Duration::from_secs(300)),
+            order: None,
+            job: None,
         };
         self.engine.run(&call, &mut self.observer).await
     }
