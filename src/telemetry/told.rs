@@ -7,7 +7,8 @@
 /// attributes and its end (at this moment).
 macro_rules! told {
     ($level:ident, $span:expr, $at:expr, $message:literal, { $($field:ident = $value:expr),+ $(,)? }) => {{
-        $(let $field = $value;)+
+        // Many a field is a local of the same name already.
+        $(#[allow(clippy::redundant_locals)] let $field = $value;)+
         let span: Option<$crate::telemetry::trace::Span> = $span;
         if let Some(mut span) = span {
             $(span.set(stringify!($field), &$field);)+

@@ -68,6 +68,15 @@ capabilities: {drop: [ALL]}
 {{- with $v.settings.publicUrl }}
 - {name: CROSSDOCK_PUBLIC_URL, value: {{ . | quote }}}
 {{- end }}
+{{- with $v.traces.endpoint }}
+- {name: CROSSDOCK_OTLP_ENDPOINT, value: {{ . | quote }}}
+- {name: CROSSDOCK_OTLP_RATIO, value: {{ $v.traces.ratio | quote }}}
+- {name: CROSSDOCK_OTLP_QUEUE, value: {{ $v.traces.queue | int64 | quote }}}
+{{- if $v.traces.existingSecret }}
+- name: CROSSDOCK_OTLP_HEADERS
+  valueFrom: {secretKeyRef: {name: {{ $v.traces.existingSecret }}, key: {{ $v.traces.key }}}}
+{{- end }}
+{{- end }}
 {{- if $v.connectorsVolume }}
 - {name: CROSSDOCK_CONNECTORS_DIR, value: /connectors}
 {{- end }}
