@@ -1,6 +1,7 @@
 //! Traces: one order is one trace, whichever node adds to it; a collector that is down or slow costs
 //! spans and nothing else.
 
+use super::postgres::server;
 use super::support::collector::{Collector, Told};
 use super::support::courier::Courier;
 use super::support::dock::{Dock, settled};
@@ -163,6 +164,49 @@ fn check(all: &[Told], order: Uuid, warehouse: &Warehouse) {
     for word in ["Παππά", "Ερμού", "30210", "@", "://", "hp_", "Bearer"] {
         assert!(!all.contains(word), "{word}");
     }
+}
+
+#[tokio::test]
+async fn what_one_node_takes_in_another_adds_to() {
+    let (collector, url) = (Collector::start().await, server::fresh_url().await);
+    let endpoint = collector.endpoint();
+    let places = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    for place in &places {
+        std::fs::write(place.path().join("store-url"), &url).unwrap();
+    }
+    let env = |role| {
+        [
+            ("CROSSDOCK_OTLP_ENDPOINT", endpoint.as_str()),
+            ("CROSSDOCK_ROLE", role),
+        ]
+    };
+    let front = Gateway::start(places[0].path(), &env("api")).await;
+    let back = Gateway::start(places[1].path(), &env("worker")).await;
+    let (_, hook) = front.shop("http://127.0.0.1:9", "active").await;
+    let body = orders::order(7, 1).to_string();
+    assert_eq!(front.webhook(&hook, &body).await, Some(200));
+    let part = front.submitted("7").await;
+    assert_eq!(front.ship(&part, "W-1").await.unwrap().status, 201);
+    let list = front.get("/v1/orders?external_id=7").await;
+    let order = uuid(list["data"][0]["id"].as_str().unwrap());
+    let all = collector
+        .wait(|all| {
+            let ours = in_trace(all, order);
+            let has = |name: &str| !named(&ours, name).is_empty();
+            has("apply") && has(&format!("POST {ROUTE}")) && !named(all, "intake").is_empty()
+        })
+        .await;
+    let ours = in_trace(&all, order);
+    let (root, apply) = (one(&ours, "order"), one(&ours, "apply"));
+    let command = one(&ours, &format!("POST {ROUTE}"));
+    let raw = uuid(&apply.says("crossdock.raw").unwrap());
+    let arrived = in_trace(&all, raw);
+    assert_eq!(one(&arrived, "intake").node, command.node);
+    assert_eq!(root.node, apply.node);
+    assert_ne!(root.node, command.node);
+    assert_eq!(command.span.parent_span_id, root.span.span_id);
+    assert!(front.stop().await.success() && back.stop().await.success());
+    collector.stop().await;
 }
 
 /// Orders come and go to the warehouse while the collector takes nothing.

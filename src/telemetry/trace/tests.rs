@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 //! Ids, sampling, what is written down, and a queue that is full.
 
 use super::settings::{read_headers, traces_url};
