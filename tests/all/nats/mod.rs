@@ -2,6 +2,7 @@
 
 mod limits;
 mod logins;
+mod nodes;
 mod tls;
 
 use super::support::broker::{Broker, Message, Setup};
