@@ -37,8 +37,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long leaving may take.
 const PARTING: Duration = Duration::from_secs(5);
 
-/// What a session of a node is like: a peer that is gone is noticed, and nothing waits long.
-const SETUP: &str = "SET statement_timeout = '8s'; SET lock_timeout = '5s';
+/// What a session of a node is like: a peer that is gone is noticed, nothing waits long, and a number
+/// that was given is on the disk, so that it is never given twice.
+const SETUP: &str = "SELECT set_config('synchronous_commit', 'on', false)
+      WHERE current_setting('synchronous_commit') = 'off'; SET statement_timeout = '8s'; SET lock_timeout = '5s';
     SET client_min_messages = warning; SET tcp_keepalives_idle = 5;
     SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; SET tcp_user_timeout = 10000";
 
