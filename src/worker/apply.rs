@@ -241,6 +241,8 @@ impl Applier {
             .map_err(again)?;
         let mut changes = Vec::with_capacity(items.len());
         let (mut beside, mut heard) = (Vec::new(), Vec::with_capacity(items.len()));
+        // One whose connection is unknown is not among them: a result belongs to what was decided.
+        let mut wires = Vec::with_capacity(items.len());
         for (item, mapped) in items.iter().zip(mapped) {
             let now = self.clock.now();
             let Some(setting) = around.setting(item.wire.connection_id, now) else {
@@ -251,6 +253,7 @@ impl Applier {
             self.note_received(&item.wire, &mut decided.change);
             let connector = &setting.connection.connector;
             heard.push(Heard::of(&self.traces, &decided.change, connector, timing));
+            wires.push(&item.wire);
             changes.push(decided.change);
             beside.extend(decided.beside);
             if changes.len() % 32 == 0 {
@@ -262,12 +265,12 @@ impl Applier {
         let results = self.store.apply(changes).await.map_err(again)?;
         crate::failpoint::failpoint!("worker.after_apply");
         let (mut failed, now) = (Vec::new(), self.clock.now());
-        for ((item, result), heard) in items.iter().zip(results).zip(heard) {
+        for ((wire, result), heard) in wires.into_iter().zip(results).zip(heard) {
             match result {
                 Ok(_) => heard.into_iter().for_each(|it| it.told(&self.traces, now)),
                 Err(error) => {
-                    tracing::debug!(delivery = %item.wire.id, %error, "decided again, alone");
-                    failed.push(item.wire.clone());
+                    tracing::debug!(delivery = %wire.id, %error, "decided again, alone");
+                    failed.push(wire.clone());
                 }
             }
         }
