@@ -80,9 +80,12 @@ pub(super) fn migrate(session: &Session, options: &StoreOptions) -> Result<Vault
 
 fn under_lock(session: &Session, options: &StoreOptions) -> Result<Vault> {
     let conn = Conn::Postgres(session);
+    // A large table takes its time to be changed, and who comes second waits for who was first.
+    session.batch("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")?;
     conn.prepare_cached("SELECT pg_advisory_xact_lock(?)")?
         .run(params![session.locks().schema])?;
-    session.settle()?;
+    // Nodes at work are not held up for long by one that waits for their locks.
+    session.batch("SET LOCAL lock_timeout = '20s'")?;
     let have = version(conn)?;
     if have > MIGRATIONS.len() {
         return Err(keys::newer(have, MIGRATIONS.len()));
