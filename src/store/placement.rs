@@ -14,7 +14,7 @@ use crate::canonical::{ConnectionId, SubscriptionId};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -49,8 +49,9 @@ pub struct Placement {
 #[derive(Default)]
 struct Mine {
     granted: HashMap<Thing, Grant>,
-    /// Until when the store vouches for the grants.
-    until: Option<Instant>,
+    /// Until when the store vouches for the grants: by what is measured, which stands still while a
+    /// machine is suspended, and by the clock, which may be set. Whichever comes first counts.
+    until: Option<(Instant, SystemTime)>,
 }
 
 struct Grant {
@@ -155,7 +156,9 @@ impl Placement {
     /// The store vouches for all grants for so long from `asked`, when it was asked.
     pub fn vouch(&self, asked: Instant, span: Duration) {
         if let Some(mut mine) = self.write() {
-            mine.until = asked.checked_add(span);
+            let left = span.saturating_sub(asked.elapsed());
+            let by_clock = SystemTime::now().checked_add(left);
+            mine.until = asked.checked_add(span).zip(by_clock);
         }
     }
 
@@ -220,7 +223,9 @@ impl Placement {
 
 impl Mine {
     fn vouched(&self) -> bool {
-        self.until.is_some_and(|until| Instant::now() < until)
+        self.until.is_some_and(|(measured, by_clock)| {
+            Instant::now() < measured && SystemTime::now() < by_clock
+        })
     }
 }
 
