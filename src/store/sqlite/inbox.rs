@@ -15,7 +15,7 @@ use crate::store::sql::reader::Reader;
 use crate::store::sql::wire::{self, Entry};
 use crate::store::sql::writer::{Inbox, Local, Slot};
 use rusqlite::{Connection, OptionalExtension, params};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// A row of `wire_batches` takes no further delivery once it is so large or has so many.
 const ROW_BYTES: usize = 1 << 20;
@@ -135,6 +135,43 @@ fn decided(conn: &Connection, id: RawId) -> Result<Option<u64>> {
     Ok(place.map(uint))
 }
 
+/// Batches with something that waits, as [`open_of`] reads them.
+const WHOLE: &str = "SELECT place, o.done, w.head, w.body
+    FROM wire_open o JOIN wire_batches w USING (place) WHERE place";
+
+/// Opens what still waits of a batch and is wanted by its place, until so many are found.
+fn open_of(
+    reader: &Reader<'_>,
+    row: &rusqlite::Row<'_>,
+    wants: impl Fn(u64) -> bool,
+    limit: usize,
+    found: &mut Vec<PendingDelivery>,
+) -> Result<()> {
+    let blob = |at| -> Result<&[u8]> {
+        let read = row.get_ref(at)?.as_blob();
+        Ok(read.map_err(rusqlite::Error::from)?)
+    };
+    let (batch, done, body) = (uint(row.get(0)?), blob(1)?, blob(3)?);
+    for (index, entry) in (0u16..).zip(wire::read_head(blob(2)?)?) {
+        let place = place_of(batch, index);
+        if is_set(done, index) || !wants(place) {
+            continue;
+        }
+        if found.len() >= limit {
+            break;
+        }
+        let sealed = entry.of(body)?;
+        let wire = waiting(reader, entry, sealed)?;
+        found.push(PendingDelivery { place, wire });
+    }
+    Ok(())
+}
+
+fn note(reader: &Reader<'_>, found: &[PendingDelivery]) {
+    let places = found.iter().map(|d| (d.wire.id, d.place));
+    reader.shared.note_places(places);
+}
+
 /// The first batches that have something pending above a place.
 pub(in crate::store) fn pending(
     reader: &Reader<'_>,
@@ -142,33 +179,14 @@ pub(in crate::store) fn pending(
     after: u64,
     limit: usize,
 ) -> Result<Vec<PendingDelivery>> {
-    let mut query = conn.prepare_cached(
-        "SELECT place, o.done, w.head, w.body FROM wire_open o JOIN wire_batches w USING (place)
-         WHERE place >= ? ORDER BY place",
-    )?;
+    let mut query = conn.prepare_cached(&format!("{WHOLE} >= ? ORDER BY place"))?;
     let mut rows = query.query(params![int(after >> 16)])?;
     let mut found = Vec::new();
     while found.len() < limit {
         let Some(row) = rows.next()? else { break };
-        let batch = uint(row.get(0)?);
-        let done = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-        let head = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
-        let body = row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?;
-        for (index, entry) in (0u16..).zip(wire::read_head(head)?) {
-            let place = place_of(batch, index);
-            if place <= after || is_set(done, index) {
-                continue;
-            }
-            if found.len() >= limit {
-                break;
-            }
-            let sealed = entry.of(body)?;
-            let wire = waiting(reader, entry, sealed)?;
-            found.push(PendingDelivery { place, wire });
-        }
+        open_of(reader, row, |place| place > after, limit, &mut found)?;
     }
-    let places = found.iter().map(|d| (d.wire.id, d.place));
-    reader.shared.note_places(places);
+    note(reader, &found);
     Ok(found)
 }
 
@@ -209,33 +227,17 @@ pub(in crate::store) fn pending_at(
     conn: &Connection,
     places: &[PendingPlace],
 ) -> Result<Vec<PendingDelivery>> {
-    let mut wanted: BTreeMap<u64, BTreeSet<u16>> = BTreeMap::new();
-    for (batch, index) in places.iter().map(|place| parts_of(place.place)) {
-        wanted.entry(batch).or_default().insert(index);
-    }
-    let mut query = conn.prepare_cached(
-        "SELECT o.done, w.head, w.body FROM wire_open o JOIN wire_batches w USING (place)
-         WHERE place = ?",
-    )?;
+    let wanted: BTreeSet<u64> = places.iter().map(|place| place.place).collect();
+    let batches: BTreeSet<u64> = wanted.iter().map(|place| place >> 16).collect();
+    let mut query = conn.prepare_cached(&format!("{WHOLE} = ?"))?;
     let mut found = Vec::with_capacity(places.len());
-    for (batch, indexes) in wanted {
+    for batch in batches {
         let mut rows = query.query(params![int(batch)])?;
         let Some(row) = rows.next()? else { continue };
-        let done = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
-        let head = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-        let body = row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?;
-        for (index, entry) in (0u16..).zip(wire::read_head(head)?) {
-            if !indexes.contains(&index) || is_set(done, index) {
-                continue;
-            }
-            let place = place_of(batch, index);
-            let sealed = entry.of(body)?;
-            let wire = waiting(reader, entry, sealed)?;
-            found.push(PendingDelivery { place, wire });
-        }
+        let wants = |place| wanted.contains(&place);
+        open_of(reader, row, wants, usize::MAX, &mut found)?;
     }
-    let places = found.iter().map(|d| (d.wire.id, d.place));
-    reader.shared.note_places(places);
+    note(reader, &found);
     Ok(found)
 }
 
