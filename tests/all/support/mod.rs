@@ -4,6 +4,7 @@
 pub mod broker;
 pub mod collector;
 pub mod courier;
+pub mod database;
 pub mod dock;
 pub mod gateway;
 pub mod log;

@@ -112,29 +112,46 @@ fn beside(folder: &Path, ending: &str) -> PathBuf {
     path.into()
 }
 
+/// Makes a folder of the server's own, with an empty database cluster `data` in it.
+pub fn make(folder: &Path) {
+    std::fs::create_dir_all(folder).unwrap();
+    own(folder);
+    run(as_server(&programs().join("initdb"))
+        .args(["-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync"])
+        .arg("-D")
+        .arg(folder.join("data")));
+}
+
+/// Gives a path to whoever the server runs as.
+pub fn own(path: &Path) {
+    if !drop_privileges().is_empty() {
+        std::os::unix::fs::chown(path, Some(65534), Some(65534)).unwrap();
+    }
+}
+
+/// Starts what stops the server when its time is over, however the test ended: a script that is told
+/// the folder, where the programs are, and what goes before them.
+pub fn watch(script: &str, folder: &Path, programs: &Path) {
+    let mut watch = Command::new("setsid");
+    watch
+        .args(["--fork", "sh", "-c", script, "watch"])
+        .arg(folder)
+        .arg(programs)
+        .arg(drop_privileges().join(" "))
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    assert!(watch.status().unwrap().success());
+}
+
 fn start(folder: &Path) {
     let bin = programs();
     // One that was just stopped may still be writing.
-    while folder.exists() {
-        let _ = std::fs::remove_dir_all(folder);
-    }
-    std::fs::create_dir_all(folder).unwrap();
-    if !drop_privileges().is_empty() {
-        std::os::unix::fs::chown(folder, Some(65534), Some(65534)).unwrap();
-    }
+    let gone = (0..10_000).any(|_| std::fs::remove_dir_all(folder).is_ok() || !folder.exists());
+    assert!(gone, "{} cannot be emptied", folder.display());
+    make(folder);
     let data = folder.join("data");
-    run(as_server(&bin.join("initdb"))
-        .args([
-            "-A",
-            "trust",
-            "-U",
-            "postgres",
-            "-E",
-            "UTF8",
-            "--no-sync",
-            "-D",
-        ])
-        .arg(&data));
     let options: String = SETTINGS.iter().map(|s| format!(" -c '{s}'")).collect();
     let options = options.replace("=''", "=");
     let options = format!("-k {}{options}", folder.display());
@@ -145,17 +162,7 @@ fn start(folder: &Path) {
         .arg(folder.join("log"))
         .args(["-w", "-t", "60", "-o", &options, "start"])
         .stdout(Stdio::null()));
-    let mut watch = Command::new("setsid");
-    watch
-        .args(["--fork", "sh", "-c", WATCH, "watch"])
-        .arg(folder)
-        .arg(&bin)
-        .arg(drop_privileges().join(" "))
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    assert!(watch.status().unwrap().success());
+    watch(WATCH, folder, &bin);
 }
 
 /// The folder of the running server.
