@@ -9,7 +9,7 @@
 use super::connect::Connector;
 use super::nodes::{Nodes, Seen};
 use crate::store::StoreError;
-use crate::store::placement::{Thing, wanted_by};
+use crate::store::placement::{Thing, shares};
 use crate::store::sql::Shared;
 use crate::store::sql::codec::{Result, uint};
 use std::collections::{HashMap, HashSet};
@@ -214,12 +214,14 @@ impl Member {
         Ok(())
     }
 
+    /// What is to be this node's.
     fn wanted(&self, seen: &Seen) -> HashSet<Thing> {
         let me = self.nodes.name();
-        let mine = |thing: &Thing| {
-            wanted_by(*thing, seen.alive.iter().map(String::as_str)).is_some_and(|node| node == me)
-        };
-        self.things.iter().copied().filter(mine).collect()
+        let nodes: Vec<&str> = seen.alive.iter().map(String::as_str).collect();
+        let all = shares(&self.things, &nodes).into_iter();
+        all.filter(|(_, node)| *node == me)
+            .map(|(thing, _)| thing)
+            .collect()
     }
 
     /// Lets go of what is not to be this node's any more, once nobody is at work on it; how much.
