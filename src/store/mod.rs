@@ -111,14 +111,12 @@ pub trait Store:
     ) -> Result<Vec<PendingDelivery>, StoreError>;
     /// One delivery's bytes, for retries and for people.
     async fn delivery(&self, id: RawId) -> Result<Option<WireDelivery>, StoreError>;
-    /// The record that had this dedupe key within the last seven days.
-    async fn dedupe_hit(
+    /// The records that had these dedupe keys within the last seven days.
+    async fn dedupe_hits(
         &self,
-        connection_id: ConnectionId,
-        topic: &str,
-        key: &str,
+        keys: &[DedupeKey],
         now: Timestamp,
-    ) -> Result<Option<InboxId>, StoreError>;
+    ) -> Result<Vec<Option<InboxId>>, StoreError>;
     /// The stored cursor.
     async fn cursor(
         &self,

@@ -14,6 +14,7 @@ use crate::canonical::{ConnectionId, MerchantId, Timestamp};
 use crate::flow::change::OrderState;
 use crate::flow::settings::duplicate_window;
 use crate::flow::{self, FlowContext, Similar};
+use crate::store::query::DedupeKey;
 use crate::store::{Scope, StoreError};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -87,7 +88,7 @@ impl Applier {
         mapped: &[Option<Mapped>],
         around: &mut Around,
     ) -> Result<Memory, StoreError> {
-        let mut memory = Memory::default();
+        let (mut memory, mut keys) = (Memory::default(), Vec::new());
         let mut twins: HashMap<Subject, Similar> = HashMap::new();
         let mut polled: HashMap<(ConnectionId, Kind), Vec<String>> = HashMap::new();
         for (item, mapped) in items.iter().zip(mapped) {
@@ -98,10 +99,11 @@ impl Applier {
                 .get(&id)
                 .and_then(|known| known.looks_for_twins(self.clock.now()));
             if let Some(key) = &item.wire.dedupe_key {
-                let at = self.clock.now();
-                if let Some(first) = self.store.dedupe_hit(id, &mapped.topic, key, at).await? {
-                    memory.remember_first(id, &mapped.topic, key, first);
-                }
+                keys.push(DedupeKey {
+                    connection_id: id,
+                    topic: mapped.topic.clone(),
+                    key: key.clone(),
+                });
             }
             for record in &mapped.records {
                 if let Content::Parcel(answer) = &record.content
@@ -127,6 +129,14 @@ impl Applier {
                     (item.wire.source, record.known_as(), mapped.kind)
                 {
                     polled.entry((id, kind)).or_default().push(known_as.clone());
+                }
+            }
+        }
+        if !keys.is_empty() {
+            let firsts = self.store.dedupe_hits(&keys, self.clock.now()).await?;
+            for (key, first) in keys.into_iter().zip(firsts) {
+                if let Some(first) = first {
+                    memory.remember_first(key.connection_id, &key.topic, &key.key, first);
                 }
             }
         }

@@ -93,7 +93,7 @@ async fn an_embedded_store_goes_on_as_a_copy() {
 #[tokio::test]
 async fn commands_work_beside_no_gateway() {
     let data = data().await;
-    assert!(command(data.path(), &["migrate"]).contains("has schema 3"));
+    assert!(command(data.path(), &["migrate"]).contains("has schema 4"));
     let gateway = Gateway::start(data.path(), &[]).await;
     let (_, hook) = gateway.shop("http://127.0.0.1:9", "active").await;
     let order = super::support::orders::order(7, 0).to_string();

@@ -3,7 +3,7 @@
 use super::support::*;
 use crate::canonical::inbox::Disposition;
 use crate::canonical::{InboxId, RawId};
-use crate::store::query::{InboxFilter, PageRequest};
+use crate::store::query::{DedupeKey, InboxFilter, PageRequest};
 use crate::store::{CursorWrite, Scope, Store, StoreError};
 use std::sync::Arc;
 
@@ -179,7 +179,14 @@ pub async fn dedupe_keys_belong_to_one_record_for_seven_days(store: Arc<dyn Stor
     };
     let hit = async |topic: &str, seconds: i64| {
         let id = bench.connection.id;
-        store.dedupe_hit(id, topic, "k", at(seconds)).await.unwrap()
+        let keys = ["none", "k"].map(|key| DedupeKey {
+            connection_id: id,
+            topic: topic.to_owned(),
+            key: key.to_owned(),
+        });
+        let found = store.dedupe_hits(&keys, at(seconds)).await.unwrap();
+        assert_eq!(found[0], None);
+        found[1]
     };
     let (first, done) = with_key(0).await;
     done.unwrap();

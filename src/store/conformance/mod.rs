@@ -53,6 +53,7 @@ macro_rules! suite {
             state: the_same_external_id_twice_is_a_conflict,
             state: a_poison_set_does_not_touch_its_neighbours,
             state: a_rewritten_version_replaces_its_bytes,
+            state: many_sets_are_written_as_if_each_were_alone,
             duplicates: similar_orders_are_found_by_contact_and_time,
             duplicates: a_duplicate_outlives_a_cancelled_order,
             lists: lists_filter_and_page,

@@ -2,11 +2,13 @@
 
 use super::support::*;
 use crate::canonical::event::EventType;
+use crate::canonical::inbox::Disposition;
 use crate::canonical::job::Lane;
 use crate::canonical::{ConnectionId, Field};
 use crate::flow::change::{ChangeSet, OrderState};
 use crate::store::query::OrderFilter;
 use crate::store::{Scope, Store, StoreError};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 async fn read(store: &Arc<dyn Store>, state: &OrderState) -> OrderState {
@@ -159,4 +161,76 @@ pub async fn a_rewritten_version_replaces_its_bytes(store: Arc<dyn Store>) {
     bench.apply(set).await.unwrap();
     let stored = read(&store, &state).await;
     assert_eq!((stored.order, stored.lock), (state.order, 2));
+}
+
+/// As many at once as come in when there is much to do: with deliveries, one of which is decided
+/// twice, with subjects that repeat, and with one that was changed elsewhere.
+pub async fn many_sets_are_written_as_if_each_were_alone(store: Arc<dyn Store>) {
+    const MANY: usize = 300;
+    let bench = Bench::new(&store).await;
+    let old = bench.stored("old").await;
+    let (mut sets, mut bad) = (Vec::new(), BTreeSet::new());
+    for n in 0..MANY {
+        let delivery = bench.appended(&n.to_string()).await;
+        let record = bench.record(&delivery, 0, Disposition::Applied);
+        let id = record.id;
+        let mut set = bench.decided(&delivery, vec![record]);
+        let hash = store.content_hash(n.to_string().as_bytes());
+        let subject = format!("ext-{}", n % 7);
+        if let Some(result) = &mut set.delivery {
+            result.hashes = vec![("order".to_owned(), subject, hash)];
+            result.dedupe = Some(("t".to_owned(), n.to_string(), id));
+        }
+        let state = match n {
+            100 | 200 => changed(&old, &n.to_string()),
+            _ => bench.order(&n.to_string()),
+        };
+        set.events = vec![bench.event(&state, EventType::OrderUpdated)];
+        set.states = vec![state];
+        set.jobs = vec![bench.job("orders.get", &n.to_string(), "o", Lane::OrderImport)];
+        sets.push(set);
+    }
+    // Decided before, and changed before.
+    sets[50].delivery = sets[49].delivery.clone();
+    bad.extend([50, 200]);
+    let before = store.last_sequence().await.unwrap();
+    let results = store.apply(sets).await.unwrap();
+    let mut sequence = before;
+    for (n, result) in results.into_iter().enumerate() {
+        if bad.contains(&n) {
+            assert!(matches!(result, Err(StoreError::Conflict(_))), "{n}");
+            continue;
+        }
+        sequence += 1;
+        assert_eq!(result.unwrap().last_sequence, sequence, "{n}");
+    }
+    let orders = store
+        .orders(Scope::All, OrderFilter::default(), page(MANY))
+        .await
+        .unwrap();
+    assert_eq!(
+        orders.data.len(),
+        MANY - 2,
+        "the old one, and all but three"
+    );
+    assert_eq!(
+        read(&store, &old).await.order.facts.note.text(),
+        Some("100")
+    );
+    let waiting = store.pending_deliveries(0, MANY).await.unwrap();
+    assert_eq!(
+        waiting.len(),
+        2,
+        "that of 50, which named another, and that of 200"
+    );
+    let subjects: Vec<String> = (0..7).map(|n| format!("ext-{n}")).collect();
+    let of = bench.connection.id;
+    let hashes = store.content_hashes(of, "order", &subjects).await.unwrap();
+    for (n, hash) in hashes.into_iter().enumerate() {
+        let last = (0..MANY).rev().find(|i| i % 7 == n && !bad.contains(i));
+        let last = last.unwrap().to_string();
+        assert_eq!(hash, Some(store.content_hash(last.as_bytes())), "ext-{n}");
+    }
+    let ledger = store.ledger(Scope::All, Default::default()).await.unwrap();
+    assert_eq!(ledger, store.recount_ledger().await.unwrap());
 }

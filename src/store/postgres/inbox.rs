@@ -18,6 +18,7 @@ use crate::store::sql::wire::Entry;
 use crate::store::sql::writer::{Inbox, Local, Slot};
 use crate::store::{StoreError, Stripped};
 use std::collections::BTreeMap;
+use uuid::Uuid;
 
 /// So many are shown at a time.
 const PAGE: usize = 500;
@@ -75,20 +76,15 @@ impl Inbox for Rows {
         &mut self,
         conn: Conn<'_>,
         _shared: &Shared,
-        _local: &mut Local,
+        local: &mut Local,
         id: RawId,
     ) -> Result<Slot> {
+        if let Some(slot) = local.ahead.remove(&id) {
+            return Ok(slot);
+        }
         let taken = conn
-            .prepare_cached(
-                "DELETE FROM wire_open WHERE raw_id = ? RETURNING connection_id, received_at",
-            )?
-            .query_row(params![id.as_bytes()], |row| {
-                Ok(Slot {
-                    raw_id: id,
-                    connection_id: ConnectionId::from_uuid(row.uuid(0)?),
-                    day: day_of(row.time(1)?),
-                })
-            })
+            .prepare_cached(&taking("raw_id = ?"))?
+            .query_row(params![id.as_bytes()], slot)
             .optional()?;
         if let Some(slot) = taken {
             return Ok(slot);
@@ -102,6 +98,35 @@ impl Inbox for Rows {
             StoreError::NotFound(id.to_string())
         })
     }
+
+    fn take_all(&mut self, conn: Conn<'_>, local: &mut Local, ids: &[RawId]) -> Result<()> {
+        let ids: Vec<Uuid> = ids.iter().map(RawId::uuid).collect();
+        let mut query = conn.prepare_cached(&taking(&asked("raw_id", "?")))?;
+        for taken in query.query_map(params![ids], slot)? {
+            let taken = taken?;
+            local.ahead.insert(taken.raw_id, taken);
+        }
+        Ok(())
+    }
+}
+
+/// The condition that a column has one of many ids. It makes a join: a server that still believes the
+/// table to be small would hold each of its rows against each id.
+fn asked(column: &str, mark: &str) -> String {
+    format!("{column} IN (SELECT id FROM unnest({mark}::uuid[]) AS asked(id))")
+}
+
+/// Takes those out of what waits of which a condition holds.
+fn taking(condition: &str) -> String {
+    format!("DELETE FROM wire_open WHERE {condition} RETURNING raw_id, connection_id, received_at")
+}
+
+fn slot(row: Row<'_>) -> Result<Slot> {
+    Ok(Slot {
+        raw_id: RawId::from_uuid(row.uuid(0)?),
+        connection_id: ConnectionId::from_uuid(row.uuid(1)?),
+        day: day_of(row.time(2)?),
+    })
 }
 
 const COLUMNS: &str =
@@ -203,7 +228,7 @@ pub(in crate::store) fn pending_at(
     places: &[PendingPlace],
 ) -> Result<Vec<PendingDelivery>> {
     let ids = places.iter().map(|place| place.id.uuid()).collect();
-    let condition = format!("{} ORDER BY o.place", reader.conn.any("o.raw_id", "?1"));
+    let condition = format!("{} ORDER BY o.place", asked("o.raw_id", "?1"));
     those(reader, &condition, &[Value::Ids(ids)])
 }
 

@@ -5,6 +5,7 @@
 //! read in one snapshot. Nothing of the data is kept in memory that another node may change. What
 //! the embedded store does alike is in `sql`.
 
+mod bulk;
 mod connect;
 mod encode;
 mod error;

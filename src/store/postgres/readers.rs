@@ -91,10 +91,7 @@ fn in_one_state<T>(
     read: impl FnOnce(&Reader<'_>) -> Result<T>,
 ) -> Result<T> {
     session.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
-    let result = read(&Reader {
-        conn: Conn::Postgres(session),
-        shared,
-    });
+    let result = read(&Reader::new(Conn::Postgres(session), shared));
     match &result {
         // Its end need not be waited for.
         Ok(_) => {

@@ -1,11 +1,14 @@
 //! A connection to the server, used from one thread at a time as if it answered at once.
 //!
-//! What always holds: statements reach the server in the order in which they were given; what was
-//! only sent is told of by [`Session::settle`] or by the next one that is waited for, and the first
+//! What always holds: statements reach the server in the order in which they were given, but rows to be
+//! inserted wait for others of their kind until something asks for their table ([`super::bulk`]); what
+//! was only sent is told of by [`Session::settle`] or by the next one that is waited for, and the first
 //! error is the one that is told; a text of a statement is prepared once.
 
+use super::bulk::{Known, Waiting, columns, of_each};
 use super::connect::Locks;
 use super::encode::bound;
+use crate::store::StoreError;
 use crate::store::sql::codec::Result;
 use crate::store::sql::value::{Arg, Value};
 use futures_util::task::noop_waker_ref;
@@ -16,10 +19,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::runtime::Handle;
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Error, Row, Statement};
+use tokio_postgres::types::{BorrowToSql, ToSql};
+use tokio_postgres::{Client, Row, Statement};
 
-type Sent = Pin<Box<dyn Future<Output = std::result::Result<(), Error>> + Send>>;
+type Sent = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
 /// So many may be under way without having been waited for.
 const UNDER_WAY: usize = 1024;
@@ -31,7 +34,8 @@ pub(in crate::store) struct Session {
     client: Arc<Client>,
     runtime: Handle,
     locks: Locks,
-    prepared: RefCell<HashMap<String, Statement>>,
+    prepared: RefCell<HashMap<String, Arc<Known>>>,
+    waiting: RefCell<Waiting>,
     sent: RefCell<VecDeque<Sent>>,
     open: Cell<bool>,
 }
@@ -39,7 +43,7 @@ pub(in crate::store) struct Session {
 /// A statement of a session.
 pub(in crate::store) struct Prepared<'a> {
     session: &'a Session,
-    statement: Statement,
+    known: Arc<Known>,
 }
 
 /// `?` becomes `$1`, `$2` and so on, `?2` becomes `$2`.
@@ -68,6 +72,7 @@ impl Session {
             runtime,
             locks,
             prepared: RefCell::default(),
+            waiting: RefCell::default(),
             sent: RefCell::default(),
             open: Cell::new(false),
         }
@@ -89,30 +94,32 @@ impl Session {
     /// Prepares a statement, or takes it as it was prepared before.
     pub(in crate::store) fn prepare(&self, sql: &str) -> Result<Prepared<'_>> {
         let known = self.prepared.borrow().get(sql).cloned();
-        let statement = match known {
-            Some(statement) => statement,
+        let known = match known {
+            Some(known) => known,
             None => {
-                let made = self.runtime.block_on(self.client.prepare(&numbered(sql)));
-                let statement = made.map_err(|error| self.cause(error))?;
+                let text = numbered(sql);
+                let made = self.runtime.block_on(self.client.prepare(&text));
+                let statement = made.map_err(|error| self.cause(error.into()))?;
+                let known = Arc::new(Known::new(&text, statement));
                 let mut prepared = self.prepared.borrow_mut();
                 if prepared.len() >= PREPARED {
                     prepared.clear();
                 }
-                prepared.insert(sql.to_owned(), statement.clone());
-                statement
+                prepared.insert(sql.to_owned(), Arc::clone(&known));
+                known
             }
         };
         Ok(Prepared {
             session: self,
-            statement,
+            known,
         })
     }
 
     /// The first error of what was sent, or else this one.
-    fn cause(&self, error: Error) -> crate::store::StoreError {
-        match self.settle() {
+    fn cause(&self, error: StoreError) -> StoreError {
+        match self.sent_is_done() {
             Err(first) => first,
-            Ok(()) => error.into(),
+            Ok(()) => error,
         }
     }
 
@@ -126,13 +133,51 @@ impl Session {
         }
         self.sent.borrow_mut().push_back(sent);
         if self.sent.borrow().len() > UNDER_WAY {
-            return self.settle();
+            return self.sent_is_done();
+        }
+        Ok(())
+    }
+
+    /// Sends the rows that wait.
+    fn flush(&self) -> Result<()> {
+        let waiting = self.waiting.borrow_mut().take();
+        for gathered in waiting {
+            if gathered.rows.len() > 1
+                && let Some(sql) = gathered.known.unprepared()
+            {
+                let made = self.runtime.block_on(self.client.prepare(sql));
+                let made = made.map_err(|error| self.cause(error.into()))?;
+                gathered.known.prepared(made);
+            }
+            let client = Arc::clone(&self.client);
+            let many = gathered
+                .known
+                .for_many()
+                .filter(|_| gathered.rows.len() > 1);
+            if let Some(statement) = many.cloned() {
+                let columns = columns(gathered.rows);
+                self.push(Box::pin(async move {
+                    run(&client, &statement, columns).await.map(|_| ())
+                }))?;
+                continue;
+            }
+            for row in gathered.rows {
+                let (client, statement) = (Arc::clone(&client), gathered.known.statement.clone());
+                self.push(Box::pin(async move {
+                    run(&client, &statement, row).await.map(|_| ())
+                }))?;
+            }
         }
         Ok(())
     }
 
     /// Waits until all that was sent is done; tells the first error.
     pub(in crate::store) fn settle(&self) -> Result<()> {
+        self.flush()?;
+        self.sent_is_done()
+    }
+
+    fn sent_is_done(&self) -> Result<()> {
         let sent = std::mem::take(&mut *self.sent.borrow_mut());
         if sent.is_empty() {
             return Ok(());
@@ -146,18 +191,22 @@ impl Session {
             }
             first
         });
-        first.map_or(Ok(()), |error| Err(error.into()))
+        first.map_or(Ok(()), Err)
     }
 
-    /// What was sent is done when it is done: nobody wants to know.
-    pub(super) fn forget(&self) {
+    /// What was sent is done when it is done, and what waits is not: nobody wants to know.
+    pub(in crate::store) fn forget(&self) {
+        self.waiting.borrow_mut().take();
         self.sent.borrow_mut().clear();
     }
 
     /// Sends a statement without values and answer.
     pub(in crate::store) fn plain(&self, sql: &str) -> Result<()> {
+        self.flush()?;
         let (client, sql) = (Arc::clone(&self.client), sql.to_owned());
-        self.push(Box::pin(async move { client.batch_execute(&sql).await }))
+        self.push(Box::pin(
+            async move { Ok(client.batch_execute(&sql).await?) },
+        ))
     }
     /// Runs statements without values and waits for them.
     pub(super) fn batch(&self, sql: &str) -> Result<()> {
@@ -188,30 +237,116 @@ impl Session {
     }
 }
 
+async fn run<P>(client: &Client, statement: &Statement, args: Vec<P>) -> Result<u64>
+where
+    P: BorrowToSql,
+{
+    Ok(client.execute_raw(statement, args).await?)
+}
+
 impl Prepared<'_> {
+    /// What must be done before this is.
+    fn in_turn(&self) -> Result<()> {
+        let asked_for = self.session.waiting.borrow().concern(&self.known);
+        if asked_for {
+            self.session.flush()
+        } else {
+            Ok(())
+        }
+    }
     /// Runs it; yields how many rows it wrote.
     pub(in crate::store) fn execute(&self, args: &[Arg<'_>]) -> Result<usize> {
+        self.in_turn()?;
         let args: Vec<&(dyn ToSql + Sync)> = bound(args);
-        let run = self.session.client.execute(&self.statement, &args);
+        let run = self.session.client.execute(&self.known.statement, &args);
         let written = self.session.runtime.block_on(run);
-        let written = written.map_err(|error| self.session.cause(error))?;
+        let written = written.map_err(|error| self.session.cause(error.into()))?;
         Ok(usize::try_from(written).unwrap_or(usize::MAX))
     }
-    /// Sends it.
+    /// Sends it, now or with others of its kind.
     pub(in crate::store) fn send(&self, args: &[Arg<'_>]) -> Result<()> {
-        let args: Vec<Value> = args.iter().map(|arg| arg.owned()).collect();
-        let (client, statement) = (Arc::clone(&self.session.client), self.statement.clone());
+        let args = owned(args);
+        if self.known.gathers() {
+            let refused = self.session.waiting.borrow().refuse(&self.known, &args);
+            if refused {
+                self.session.flush()?;
+            }
+            let full = self.session.waiting.borrow_mut().push(&self.known, args);
+            return if full { self.session.flush() } else { Ok(()) };
+        }
+        self.in_turn()?;
+        let (client, known) = (Arc::clone(&self.session.client), Arc::clone(&self.known));
         self.session.push(Box::pin(async move {
-            client.execute_raw(&statement, args).await.map(|_| ())
+            run(&client, &known.statement, args).await.map(|_| ())
+        }))
+    }
+    /// Sends it; that it wrote nothing is this error.
+    pub(in crate::store) fn must(&self, args: &[Arg<'_>], error: StoreError) -> Result<()> {
+        self.in_turn()?;
+        let args = owned(args);
+        let (client, known) = (Arc::clone(&self.session.client), Arc::clone(&self.known));
+        self.session.push(Box::pin(async move {
+            match run(&client, &known.statement, args).await? {
+                0 => Err(error),
+                _ => Ok(()),
+            }
         }))
     }
     /// All its rows.
     pub(in crate::store) fn query(&self, args: &[Arg<'_>]) -> Result<Vec<Row>> {
+        self.in_turn()?;
         let args: Vec<&(dyn ToSql + Sync)> = bound(args);
-        let run = self.session.client.query(&self.statement, &args);
+        let run = self.session.client.query(&self.known.statement, &args);
         let rows = self.session.runtime.block_on(run);
-        rows.map_err(|error| self.session.cause(error))
+        rows.map_err(|error| self.session.cause(error.into()))
     }
+    /// The first row for each of these, all asked for by one statement. Behind its columns the row has
+    /// another one.
+    pub(in crate::store) fn first_of_each(&self, all: &[Vec<Arg<'_>>]) -> Result<Vec<Option<Row>>> {
+        let mut found: Vec<Option<Row>> = Vec::new();
+        found.resize_with(all.len(), || None);
+        let Some(statement) = self.for_each()? else {
+            for (args, found) in all.iter().zip(&mut found) {
+                *found = self.query(args)?.into_iter().next();
+            }
+            return Ok(found);
+        };
+        self.in_turn()?;
+        let columns = columns(all.to_vec());
+        let args: Vec<&(dyn ToSql + Sync)> = columns
+            .iter()
+            .map(|column| column as &(dyn ToSql + Sync))
+            .collect();
+        let rows = self.session.client.query(&statement, &args);
+        let rows = self.session.runtime.block_on(rows);
+        for row in rows.map_err(|error| self.session.cause(error.into()))? {
+            let n: i64 = row.try_get(row.len().saturating_sub(1))?;
+            let at = usize::try_from(n.saturating_sub(1)).unwrap_or(usize::MAX);
+            if let Some(place) = found.get_mut(at) {
+                place.get_or_insert(row);
+            }
+        }
+        Ok(found)
+    }
+    fn for_each(&self) -> Result<Option<Statement>> {
+        if let Some(statement) = self.known.for_each() {
+            return Ok(Some(statement.clone()));
+        }
+        let Some(sql) = of_each(&self.known.sql, self.known.statement.params()) else {
+            return Ok(None);
+        };
+        let made = self
+            .session
+            .runtime
+            .block_on(self.session.client.prepare(&sql));
+        let statement = made.map_err(|error| self.session.cause(error.into()))?;
+        self.known.prepared_for_each(statement.clone());
+        Ok(Some(statement))
+    }
+}
+
+fn owned(args: &[Arg<'_>]) -> Vec<Value> {
+    args.iter().map(|arg| arg.owned()).collect()
 }
 
 #[cfg(test)]

@@ -133,6 +133,17 @@ pub struct PendingPlace {
     pub connection_id: ConnectionId,
 }
 
+/// What a provider's delivery is known again by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DedupeKey {
+    /// Where it came in.
+    pub connection_id: ConnectionId,
+    /// Its topic, as it was mapped.
+    pub topic: String,
+    /// The provider's id of it.
+    pub key: String,
+}
+
 /// An event as the feed and subscribers see it.
 #[derive(Debug, Clone)]
 #[allow(missing_docs)]

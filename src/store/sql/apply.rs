@@ -7,6 +7,7 @@ use super::cache::SnapshotKey;
 use super::codec::{NO_CUT_OFF, Result, int, micros, word};
 use super::conn::Conn;
 use super::seal::{self, SealedObject, SealedSet, SealedState, WorkColumns};
+use super::together::{self, Written};
 use super::value::params;
 use super::writer::WriteCtx;
 use super::{SqlStore, apply_inbox, cod, connections, documents, events, jobs_apply};
@@ -29,21 +30,8 @@ impl SqlStore {
         }
         let sealed = self.seal_sets(changes).await?;
         let bytes = sealed.iter().flatten().map(size).sum();
-        // One command for all, a savepoint for each.
-        let write = move |ctx: &mut WriteCtx<'_>| {
-            let mut results = Vec::with_capacity(sealed.len());
-            for set in sealed {
-                let before = ctx.batch.events.len();
-                let written = set.and_then(|set| {
-                    ctx.savepoint(|ctx| apply_set(ctx, set))
-                        .map_err(as_conflict)
-                });
-                // The events' places in this commit: their sequence is known when it ends.
-                let after = ctx.batch.events.len();
-                results.push(written.map(|()| (after > before).then_some(after as u64)));
-            }
-            Ok(results)
-        };
+        // One command for all; what fails of them leaves no trace.
+        let write = move |ctx: &mut WriteCtx<'_>| Ok(together::write_all(ctx, sealed));
         let (written, base) = self.engine.writer()?.run(bytes, true, write).await?;
         let applied = |place: Option<u64>| Applied {
             last_sequence: place.map_or(0, |place| base + place),
@@ -87,7 +75,7 @@ impl SqlStore {
 }
 
 /// A key that is there already means that someone else wrote first.
-fn as_conflict(error: StoreError) -> StoreError {
+pub(in crate::store) fn as_conflict(error: StoreError) -> StoreError {
     match error {
         StoreError::Exists(what) => StoreError::Conflict(what),
         other => other,
@@ -111,8 +99,18 @@ fn size(set: &SealedSet) -> usize {
         + 1024
 }
 
+/// Writes one change set in a savepoint of its own; yields the place of its last event in this commit:
+/// the sequence is known when that ends.
+pub(in crate::store) fn write_alone(ctx: &mut WriteCtx<'_>, set: &SealedSet) -> Written {
+    let before = ctx.batch.events.len();
+    let written = ctx.savepoint(|ctx| apply_set(ctx, set));
+    written.map_err(as_conflict)?;
+    let after = ctx.batch.events.len();
+    Ok((after > before).then_some(after as u64))
+}
+
 /// Writes one change set within the savepoint that is open.
-pub(in crate::store) fn apply_set(ctx: &mut WriteCtx<'_>, sealed: SealedSet) -> Result<()> {
+pub(in crate::store) fn apply_set(ctx: &mut WriteCtx<'_>, sealed: &SealedSet) -> Result<()> {
     let SealedSet {
         set,
         states,
@@ -130,12 +128,12 @@ pub(in crate::store) fn apply_set(ctx: &mut WriteCtx<'_>, sealed: SealedSet) -> 
         write_state(ctx, state, sealed)?;
     }
     for (document, sealed) in set.documents.iter().zip(papers) {
-        documents::write(ctx, document, &sealed)?;
+        documents::write(ctx, document, sealed)?;
     }
     parcels::track(ctx, &set.track)?;
     let opened = problems::open_all(ctx, own, &set.problems)?;
     if let Some(delivery) = &set.delivery {
-        apply_inbox::decide(ctx, delivery, dedupe, &opened)?;
+        apply_inbox::decide(ctx, delivery, *dedupe, &opened)?;
     }
     if let Some(record) = &set.retried_record {
         apply_inbox::decide_again(ctx, record, &opened)?;
@@ -149,10 +147,10 @@ pub(in crate::store) fn apply_set(ctx: &mut WriteCtx<'_>, sealed: SealedSet) -> 
         events::append(ctx, event, None);
     }
     for (job, (id, input)) in set.jobs.iter().zip(jobs) {
-        jobs_apply::enqueue(ctx, job, id, input)?;
+        jobs_apply::enqueue(ctx, job, *id, input)?;
     }
     if let Some(result) = &set.job {
-        jobs_apply::finish(ctx, result, checkpoint, opened.first())?;
+        jobs_apply::finish(ctx, result, checkpoint.as_deref(), opened.first())?;
     }
     if let Some((id, update)) = &set.connection
         && let Some(event) = connections::learn(ctx, *id, update)?
@@ -163,7 +161,7 @@ pub(in crate::store) fn apply_set(ctx: &mut WriteCtx<'_>, sealed: SealedSet) -> 
         put_audit(ctx.conn, entry)?;
     }
     if let (Some(given), Some(body)) = (&set.idempotency, answer) {
-        put_answer(ctx, &given.scope, &given.key, given.status, &body)?;
+        put_answer(ctx, &given.scope, &given.key, given.status, body)?;
     }
     Ok(())
 }
@@ -201,27 +199,27 @@ pub(in crate::store) fn put_answer(
         .run(params![scope, key, no_hash, status, sealed, micros(ctx.now())])
 }
 
-fn write_state(ctx: &mut WriteCtx<'_>, state: &OrderState, sealed: SealedState) -> Result<()> {
-    write_order(ctx.conn, state, &sealed)?;
-    put_snapshot(ctx, sealed.order)?;
+fn write_state(ctx: &mut WriteCtx<'_>, state: &OrderState, sealed: &SealedState) -> Result<()> {
+    write_order(ctx, state, sealed)?;
+    put_snapshot(ctx, &sealed.order)?;
     for (part, object) in state
         .fulfillment_orders
         .iter()
-        .zip(sealed.fulfillment_orders)
+        .zip(&sealed.fulfillment_orders)
     {
         if object.sealed.is_some() {
             write_part(ctx.conn, part)?;
             put_snapshot(ctx, object)?;
         }
     }
-    for (shipment, object) in state.shipments.iter().zip(sealed.shipments) {
+    for (shipment, object) in state.shipments.iter().zip(&sealed.shipments) {
         if object.sealed.is_some() {
             shipments::write(ctx.conn, shipment)?;
             put_snapshot(ctx, object)?;
         }
     }
-    tracking::write(ctx, state.order.meta.id, &state.tracking, sealed.tracking)?;
-    for (item, object) in state.cod.iter().zip(sealed.cod) {
+    tracking::write(ctx, state.order.meta.id, &state.tracking, &sealed.tracking)?;
+    for (item, object) in state.cod.iter().zip(&sealed.cod) {
         if object.sealed.is_some() {
             cod::write(ctx.conn, item)?;
             put_snapshot(ctx, object)?;
@@ -231,7 +229,8 @@ fn write_state(ctx: &mut WriteCtx<'_>, state: &OrderState, sealed: SealedState) 
 }
 
 /// The order's row, over the lock that was read.
-fn write_order(conn: Conn<'_>, state: &OrderState, sealed: &SealedState) -> Result<()> {
+fn write_order(ctx: &mut WriteCtx<'_>, state: &OrderState, sealed: &SealedState) -> Result<()> {
+    let conn = ctx.conn;
     let (meta, facts) = (&state.order.meta, &state.order.facts);
     let placed_at = facts.placed_at.value().copied().map(micros);
     let number = facts.external_number.text();
@@ -262,18 +261,18 @@ fn write_order(conn: Conn<'_>, state: &OrderState, sealed: &SealedState) -> Resu
             answer_by,
         ])?;
         for (sku, offer) in flow::stock::listings(&state.order) {
-            stock::list(conn, meta.connection_id, &sku, offer.as_deref(), false)?;
+            stock::list(ctx, meta.connection_id, &sku, offer.as_deref(), false)?;
         }
         return Ok(());
     }
-    let written = conn
-        .prepare_cached(
-            "UPDATE orders SET status = ?, number = ?, placed_at = ?, updated_at = ?,
+    conn.prepare_cached(
+        "UPDATE orders SET status = ?, number = ?, placed_at = ?, updated_at = ?,
                lock = lock + 1, version = ?, email = ?, phone = ?, duplicate_of = ?,
                answer_by = ?
              WHERE id = ? AND lock = ?",
-        )?
-        .execute(params![
+    )?
+    .must(
+        params![
             word(&meta.status),
             number,
             placed_at,
@@ -285,11 +284,9 @@ fn write_order(conn: Conn<'_>, state: &OrderState, sealed: &SealedState) -> Resu
             answer_by,
             meta.id.as_bytes(),
             int(state.lock),
-        ])?;
-    if written == 0 {
-        return Err(StoreError::Conflict(format!("{} was changed", meta.id)));
-    }
-    Ok(())
+        ],
+        || StoreError::Conflict(format!("{} was changed", meta.id)),
+    )
 }
 
 fn write_part(
@@ -324,8 +321,8 @@ fn write_part(
 }
 
 /// Stores a version of an object, unless it is there already.
-pub(in crate::store) fn put_snapshot(ctx: &mut WriteCtx<'_>, object: SealedObject) -> Result<()> {
-    let Some(sealed) = object.sealed else {
+pub(in crate::store) fn put_snapshot(ctx: &mut WriteCtx<'_>, object: &SealedObject) -> Result<()> {
+    let Some(sealed) = &object.sealed else {
         return Ok(());
     };
     let SnapshotKey { kind, id, version } = object.key;
@@ -340,7 +337,7 @@ pub(in crate::store) fn put_snapshot(ctx: &mut WriteCtx<'_>, object: SealedObjec
     let mut args = params![object_id, kind, number, sealed].to_vec();
     args.extend(ctx.conn.owner_arg(merchant.as_bytes()));
     ctx.conn.prepare_cached(&sql)?.run(args)?;
-    let (key, json) = (object.key, object.json);
+    let (key, json) = (object.key, object.json.clone());
     ctx.local
         .after
         .push(Box::new(move |shared| shared.snapshots().put(key, json)));

@@ -215,19 +215,14 @@ fn claim(
     let record_id = record.as_bytes();
     let mut args = params![key, record_id, at, since].to_vec();
     args.extend(ctx.conn.owner_arg(connection.as_bytes()));
-    let written = ctx
-        .conn
+    ctx.conn
         .prepare_cached(&format!(
             "INSERT INTO dedupe ({0}key, record_id, at) VALUES ({1}?1, ?2, ?3)
              ON CONFLICT ({0}key) DO UPDATE SET record_id = excluded.record_id, at = excluded.at
              WHERE dedupe.at < ?4 OR dedupe.record_id = excluded.record_id",
             owner.column, owner.value
         ))?
-        .execute(args)?;
-    if written == 0 {
-        return Err(StoreError::Conflict(
-            "a record with this dedupe key was first".to_owned(),
-        ));
-    }
-    Ok(())
+        .must(args, || {
+            StoreError::Conflict("a record with this dedupe key was first".to_owned())
+        })
 }

@@ -9,6 +9,9 @@ use super::value::{Arg, ToArg};
 use crate::store::StoreError;
 use crate::store::postgres::{Prepared, Session};
 
+/// So much is asked for at once.
+const AT_ONCE: usize = 512;
+
 /// A connection.
 #[derive(Clone, Copy)]
 pub(in crate::store) enum Conn<'a> {
@@ -176,6 +179,9 @@ impl Conn<'_> {
         self.plain("RELEASE change")
     }
     pub(in crate::store) fn roll_back_to_savepoint(self) -> Result<()> {
+        if let Conn::Postgres(session) = self {
+            session.forget();
+        }
         self.plain("ROLLBACK TO change")?;
         self.release()
     }
@@ -213,6 +219,44 @@ impl Statement<'_> {
             Statement::Sqlite(_) => self.execute(args).map(|_| ()),
             Statement::Postgres(statement) => statement.send(args.as_ref()),
         }
+    }
+    /// Runs it where it must write something, or else this is the error. A server is not waited for.
+    pub(in crate::store) fn must<'v>(
+        &mut self,
+        args: impl AsRef<[Arg<'v>]>,
+        error: impl FnOnce() -> StoreError,
+    ) -> Result<()> {
+        match self {
+            Statement::Sqlite(_) => match self.execute(args)? {
+                0 => Err(error()),
+                _ => Ok(()),
+            },
+            Statement::Postgres(statement) => statement.must(args.as_ref(), error()),
+        }
+    }
+    /// The first row for each of these, read by the places of its columns. A server is asked once.
+    pub(in crate::store) fn first_of_each<T>(
+        &mut self,
+        all: &[Vec<Arg<'_>>],
+        mut read: impl FnMut(Row<'_>) -> Result<T>,
+    ) -> Result<Vec<Option<T>>> {
+        let mut found = Vec::with_capacity(all.len());
+        match self {
+            Statement::Sqlite(_) => {
+                for args in all {
+                    found.push(self.query_row(args, &mut read).optional()?);
+                }
+            }
+            Statement::Postgres(statement) => {
+                for args in all.chunks(AT_ONCE) {
+                    for row in statement.first_of_each(args)? {
+                        let row = row.as_ref().map(Row::Postgres);
+                        found.push(row.map(&mut read).transpose()?);
+                    }
+                }
+            }
+        }
+        Ok(found)
     }
     /// Whether it finds anything.
     pub(in crate::store) fn exists<'v>(&mut self, args: impl AsRef<[Arg<'v>]>) -> Result<bool> {

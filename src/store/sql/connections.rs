@@ -190,7 +190,7 @@ impl SqlStore {
             connection.credentials_set = put_credentials(ctx, connection.id, &sealed)?;
             put(ctx, &connection)?;
             ctx.local.bells.setup = true;
-            apply_set(ctx, change)?;
+            apply_set(ctx, &change)?;
             put_audit(ctx.conn, &audit)
         })
         .await
@@ -226,7 +226,7 @@ impl SqlStore {
             new.credentials_set = put_credentials(ctx, new.id, &sealed)?;
             put(ctx, &new)?;
             ctx.local.bells.setup = true;
-            apply_set(ctx, change)?;
+            apply_set(ctx, &change)?;
             put_audit(ctx.conn, &audit)
         })
         .await

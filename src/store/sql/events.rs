@@ -7,7 +7,7 @@ use super::SqlStore;
 use super::cache::SnapshotKey;
 use super::codec::{Columns, Result, blob, corrupt, int, micros, uint, word};
 use super::conn::Conn;
-use super::orders::snapshot;
+use super::orders::{look_ahead, snapshot};
 use super::reader::Reader;
 use super::row::Row;
 use super::value::{Value, params, params_from_iter};
@@ -132,17 +132,54 @@ fn kind_name(kind: u8) -> &'static str {
     }
 }
 
+/// An event as it is stored.
+struct Logged {
+    sequence: u64,
+    id: EventId,
+    kind: EventType,
+    at: Timestamp,
+    merchant_id: MerchantId,
+    order_id: Option<OrderId>,
+    subject: String,
+    cut_off_at: Option<Timestamp>,
+    refs: Vec<SnapshotKey>,
+    extra: String,
+}
+
+impl Logged {
+    fn read(row: Row<'_>) -> Result<Self> {
+        let refs = row.blob(8)?.chunks(25).map(SnapshotKey::from_row);
+        Ok(Self {
+            sequence: row.number(0)?,
+            id: EventId::from_uuid(row.uuid(1)?),
+            kind: row.word(2)?,
+            at: row.time(3)?,
+            merchant_id: MerchantId::from_uuid(row.uuid(4)?),
+            order_id: row.opt_uuid(5)?.map(OrderId::from_uuid),
+            subject: row.text(6)?,
+            cut_off_at: row.opt_time(7)?,
+            refs: refs
+                .collect::<Option<_>>()
+                .ok_or_else(|| corrupt("an event's refs"))?,
+            extra: row.text(9)?,
+        })
+    }
+}
+
 /// One event as JSON, with the objects that it refers to.
-fn render(reader: &Reader<'_>, row: Row<'_>) -> Result<RenderedEvent> {
-    let sequence = row.number(0)?;
-    let id = EventId::from_uuid(row.uuid(1)?);
-    let kind: EventType = row.word(2)?;
-    let at = row.time(3)?;
-    let merchant_id = MerchantId::from_uuid(row.uuid(4)?);
-    let order_id = row.opt_uuid(5)?.map(OrderId::from_uuid);
-    let subject = row.text(6)?;
-    let refs = row.blob(8)?;
-    let extra = row.str(9)?;
+fn render(reader: &Reader<'_>, event: Logged) -> Result<RenderedEvent> {
+    let Logged {
+        sequence,
+        id,
+        kind,
+        at,
+        merchant_id,
+        order_id,
+        subject,
+        cut_off_at,
+        refs,
+        extra,
+    } = event;
     let mut out = Vec::with_capacity(4096);
     let io = |_| corrupt("an event could not be rendered");
     write!(
@@ -154,8 +191,7 @@ fn render(reader: &Reader<'_>, row: Row<'_>) -> Result<RenderedEvent> {
     .map_err(io)?;
     let mut first = true;
     let mut with_order = false;
-    for of in refs.chunks(25) {
-        let key = SnapshotKey::from_row(of).ok_or_else(|| corrupt("an event's refs"))?;
+    for key in refs {
         let object = snapshot(reader, key)?;
         let comma = if first { "" } else { "," };
         write!(out, "{comma}\"{}\":", kind_name(key.kind)).map_err(io)?;
@@ -188,7 +224,7 @@ fn render(reader: &Reader<'_>, row: Row<'_>) -> Result<RenderedEvent> {
         merchant_id,
         order_id,
         ordering_key: order_id.map_or(subject, |order| order.to_string()),
-        cut_off_at: row.opt_time(7)?,
+        cut_off_at,
         json: Bytes::from(out),
     })
 }
@@ -222,17 +258,22 @@ fn page(
             args.push(blob(id.uuid()));
         }
         let mut rows = query.query(params_from_iter(&args))?;
-        let mut found = 0;
+        let (mut found, mut matching) = (0, Vec::new());
         while let Some(row) = rows.next()? {
             found += 1;
             looked_at += 1;
             next = row.number(0)?;
             if types.is_empty() || types.contains(&row.str(2)?) {
-                data.push(render(reader, row)?);
+                matching.push(Logged::read(row)?);
             }
-            if data.len() >= limit {
+            if data.len() + matching.len() >= limit {
                 break;
             }
+        }
+        let objects = matching.iter().flat_map(|event| event.refs.iter().copied());
+        look_ahead(reader, objects.collect())?;
+        for event in matching {
+            data.push(render(reader, event)?);
         }
         if data.len() < limit && found < LOOK {
             // All there is was looked at, also what is other merchants'.
@@ -270,7 +311,8 @@ impl SqlStore {
             let sql = format!("SELECT {COLUMNS} FROM events WHERE id = ?");
             let mut query = reader.conn.prepare_cached(&sql)?;
             let mut rows = query.query(params![id.as_bytes()])?;
-            let found = rows.next()?.map(|row| render(reader, row)).transpose()?;
+            let found = rows.next()?.map(Logged::read).transpose()?;
+            let found = found.map(|event| render(reader, event)).transpose()?;
             Ok(found.filter(|event| scope.sees(event.merchant_id)))
         })
         .await

@@ -13,12 +13,12 @@ use super::inbox::{self, put_cursor};
 use super::reader::Reader;
 use super::row::Row;
 use super::seal::dedupe_hash;
-use super::value::{Value, params, params_from_iter};
+use super::value::{ToArg, Value, params, params_from_iter};
 use super::wire::Entry;
 use crate::canonical::connection::Connection;
 use crate::canonical::inbox::{Disposition, InboxRecord};
 use crate::canonical::{ConnectionId, InboxId, MerchantId, ProblemId, RawId, Timestamp};
-use crate::store::query::{InboxFilter, Page, PageRequest};
+use crate::store::query::{DedupeKey, InboxFilter, Page, PageRequest};
 use crate::store::{CursorWrite, Scope};
 
 const COLUMNS: &str = "id, merchant_id, connection_id, raw_id, idx, source, topic, received_at, \
@@ -244,41 +244,42 @@ impl SqlStore {
                  WHERE {}connection_id = ?1 AND external_id = ?2 AND kind = ?3",
                 reader.conn.owner_of_connection("?1").is
             ))?;
-            ids.iter()
-                .map(|id| {
-                    query
-                        .query_row(params![connection_id.as_bytes(), id, kind], |row| {
-                            row.get(0)
-                        })
-                        .optional()
-                })
-                .collect()
+            let each: Vec<_> = ids
+                .iter()
+                .map(|id| vec![connection_id.as_bytes().arg(), id.arg(), kind.arg()])
+                .collect();
+            query.first_of_each(&each, |row| row.get(0))
         })
         .await
     }
 
-    pub(in crate::store) async fn dedupe_hit(
+    pub(in crate::store) async fn dedupe_hits(
         &self,
-        connection_id: ConnectionId,
-        topic: &str,
-        key: &str,
+        keys: &[DedupeKey],
         now: Timestamp,
-    ) -> Result<Option<InboxId>> {
-        let hash = dedupe_hash(&self.shared, connection_id, topic, key);
+    ) -> Result<Vec<Option<InboxId>>> {
+        let hashed = |key: &DedupeKey| {
+            let hash = dedupe_hash(&self.shared, key.connection_id, &key.topic, &key.key);
+            (hash, key.connection_id)
+        };
+        let keys: Vec<([u8; 16], ConnectionId)> = keys.iter().map(hashed).collect();
         let since = micros(now).saturating_sub(DEDUPE_DAYS * DAY_MICROS);
         self.read(move |reader| {
+            let conn = reader.conn;
             let sql = format!(
                 "SELECT record_id FROM dedupe WHERE {}key = ?1 AND at >= ?2",
-                reader.conn.owner_of_connection("?3").is
+                conn.owner_of_connection("?3").is
             );
-            let mut args = params![hash, since].to_vec();
-            args.extend(reader.conn.owner_arg(connection_id.as_bytes()));
-            let found: Option<[u8; 16]> = reader
-                .conn
-                .prepare_cached(&sql)?
-                .query_row(args, |row| row.get(0))
-                .optional()?;
-            Ok(found.map(|id| InboxId::from_uuid(uuid::Uuid::from_bytes(id))))
+            let each: Vec<_> = keys
+                .iter()
+                .map(|(hash, connection)| {
+                    let mut args = vec![hash.arg(), since.arg()];
+                    args.extend(conn.owner_arg(connection.as_bytes()));
+                    args
+                })
+                .collect();
+            conn.prepare_cached(&sql)?
+                .first_of_each(&each, |row| Ok(InboxId::from_uuid(row.uuid(0)?)))
         })
         .await
     }

@@ -37,7 +37,7 @@ pub(in crate::store) fn enqueue(
     ctx: &mut WriteCtx<'_>,
     job: &NewJob,
     id: JobId,
-    input: Vec<u8>,
+    input: &[u8],
 ) -> Result<()> {
     let mut insert = ctx.conn.prepare_cached(
         "INSERT INTO jobs (id, merchant_id, kind, connection_id, order_id, lane, key,
@@ -109,7 +109,7 @@ pub(in crate::store) fn check(conn: Conn<'_>, result: &JobResult) -> Result<()> 
 pub(in crate::store) fn finish(
     ctx: &mut WriteCtx<'_>,
     result: &JobResult,
-    checkpoint: Option<Vec<u8>>,
+    checkpoint: Option<&[u8]>,
     problem: Option<ProblemId>,
 ) -> Result<()> {
     if let Some(attempt) = &result.attempt {

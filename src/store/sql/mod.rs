@@ -42,6 +42,7 @@ mod shipments;
 mod stock;
 mod store_impl;
 mod timeline;
+mod together;
 mod tracking;
 pub(in crate::store) mod value;
 pub(in crate::store) mod wire;

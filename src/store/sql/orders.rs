@@ -9,13 +9,14 @@ use super::codec::{Columns, Result, corrupt, from_json, int, json_error};
 use super::conn::OptionalExtension;
 use super::reader::Reader;
 use super::tracking;
-use super::value::{Arg, params};
+use super::value::{Arg, ToArg, params};
 use crate::canonical::event::SnapshotKind;
 use crate::canonical::{ConnectionId, FulfillmentOrderId, MerchantId, Order, OrderId};
 use crate::flow::change::OrderState;
 use crate::store::Scope;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use std::collections::HashSet;
 use uuid::Uuid;
 
 /// An object's JSON of one version; `None` when it was never stored or its merchant was erased.
@@ -23,21 +24,53 @@ pub(in crate::store) fn snapshot(reader: &Reader<'_>, key: SnapshotKey) -> Resul
     if let Some(json) = reader.shared.snapshots().get(&key) {
         return Ok(Some(json));
     }
+    if let Some(known) = reader.ahead.borrow().get(&key) {
+        return Ok(known.clone());
+    }
     let sealed: Option<Vec<u8>> = reader
         .conn
-        .prepare_cached(
-            "SELECT sealed FROM snapshots WHERE object_id = ? AND kind = ? AND version = ?",
-        )?
+        .prepare_cached(SNAPSHOT)?
         .query_row(
             params![key.id.as_bytes(), key.kind, int(key.version)],
             |row| row.get(0),
         )
         .optional()?;
+    opened(reader, key, sealed)
+}
+
+const SNAPSHOT: &str =
+    "SELECT sealed FROM snapshots WHERE object_id = ? AND kind = ? AND version = ?";
+
+fn opened(reader: &Reader<'_>, key: SnapshotKey, sealed: Option<Vec<u8>>) -> Result<Option<Bytes>> {
     let Some(sealed) = sealed else {
         return Ok(None);
     };
     let json = reader.open_unless_erased("snapshots", &key.row(), &sealed)?;
     Ok(json.map(Bytes::from))
+}
+
+/// Looks up many objects at once: [`snapshot`] then finds them.
+pub(in crate::store) fn look_ahead(reader: &Reader<'_>, keys: HashSet<SnapshotKey>) -> Result<()> {
+    let mut wanted = Vec::with_capacity(keys.len());
+    {
+        let (cached, ahead) = (reader.shared.snapshots(), reader.ahead.borrow());
+        let missing = |key: &SnapshotKey| cached.get(key).is_none() && !ahead.contains_key(key);
+        wanted.extend(keys.into_iter().filter(missing).map(|key| {
+            let (kind, version) = (i64::from(key.kind), int(key.version));
+            (key, kind, version)
+        }));
+    }
+    let each: Vec<Vec<Arg<'_>>> = wanted
+        .iter()
+        .map(|(key, kind, version)| vec![key.id.as_bytes().arg(), kind.arg(), version.arg()])
+        .collect();
+    let mut query = reader.conn.prepare_cached(SNAPSHOT)?;
+    let found: Vec<Option<Vec<u8>>> = query.first_of_each(&each, |row| row.get(0))?;
+    for ((key, ..), sealed) in wanted.iter().zip(found) {
+        let json = opened(reader, *key, sealed)?;
+        reader.ahead.borrow_mut().insert(*key, json);
+    }
+    Ok(())
 }
 
 /// As [`snapshot`], for what must be there.
@@ -154,16 +187,18 @@ pub(in crate::store) fn of_connections(
     sql: &str,
     keys: &[(ConnectionId, String)],
 ) -> Result<Vec<Option<OrderState>>> {
-    let each = keys.iter();
-    each.map(|(connection, text)| {
-        found(
-            reader,
-            Scope::All,
-            sql,
-            &params![text, connection.as_bytes()],
-        )
-    })
-    .collect()
+    let each: Vec<Vec<Arg<'_>>> = keys
+        .iter()
+        .map(|(connection, text)| vec![text.arg(), connection.as_bytes().arg()])
+        .collect();
+    let mut query = reader.conn.prepare_cached(sql)?;
+    let ids: Vec<Option<Uuid>> = query.first_of_each(&each, |row| row.uuid(0))?;
+    ids.into_iter()
+        .map(|id| match id {
+            Some(id) => load(reader, Scope::All, OrderId::from_uuid(id)),
+            None => Ok(None),
+        })
+        .collect()
 }
 
 impl SqlStore {

@@ -174,7 +174,7 @@ pub(in crate::store) fn read_old(conn: Conn<'_>, shared: &Shared) -> Result<()> 
     if !waits {
         return Ok(());
     }
-    let reader = Reader { conn, shared };
+    let reader = Reader::new(conn, shared);
     let mut query = conn.prepare_cached("SELECT id, version FROM shipments ORDER BY id")?;
     let mut rows = query.query(params![])?;
     while let Some(row) = rows.next()? {

@@ -2,18 +2,35 @@
 //!
 //! What always holds: a key that is not in memory is read once; what was erased does not open.
 
+use super::cache::SnapshotKey;
 use super::codec::Result;
 use super::conn::{Conn, OptionalExtension};
 use super::value::params;
 use super::{Shared, no_key};
 use crate::canonical::MerchantId;
 use crate::store::vault::{self, DataKey, VaultError};
+use bytes::Bytes;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A reader at work: all that it reads is of one state of the database.
 pub(in crate::store) struct Reader<'a> {
     pub conn: Conn<'a>,
     pub shared: &'a Shared,
+    /// Objects that were looked up beforehand; `None` where there is none.
+    pub ahead: RefCell<HashMap<SnapshotKey, Option<Bytes>>>,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads on a connection, in the transaction that is open.
+    pub(in crate::store) fn new(conn: Conn<'a>, shared: &'a Shared) -> Self {
+        Self {
+            conn,
+            shared,
+            ahead: RefCell::default(),
+        }
+    }
 }
 
 impl Reader<'_> {

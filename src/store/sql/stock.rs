@@ -11,7 +11,7 @@ use super::codec::{
 use super::conn::{Conn, OptionalExtension};
 use super::events;
 use super::reader::Reader;
-use super::value::{params, params_from_iter};
+use super::value::{ToArg, params, params_from_iter};
 use super::writer::WriteCtx;
 use crate::canonical::event::{EventType, NewEvent};
 use crate::canonical::stock::StockLevel;
@@ -165,8 +165,10 @@ impl SqlStore {
         again: bool,
     ) -> Result<()> {
         self.write(listings.len().saturating_mul(128), move |ctx| {
+            let all = listings.iter().map(|(sku, _)| (connection, sku.clone()));
+            look_up(ctx, all.collect())?;
             for (sku, external_id) in listings {
-                list(ctx.conn, connection, &sku, external_id.as_deref(), again)?;
+                list(ctx, connection, &sku, external_id.as_deref(), again)?;
             }
             Ok(())
         })
@@ -248,27 +250,55 @@ fn put_level(
 
 /// What a channel is known to sell.
 pub(in crate::store) fn list(
-    conn: Conn<'_>,
+    ctx: &mut WriteCtx<'_>,
     connection: ConnectionId,
     sku: &str,
     external_id: Option<&str>,
     again: bool,
 ) -> Result<()> {
-    let owner = conn.owner_of_connection("?1");
-    let known: Option<Option<String>> = conn
-        .prepare_cached(&format!(
-            "SELECT external_id FROM listings WHERE {}connection_id = ?1 AND sku = ?2",
-            owner.is
-        ))?
-        .query_row(params![connection.as_bytes(), sku], |row| row.get(0))
-        .optional()?;
-    let news = match &known {
+    let key = (connection, sku.to_owned());
+    if !ctx.local.listed.contains_key(&key) {
+        look_up(ctx, vec![key.clone()])?;
+    }
+    let known = ctx.local.listed.entry(key).or_default();
+    let news = match known {
         None => true,
         Some(known) => external_id.is_some() && known.as_deref() != external_id,
     };
-    if !news && !again {
-        return Ok(());
+    if news || again {
+        let given = external_id.map(str::to_owned);
+        *known = Some(given.or_else(|| known.take().flatten()));
+        put_listing(ctx.conn, connection, sku, external_id)?;
     }
+    Ok(())
+}
+
+/// Notes which of these channels sell which of these articles, for [`list`].
+pub(in crate::store) fn look_up(
+    ctx: &mut WriteCtx<'_>,
+    offered: Vec<(ConnectionId, String)>,
+) -> Result<()> {
+    let sql = format!(
+        "SELECT external_id FROM listings WHERE {}connection_id = ?1 AND sku = ?2",
+        ctx.conn.owner_of_connection("?1").is
+    );
+    let each: Vec<_> = offered
+        .iter()
+        .map(|(connection, sku)| vec![connection.as_bytes().arg(), sku.arg()])
+        .collect();
+    let mut query = ctx.conn.prepare_cached(&sql)?;
+    let found: Vec<Option<Option<String>>> = query.first_of_each(&each, |row| row.get(0))?;
+    ctx.local.listed.extend(offered.into_iter().zip(found));
+    Ok(())
+}
+
+fn put_listing(
+    conn: Conn<'_>,
+    connection: ConnectionId,
+    sku: &str,
+    external_id: Option<&str>,
+) -> Result<()> {
+    let owner = conn.owner_of_connection("?1");
     let place = next_place(conn)?;
     conn.prepare_cached(&format!(
         "INSERT INTO listings ({0}connection_id, sku, external_id, place)

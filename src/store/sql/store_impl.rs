@@ -63,9 +63,7 @@ calls! {
         fn pending_places(after: u64, limit: usize) -> Vec<PendingPlace>;
         fn pending_at(places: Vec<PendingPlace>) -> Vec<PendingDelivery>;
         fn delivery(id: RawId) -> Option<WireDelivery>;
-        fn dedupe_hit(
-            connection_id: ConnectionId, topic: &str, key: &str, now: Timestamp
-        ) -> Option<InboxId>;
+        fn dedupe_hits(keys: &[DedupeKey], now: Timestamp) -> Vec<Option<InboxId>>;
         fn cursor(connection_id: ConnectionId, name: &str) -> Option<String>;
         fn count_refused(connection_id: ConnectionId, day: Timestamp, reason: &str, n: u64) -> ();
         fn orders_by_external(keys: &[(ConnectionId, String)]) -> Vec<Option<OrderState>>;

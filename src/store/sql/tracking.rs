@@ -25,7 +25,7 @@ pub(in crate::store) fn write(
     ctx: &mut WriteCtx<'_>,
     order: OrderId,
     events: &[TrackingEvent],
-    sealed: Vec<SealedObject>,
+    sealed: &[SealedObject],
 ) -> Result<()> {
     // All were written a moment ago: nothing to look for.
     if sealed.iter().all(|object| object.sealed.is_none()) {

@@ -14,7 +14,7 @@ use super::wire::Entry;
 use crate::canonical::{ConnectionId, RawId, Timestamp};
 use crate::store::wake::Bells;
 use crate::store::{CursorWrite, StoreError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
@@ -180,6 +180,10 @@ pub(in crate::store) trait Inbox {
         local: &mut Local,
         id: RawId,
     ) -> Result<Slot>;
+    /// Takes many at once, where that is less work than one by one: [`Inbox::take`] then finds them.
+    fn take_all(&mut self, _conn: Conn<'_>, _local: &mut Local, _ids: &[RawId]) -> Result<()> {
+        Ok(())
+    }
     /// A savepoint was released: what it took is taken.
     fn taken(&mut self, _taken: &[(u64, u16)]) {}
     /// Before the commit.
@@ -195,6 +199,10 @@ pub(in crate::store) struct Local {
     pub ledger: Vec<(ConnectionId, i64, &'static str, i64)>,
     /// Deliveries that are decided: batch, index.
     pub done: Vec<(u64, u16)>,
+    /// Deliveries that were taken beforehand.
+    pub ahead: HashMap<RawId, Slot>,
+    /// Whether a channel is known to sell an article, and under which id, as far as it was looked up.
+    pub listed: HashMap<(ConnectionId, String), Option<Option<String>>>,
     /// To be appended when the transaction ends.
     pub events: Vec<SealedEvent>,
     pub bells: Bells,

@@ -100,10 +100,7 @@ fn in_one_state<T>(
     read: impl FnOnce(&Reader<'_>) -> Result<T>,
 ) -> Result<T> {
     conn.prepare_cached("BEGIN")?.execute([])?;
-    let result = read(&Reader {
-        conn: Conn::Sqlite(conn),
-        shared,
-    });
+    let result = read(&Reader::new(Conn::Sqlite(conn), shared));
     conn.prepare_cached("COMMIT")?.execute([])?;
     result
 }

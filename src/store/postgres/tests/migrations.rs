@@ -17,6 +17,7 @@ fn landed_schemas_never_change() {
         "57d0495f3c052e0099d0cd70ecc97af553a3e3948d11df55e7b1f486ca23a598",
         "22e5a811bae3fb58eb46f81ee6bf54e6524b94ee0b8b2efaf2ea158919ec4de4",
         "8de604e1a3d4de7b4c05f6b5146a4afd3cd1797997af19c1923810a089d80163",
+        "2fecc0926e52e3004e28eda21bbb0d2f18f0bbaa35bf82537a6a8e021f320504",
     ];
     for (sql, expected) in MIGRATIONS.iter().zip(landed) {
         assert_eq!(hex::encode(Sha256::digest(sql.as_bytes())), expected);
