@@ -11,6 +11,7 @@ use super::encode::bound;
 use crate::store::StoreError;
 use crate::store::sql::codec::Result;
 use crate::store::sql::value::{Arg, Value};
+use futures_util::future::try_join_all;
 use futures_util::task::noop_waker_ref;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -306,10 +307,8 @@ impl Prepared<'_> {
         let mut found: Vec<Option<Row>> = Vec::new();
         found.resize_with(all.len(), || None);
         let Some(statement) = self.for_each()? else {
-            for (args, found) in all.iter().zip(&mut found) {
-                *found = self.query(args)?.into_iter().next();
-            }
-            return Ok(found);
+            let each = self.query_each(all)?.into_iter();
+            return Ok(each.map(|rows| rows.into_iter().next()).collect());
         };
         self.in_turn()?;
         let columns = columns(all.to_vec());
@@ -327,6 +326,17 @@ impl Prepared<'_> {
             }
         }
         Ok(found)
+    }
+    /// Its rows for each of these, all asked for before the first is waited for.
+    pub(in crate::store) fn query_each(&self, all: &[Vec<Arg<'_>>]) -> Result<Vec<Vec<Row>>> {
+        self.in_turn()?;
+        let all: Vec<_> = all.iter().map(|args| bound(args)).collect();
+        let client = &self.session.client;
+        let each = all
+            .iter()
+            .map(|args| client.query(&self.known.statement, args));
+        let rows = self.session.runtime.block_on(try_join_all(each));
+        rows.map_err(|error| self.session.cause(error.into()))
     }
     fn for_each(&self) -> Result<Option<Statement>> {
         if let Some(statement) = self.known.for_each() {

@@ -258,6 +258,28 @@ impl Statement<'_> {
         }
         Ok(found)
     }
+    /// All rows for each of these. A server is asked for all before the first answer is waited for.
+    pub(in crate::store) fn all_of_each<T>(
+        &mut self,
+        all: &[Vec<Arg<'_>>],
+        mut read: impl FnMut(Row<'_>) -> Result<T>,
+    ) -> Result<Vec<Vec<T>>> {
+        let mut found = Vec::with_capacity(all.len());
+        match self {
+            Statement::Sqlite(_) => {
+                for args in all {
+                    found.push(self.query_map(args, &mut read)?.collect::<Result<_>>()?);
+                }
+            }
+            Statement::Postgres(statement) => {
+                for rows in statement.query_each(all)? {
+                    let rows = rows.iter().map(|row| read(Row::Postgres(row)));
+                    found.push(rows.collect::<Result<_>>()?);
+                }
+            }
+        }
+        Ok(found)
+    }
     /// Whether it finds anything.
     pub(in crate::store) fn exists<'v>(&mut self, args: impl AsRef<[Arg<'v>]>) -> Result<bool> {
         Ok(self.query(args)?.next()?.is_some())

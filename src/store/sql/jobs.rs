@@ -13,7 +13,7 @@ use super::jobs_apply::{self, LANES};
 use super::reader::Reader;
 use super::row::Row;
 use super::seal::{CHECKPOINT, INPUT, job_row};
-use super::value::{Value, params, params_from_iter};
+use super::value::{Arg, ToArg, Value, params, params_from_iter};
 use crate::canonical::job::{Attempt, Job, Lane};
 use crate::canonical::{AttemptId, ConnectionId, JobId, MerchantId, OrderId, ProblemId, Timestamp};
 use crate::store::query::{JobFilter, Page, PageRequest};
@@ -117,29 +117,24 @@ impl SqlStore {
                 None => String::new(),
             };
             let args: Vec<Value> = things.into_iter().map(Value::Ids).collect();
-            let leased =
-                format!("SELECT min(lease_until) FROM jobs WHERE state = 'leased' {placed}");
-            let mut first: Option<i64> = reader
+            let sql = format!("SELECT min(lease_until) FROM jobs WHERE state = 'leased' {placed}");
+            let leased: Option<i64> = reader
                 .conn
-                .prepare_cached(&leased)?
+                .prepare_cached(&sql)?
                 .query_row(params_from_iter(&args), |row| row.get(0))?;
             let lane_mark = args.len() + 1;
             let sql = format!(
                 "SELECT run_at FROM jobs j WHERE state = 'ready' {placed} AND lane = ?{lane_mark}
                    AND {FREE} ORDER BY run_at LIMIT 1"
             );
+            let lanes: Vec<i64> = (0..).take(LANES.len()).collect();
+            let each: Vec<Vec<Arg<'_>>> = lanes
+                .iter()
+                .map(|lane| args.iter().map(ToArg::arg).chain([lane.arg()]).collect())
+                .collect();
             let mut query = reader.conn.prepare_cached(&sql)?;
-            for lane in 0..LANES.len() {
-                let mut args = args.clone();
-                args.push(Value::Integer(int(lane as u64)));
-                let at: Option<i64> = query
-                    .query_row(params_from_iter(&args), |row| row.get(0))
-                    .optional()?;
-                first = match (first, at) {
-                    (Some(a), Some(b)) => Some(a.min(b)),
-                    (a, b) => a.or(b),
-                };
-            }
+            let next = query.first_of_each(&each, |row| row.get::<i64>(0))?;
+            let first = next.into_iter().chain([leased]).flatten().min();
             first.map(timestamp).transpose()
         })
         .await

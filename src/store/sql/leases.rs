@@ -10,7 +10,7 @@ use super::codec::{Result, int, micros};
 use super::jobs::{COLUMNS, FREE, read};
 use super::jobs_apply::{self, LANES};
 use super::reader::Reader;
-use super::value::{Value, params_from_iter};
+use super::value::{Arg, ToArg, Value, params_from_iter};
 use crate::canonical::job::Job;
 use crate::canonical::{ConnectionId, JobId, Timestamp};
 use crate::store::StoreError;
@@ -49,26 +49,26 @@ fn due(reader: &Reader<'_>, wanted: &Wanted) -> Result<(Vec<Job>, bool)> {
          ORDER BY run_at LIMIT ?4",
         conn.any("connection_id", "?3")
     );
-    let mut found = Vec::new();
-    let mut query = conn.prepare_cached(&sql)?;
-    for lane in 0..LANES.len() {
-        let left = limit.saturating_sub(found.len());
-        if left == 0 {
-            break;
-        }
-        let (lane, left) = (int(lane as u64), int(left as u64));
-        let mut args = vec![
-            Value::Integer(lane),
-            Value::Integer(wanted.now),
-            Value::Ids(wanted.skip.clone()),
-            Value::Integer(left),
-        ];
-        args.extend(things.cloned().map(Value::Ids));
-        let mut rows = query.query(params_from_iter(&args))?;
-        while let Some(row) = rows.next()? {
-            found.push(read(reader, row)?);
-        }
-    }
+    let limit_arg = int(limit as u64);
+    let lanes: Vec<i64> = (0..).take(LANES.len()).collect();
+    let each: Vec<Vec<Arg<'_>>> = lanes
+        .iter()
+        .map(|lane| {
+            let mut args = vec![
+                lane.arg(),
+                wanted.now.arg(),
+                wanted.skip.arg(),
+                limit_arg.arg(),
+            ];
+            args.extend(things.map(ToArg::arg));
+            args
+        })
+        .collect();
+    let by_lane = conn
+        .prepare_cached(&sql)?
+        .all_of_each(&each, |row| read(reader, row))?;
+    let mut found: Vec<Job> = by_lane.into_iter().flatten().collect();
+    found.truncate(limit);
     Ok((found, expired))
 }
 

@@ -8,14 +8,12 @@ use super::cache::SnapshotKey;
 use super::codec::{Columns, Result, corrupt, from_json, int, json_error};
 use super::conn::OptionalExtension;
 use super::reader::Reader;
-use super::tracking;
 use super::value::{Arg, ToArg, params};
 use crate::canonical::event::SnapshotKind;
 use crate::canonical::{ConnectionId, FulfillmentOrderId, MerchantId, Order, OrderId};
 use crate::flow::change::OrderState;
 use crate::store::Scope;
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
 use std::collections::HashSet;
 use uuid::Uuid;
 
@@ -60,6 +58,9 @@ pub(in crate::store) fn look_ahead(reader: &Reader<'_>, keys: HashSet<SnapshotKe
             (key, kind, version)
         }));
     }
+    if wanted.is_empty() {
+        return Ok(());
+    }
     let each: Vec<Vec<Arg<'_>>> = wanted
         .iter()
         .map(|(key, kind, version)| vec![key.id.as_bytes().arg(), kind.arg(), version.arg()])
@@ -74,34 +75,56 @@ pub(in crate::store) fn look_ahead(reader: &Reader<'_>, keys: HashSet<SnapshotKe
 }
 
 /// As [`snapshot`], for what must be there.
-pub(in crate::store) fn object(
-    reader: &Reader<'_>,
-    kind: SnapshotKind,
-    id: uuid::Uuid,
-    version: u64,
-) -> Result<Bytes> {
-    snapshot(reader, SnapshotKey::new(kind, id, version))?
+fn stored(reader: &Reader<'_>, key: SnapshotKey) -> Result<Bytes> {
+    snapshot(reader, key)?
         .ok_or_else(|| corrupt("an object's stored version is missing or was erased"))
 }
 
-fn parts<T: DeserializeOwned>(
-    reader: &Reader<'_>,
-    sql: &str,
-    kind: SnapshotKind,
-    order: OrderId,
-) -> Result<Vec<T>> {
-    let mut query = reader.conn.prepare_cached(sql)?;
-    let mut rows = query.query(params![order.as_bytes()])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(from_json(&object(
-            reader,
-            kind,
-            row.uuid(0)?,
-            row.number(1)?,
-        )?)?);
+/// The order and all that belongs to it: what each is, its id and version; the order's lock and owner.
+const WHOLE: &str = "
+    SELECT 0, id, version, 0 AS n, lock, merchant_id FROM orders WHERE id = ?1
+    UNION ALL SELECT 1, id, version, 0, 0, NULL FROM fulfillment_orders WHERE order_id = ?1
+    UNION ALL SELECT 2, id, version, 0, 0, NULL FROM shipments WHERE order_id = ?1
+    UNION ALL SELECT 3, id, 1, n, 0, NULL FROM tracking_events WHERE order_id = ?1
+    UNION ALL SELECT 4, id, version, 0, 0, NULL FROM cod_items WHERE order_id = ?1
+    ORDER BY 1, 4, 2";
+
+/// What belongs to an order.
+struct Whole {
+    lock: u64,
+    merchant: MerchantId,
+    keys: Vec<SnapshotKey>,
+}
+
+fn whole(reader: &Reader<'_>, id: OrderId) -> Result<Option<Whole>> {
+    let mut query = reader.conn.prepare_cached(WHOLE.trim_start())?;
+    let mut rows = query.query(params![id.as_bytes()])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    if row.get::<i64>(0)? != 0 {
+        return Err(corrupt("parts of an order that there is not"));
     }
-    Ok(found)
+    let mut whole = Whole {
+        lock: row.number(4)?,
+        merchant: MerchantId::from_uuid(row.uuid(5)?),
+        keys: vec![SnapshotKey::new(
+            SnapshotKind::Order,
+            row.uuid(1)?,
+            row.number(2)?,
+        )],
+    };
+    while let Some(row) = rows.next()? {
+        let kind = match row.get::<i64>(0)? {
+            1 => SnapshotKind::FulfillmentOrder,
+            2 => SnapshotKind::Shipment,
+            3 => SnapshotKind::Tracking,
+            _ => SnapshotKind::Cod,
+        };
+        let key = SnapshotKey::new(kind, row.uuid(1)?, row.number(2)?);
+        whole.keys.push(key);
+    }
+    Ok(Some(whole))
 }
 
 /// An order with all that belongs to it.
@@ -110,56 +133,30 @@ pub(in crate::store) fn load(
     scope: Scope,
     id: OrderId,
 ) -> Result<Option<OrderState>> {
-    let found = reader
-        .conn
-        .prepare_cached("SELECT merchant_id, lock, version FROM orders WHERE id = ?")?
-        .query_row(params![id.as_bytes()], |row| {
-            Ok((row.get::<[u8; 16]>(0)?, row.get(1)?, row.get(2)?))
-        })
-        .optional()?;
-    let Some((merchant, lock, version)) = found else {
+    let Some(whole) = whole(reader, id)?.filter(|whole| scope.sees(whole.merchant)) else {
         return Ok(None);
     };
-    if !scope.sees(MerchantId::from_uuid(uuid::Uuid::from_bytes(merchant))) {
-        return Ok(None);
+    look_ahead(reader, whole.keys.iter().copied().collect())?;
+    let (mut order, mut fulfillment_orders) = (None, Vec::new());
+    let (mut shipments, mut tracking, mut cod) = (Vec::new(), Vec::new(), Vec::new());
+    for key in whole.keys {
+        let json = stored(reader, key)?;
+        match key.kind {
+            0 => order = Some(Order::from_json(&json).map_err(json_error)?),
+            1 => fulfillment_orders.push(from_json(&json)?),
+            2 => shipments.push(from_json(&json)?),
+            3 => tracking.push(from_json(&json)?),
+            _ => cod.push(from_json(&json)?),
+        }
     }
-    let json = object(
-        reader,
-        SnapshotKind::Order,
-        id.uuid(),
-        super::codec::uint(version),
-    )?;
-    let shipments = parts(
-        reader,
-        "SELECT id, version FROM shipments WHERE order_id = ? ORDER BY id",
-        SnapshotKind::Shipment,
-        id,
-    )?;
-    // Most orders on their way in have none: nothing more is read for them.
-    let shipped = !shipments.is_empty();
+    let order = order.ok_or_else(|| corrupt("an order without its object"))?;
     Ok(Some(OrderState {
-        order: Order::from_json(&json).map_err(json_error)?,
-        fulfillment_orders: parts(
-            reader,
-            "SELECT id, version FROM fulfillment_orders WHERE order_id = ? ORDER BY id",
-            SnapshotKind::FulfillmentOrder,
-            id,
-        )?,
+        order,
+        fulfillment_orders,
         shipments,
-        tracking: match shipped {
-            true => tracking::of_order(reader, id)?,
-            false => Vec::new(),
-        },
-        cod: match shipped {
-            true => parts(
-                reader,
-                "SELECT id, version FROM cod_items WHERE order_id = ? ORDER BY id",
-                SnapshotKind::Cod,
-                id,
-            )?,
-            false => Vec::new(),
-        },
-        lock: super::codec::uint(lock),
+        tracking,
+        cod,
+        lock: whole.lock,
     }))
 }
 

@@ -3,9 +3,7 @@
 //! What always holds: they come back in the order in which they reached us; one that is stored is
 //! not written again; what a carrier told is sealed.
 
-use super::codec::{Columns, Result, from_json, int};
-use super::orders::object;
-use super::reader::Reader;
+use super::codec::{Result, int};
 use super::seal::SealedObject;
 use super::value::params;
 use super::writer::WriteCtx;
@@ -55,21 +53,4 @@ pub(in crate::store) fn write(
         n += 1;
     }
     Ok(())
-}
-
-/// All of an order, in order of arrival.
-pub(in crate::store) fn of_order(
-    reader: &Reader<'_>,
-    order: OrderId,
-) -> Result<Vec<TrackingEvent>> {
-    let mut query = reader
-        .conn
-        .prepare_cached("SELECT id FROM tracking_events WHERE order_id = ? ORDER BY n")?;
-    let mut rows = query.query(params![order.as_bytes()])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let json = object(reader, SnapshotKind::Tracking, row.uuid(0)?, 1)?;
-        found.push(from_json(&json)?);
-    }
-    Ok(found)
 }
