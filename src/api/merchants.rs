@@ -4,12 +4,12 @@ use super::body::Body;
 use super::change::audit;
 use super::gate::Call;
 use super::idempotency::once;
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use super::reply::{self, Answer, Reply};
 use super::rules;
 use super::text::{name, object_size};
 use crate::canonical::MerchantId;
-use crate::canonical::connection::Merchant;
+use crate::canonical::connection::{ConnectionState, Merchant};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -139,5 +139,40 @@ pub async fn change(call: Call, body: Body<MerchantPatch>) -> Answer {
     let log = json!({"settings": keys});
     let audit = audit(&call, "merchant.change", &id.to_string(), log);
     store.update_merchant(&merchant, audit).await?;
+    reply::ok(&merchant)
+}
+
+/// That a merchant is to be erased.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EraseMerchant {
+    /// Its name as it is now, so that no other one is erased by mistake.
+    name: String,
+}
+
+/// `POST /v1/merchants/{id}/erase`.
+pub async fn erase(call: Call, body: Body<EraseMerchant>) -> Answer {
+    call.principal.of_all()?;
+    let id: MerchantId = call.id("id", "merchant")?;
+    let store = &call.state.store;
+    let scope = call.principal.scope();
+    let found = store.merchant(scope, id).await?;
+    let merchant = found.ok_or_else(|| Problem::not_found("merchant"))?;
+    if merchant.name != body.value.name {
+        return Err(Problem::body("name", "it is not this merchant's name"));
+    }
+    // What still comes in could be neither sealed nor read.
+    let open = store.connections(scope).await?.into_iter();
+    let open = open.filter(|c| c.merchant_id == id && c.state != ConnectionState::Deleted);
+    let open: Vec<String> = open.map(|c| c.id.to_string()).collect();
+    if !open.is_empty() {
+        let detail = format!("{} of its connections are not deleted", open.len());
+        let problem = Problem::new(Code::InvalidState, detail);
+        return Err(problem
+            .hint("Delete them first: DELETE /v1/connections/{id}.")
+            .current(json!({"connections": open})));
+    }
+    let audit = audit(&call, "merchant.erase", &id.to_string(), json!({}));
+    store.erase_merchant(id, audit).await?;
     reply::ok(&merchant)
 }

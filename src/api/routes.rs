@@ -233,6 +233,10 @@ pub const ROUTES: &[RouteSpec] = &[
         .doc("Change a merchant")
         .about("The operator's own settings (`mer_00000000000000000000000000000001`) hold the carrier rules that count for all.")
         .body("MerchantPatch").gives(&[(200, One("Merchant"))]).codes(&[Code::NotFound, Code::Conflict]),
+    post("/v1/merchants/{id}/erase", Admin, || web::post().to(merchants::erase))
+        .doc("Erase a merchant for ever")
+        .about("Its data key is deleted: nothing that was sealed for it opens again, on any node. Its connections are deleted before. Ids, states, sums and the ledger stay.")
+        .body("EraseMerchant").gives(&[(200, One("Merchant"))]).codes(COMMAND),
     get("/v1/connections", Merchant, || web::get().to(connections::list))
         .doc("Connections")
         .query(&[

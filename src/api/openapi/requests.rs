@@ -6,7 +6,7 @@ use crate::api::connections::{NewConnection, WantedState};
 use crate::api::create::{NewOrder, Origin};
 use crate::api::deliveries::{Empty, NewReplay};
 use crate::api::fulfillment::{AcceptPart, AnswerRequest, RejectPart, ShipPart, ShortPart};
-use crate::api::merchants::{MerchantPatch, NewMerchant};
+use crate::api::merchants::{EraseMerchant, MerchantPatch, NewMerchant};
 use crate::api::orders::{
     AcceptOrder, CancelOrder, HoldOrder, OverrideOrder, RefuseLine, RefuseOrder, ReleaseOrder,
     ResolveConflict,
@@ -29,6 +29,7 @@ pub fn schemas() -> Map<String, Value> {
     let mut all = Map::new();
     add::<NewMerchant>(&mut all);
     add::<MerchantPatch>(&mut all);
+    add::<EraseMerchant>(&mut all);
     add::<NewConnection>(&mut all);
     add::<ConnectionPatch>(&mut all);
     add::<WantedState>(&mut all);

@@ -106,6 +106,13 @@ impl Auditor {
             .await;
         self.does("DELETE", &format!("/v1/connections/{gone}"), json!({}))
             .await;
+        let leaves = self.made("/v1/merchants", json!({"name": "Leaves"})).await;
+        self.does(
+            "POST",
+            &format!("/v1/merchants/{leaves}/erase"),
+            json!({"name": "Leaves"}),
+        )
+        .await;
         let token = json!({"name": "t", "scope": "operator"});
         let token = self.made("/v1/tokens", token).await;
         self.does("DELETE", &format!("/v1/tokens/{token}"), json!({}))

@@ -346,3 +346,40 @@ async fn a_subscriptions_secret_is_shown_once() {
             .refused(422, "invalid_body");
     }
 }
+
+#[actix_web::test]
+async fn a_merchant_is_erased_when_its_connections_are_gone() {
+    let house = house();
+    let made = house.post("/v1/merchants", json!({"name": "Leaves"})).await;
+    let merchant = text(&made.is(201).json()["id"]);
+    let shop = house
+        .post("/v1/connections", connection(&merchant, "active"))
+        .await;
+    let shop = text(&shop.is(201).json()["id"]);
+    let path = format!("/v1/merchants/{merchant}/erase");
+    let name = || json!({"name": "Leaves"});
+    house
+        .post(&path, json!({"name": "Stays"}))
+        .await
+        .refused(422, "invalid_body");
+    let told = house.post(&path, name()).await;
+    let told = told.refused(409, "invalid_state").json();
+    assert_eq!(told["current"]["connections"], json!([shop]));
+    let path_of_shop = format!("/v1/connections/{shop}");
+    house
+        .ask(ADMIN, "DELETE", &path_of_shop, None)
+        .await
+        .is(204);
+    assert_eq!(
+        house.post(&path, name()).await.is(200).json()["name"],
+        "Leaves"
+    );
+    // There is nothing left to erase, and of the operator nothing may be.
+    house.post(&path, name()).await.refused(404, "not_found");
+    let operator = "/v1/merchants/mer_00000000000000000000000000000001";
+    let called = house.get(operator).await.is(200).json()["name"].clone();
+    house
+        .post(&format!("{operator}/erase"), json!({"name": called}))
+        .await
+        .refused(409, "conflict");
+}

@@ -25,6 +25,9 @@ use tokio_postgres::{Client, Row, Statement};
 
 type Sent = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
+/// Fewer are sent one by one: the server plans a statement over arrays anew each time, which costs more
+/// than a few small ones.
+const MANY: usize = 8;
 /// So many may be under way without having been waited for.
 const UNDER_WAY: usize = 1024;
 /// So many statements stay prepared.
@@ -143,19 +146,15 @@ impl Session {
     fn flush(&self) -> Result<()> {
         let waiting = self.waiting.borrow_mut().take();
         for gathered in waiting {
-            if gathered.rows.len() > 1
-                && let Some(sql) = gathered.known.unprepared()
-            {
+            let many = gathered.rows.len() >= MANY;
+            if many && let Some(sql) = gathered.known.unprepared() {
                 let made = self.runtime.block_on(self.client.prepare(sql));
                 let made = made.map_err(|error| self.cause(error.into()))?;
                 gathered.known.prepared(made);
             }
             let client = Arc::clone(&self.client);
-            let many = gathered
-                .known
-                .for_many()
-                .filter(|_| gathered.rows.len() > 1);
-            if let Some(statement) = many.cloned() {
+            let together = gathered.known.for_many().filter(|_| many);
+            if let Some(statement) = together.cloned() {
                 let columns = columns(gathered.rows);
                 self.push(Box::pin(async move {
                     run(&client, &statement, columns).await.map(|_| ())
@@ -301,12 +300,16 @@ impl Prepared<'_> {
         let rows = self.session.runtime.block_on(run);
         rows.map_err(|error| self.session.cause(error.into()))
     }
-    /// The first row for each of these, all asked for by one statement. Behind its columns the row has
-    /// another one.
+    /// The first row for each of these; where they are many, asked for by one statement, and then the
+    /// row has another column behind its own.
     pub(in crate::store) fn first_of_each(&self, all: &[Vec<Arg<'_>>]) -> Result<Vec<Option<Row>>> {
         let mut found: Vec<Option<Row>> = Vec::new();
         found.resize_with(all.len(), || None);
-        let Some(statement) = self.for_each()? else {
+        let together = match all.len() >= MANY {
+            true => self.for_each()?,
+            false => None,
+        };
+        let Some(statement) = together else {
             let each = self.query_each(all)?.into_iter();
             return Ok(each.map(|rows| rows.into_iter().next()).collect());
         };

@@ -1,7 +1,7 @@
-//! The faults, one after another by a seed.
+//! The faults, by a seed: one after another, and two at once of different places.
 //!
-//! What always holds: a round holds every kind once; after each fault intake goes on by itself, which
-//! is waited for; a fault ends by itself.
+//! What always holds: a round holds every kind once; after each fault, or each two, intake goes on by
+//! itself, which is waited for; a fault ends by itself.
 
 use super::database::End;
 use super::proxy::{Mode, Proxy};
@@ -88,14 +88,50 @@ const SERVER: [Fault; 8] = [
     StoreRefused,
 ];
 
+/// What breaks.
+#[derive(PartialEq)]
+enum Place {
+    Node,
+    Door,
+    Server,
+    Warehouse,
+    Shop,
+    Courier,
+    Clock,
+}
+
+impl Fault {
+    fn place(self) -> Place {
+        match self {
+            NodeKilled | NodeRestarted | NodeFrozen | DiskFull => Place::Node,
+            DoorCut | DoorTorn => Place::Door,
+            ServerRestarted | ServerStopped | ServerKilled | StoreCut | StoreTorn | StoreSlow
+            | StoreStalled | StoreRefused => Place::Server,
+            WarehouseRefuses
+            | WarehouseCut
+            | WarehouseTorn
+            | WarehouseErrors
+            | WarehouseDownForHours => Place::Warehouse,
+            ShopErrors | ShopLies | ShopLosesAnswers | ShopTorn => Place::Shop,
+            CourierErrors | CourierLies | CourierLosesAnswers | CourierTimesOut | CourierTorn => {
+                Place::Courier
+            }
+            ClockForward | ClockBack => Place::Clock,
+        }
+    }
+}
+
 /// How long it goes on.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub enum Length {
-    /// Every kind once.
+    /// Every kind once, and two at once.
     Round,
-    /// Rounds until so much time has passed.
+    /// Rounds until so much time has passed; in every second one they come two at once.
     For(Duration),
 }
+
+/// A frozen node is the others' business after twelve seconds: the long form goes beyond.
+const FROZEN_MS: [u64; 2] = [2_500, 15_000];
 
 fn kinds(town: &Town, kind: Kind) -> Vec<Fault> {
     let mut all = ANYWHERE.to_vec();
@@ -114,22 +150,49 @@ fn kinds(town: &Town, kind: Kind) -> Vec<Fault> {
 pub async fn run(town: &Town, kind: Kind, length: Length, seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
     let began = Instant::now();
-    loop {
+    for n in 0.. {
         let mut round = kinds(town, kind);
         round.shuffle(&mut rng);
-        for fault in round {
+        let mut two = length != Length::Round && n % 2 == 1;
+        while let Some(fault) = round.pop() {
             if matches!(length, Length::For(span) if began.elapsed() >= span) {
                 return;
             }
-            town.count(&format!("{fault:?}"));
-            happens(town, fault, &mut rng).await;
-            if !town.load.goes_on(GOES_ON, RECOVERS).await {
-                town.is_wrong(format!("intake does not go on after {fault:?}"));
-            }
+            // The short form ends with two.
+            two |= length == Length::Round && round.len() == 1;
+            let elsewhere = |other: &Fault| two && other.place() != fault.place();
+            let other = round.iter().rposition(elsewhere).map(|at| round.remove(at));
+            both(town, length, (fault, other), &mut rng).await;
         }
-        if matches!(length, Length::Round) {
+        if length == Length::Round {
             return;
         }
+    }
+}
+
+/// One fault, or two at once; then intake is waited for.
+async fn both(
+    town: &Town,
+    length: Length,
+    (fault, other): (Fault, Option<Fault>),
+    rng: &mut StdRng,
+) {
+    town.count(&format!("{fault:?}"));
+    if let Some(other) = other {
+        town.count(&format!("{other:?}"));
+        town.count("two at once");
+        let mut second = StdRng::seed_from_u64(rng.random());
+        tokio::join!(
+            happens(town, length, fault, rng),
+            happens(town, length, other, &mut second)
+        );
+    } else {
+        happens(town, length, fault, rng).await;
+    }
+    if !town.load.goes_on(GOES_ON, RECOVERS).await {
+        town.is_wrong(format!(
+            "intake does not go on after {fault:?} and {other:?}"
+        ));
     }
 }
 
@@ -139,14 +202,15 @@ async fn a_while(rng: &mut StdRng, from: u64, to: u64) {
     tokio::time::sleep(Duration::from_millis(ms)).await;
 }
 
-async fn happens(town: &Town, fault: Fault, rng: &mut StdRng) {
+async fn happens(town: &Town, length: Length, fault: Fault, rng: &mut StdRng) {
     let node = &town.nodes[rng.random_range(0..town.nodes.len())];
     match fault {
         NodeKilled => node.again("-KILL").await,
         NodeRestarted => node.again("-TERM").await,
         NodeFrozen => {
             node.signal("-STOP");
-            a_while(rng, 500, 2_500).await;
+            let longest = FROZEN_MS[usize::from(length != Length::Round)];
+            a_while(rng, 500, longest).await;
             node.signal("-CONT");
         }
         DoorCut => cut(&node.door, rng).await,

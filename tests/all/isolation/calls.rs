@@ -154,6 +154,7 @@ fn bodies(schema: &str, ours: &Estate, theirs: &Estate) -> Vec<(Value, bool)> {
                 true,
             ),
         ],
+        "EraseMerchant" => vec![(json!({"name": theirs.id("name")}), true)],
         "MerchantPatch" => vec![(json!({"name": "x"}), true)],
         "OverrideOrder" => vec![(json!({"set": {"note": "x"}, "reason": "x"}), true)],
         "RefuseOrder" => vec![(json!({"reason": "other"}), true)],

@@ -38,6 +38,7 @@ impl Estate {
         let body = json!({"name": format!("{name} Handel")});
         let merchant = gateway.post("/v1/merchants", body).await;
         ids.insert("mer", text(&merchant["id"]));
+        ids.insert("name", text(&merchant["name"]));
         let shop = shop(gateway, &merchant["id"], name).await;
         let hook = format!("/hooks/{shop}");
         ids.insert("con", shop);
