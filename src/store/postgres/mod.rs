@@ -303,6 +303,8 @@ pub(in crate::store) fn next_sequences(conn: Conn<'_>, n: usize) -> Result<i64> 
             "a connection of another store".to_owned(),
         ));
     };
+    // Rows that wait may wait for others' locks: not behind this one.
+    session.flush()?;
     let n = i64::try_from(n).unwrap_or(i64::MAX);
     conn.prepare_cached("SELECT pg_advisory_xact_lock(?)")?
         .run(params![session.locks().events])?;

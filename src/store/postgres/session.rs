@@ -143,7 +143,7 @@ impl Session {
     }
 
     /// Sends the rows that wait.
-    fn flush(&self) -> Result<()> {
+    pub(super) fn flush(&self) -> Result<()> {
         let waiting = self.waiting.borrow_mut().take();
         for gathered in waiting {
             let many = gathered.rows.len() >= MANY;
