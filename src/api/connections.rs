@@ -11,6 +11,7 @@ use super::connection_write::{Change, WANTED, first_jobs, job, write};
 use super::connectors::{credentials, named, settings};
 use super::gate::Call;
 use super::idempotency::{Ticket, once};
+use super::merchants::is_served;
 use super::openapi::requests;
 use super::problem::{Code, Problem};
 use super::reply::{self, Answer, Reply};
@@ -94,13 +95,7 @@ pub async fn create(call: Call, body: Body<NewConnection>) -> Answer {
 
 async fn create_one(call: &Call, ticket: &Ticket, new: NewConnection) -> Result<Reply, Problem> {
     let merchant_id = call.principal.act_for(Some(new.merchant_id))?;
-    if call
-        .state
-        .store
-        .merchant(call.principal.scope(), merchant_id)
-        .await?
-        .is_none()
-    {
+    if !is_served(call, merchant_id).await? {
         return Err(Problem::body("merchant_id", "there is no such merchant"));
     }
     let connector = named(call, &new.connector)?;

@@ -78,6 +78,7 @@ fn merchant(new: NewMerchant, call: &Call) -> Result<Merchant, Problem> {
         timezone,
         settings: new.settings,
         created_at: call.now(),
+        erased_at: None,
     })
 }
 
@@ -97,6 +98,13 @@ pub async fn get(call: Call) -> Answer {
         .merchant(call.principal.scope(), id)
         .await?;
     reply::ok(&found.ok_or_else(|| Problem::not_found("merchant"))?)
+}
+
+/// Whether something may be begun for a merchant: it is there for the caller, and was not erased.
+pub(super) async fn is_served(call: &Call, id: MerchantId) -> Result<bool, Problem> {
+    let scope = call.principal.scope();
+    let found = call.state.store.merchant(scope, id).await?;
+    Ok(found.is_some_and(|merchant| merchant.erased_at.is_none()))
 }
 
 /// What may be changed of a merchant. Keys left out stay as they are.
@@ -174,5 +182,6 @@ pub async fn erase(call: Call, body: Body<EraseMerchant>) -> Answer {
     }
     let audit = audit(&call, "merchant.erase", &id.to_string(), json!({}));
     store.erase_merchant(id, audit).await?;
-    reply::ok(&merchant)
+    let erased = store.merchant(scope, id).await?;
+    reply::ok(&erased.unwrap_or(merchant))
 }

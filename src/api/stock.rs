@@ -7,6 +7,7 @@
 use super::body::Body;
 use super::change::audit;
 use super::gate::Call;
+use super::merchants::is_served;
 use super::problem::{FieldError, Problem};
 use super::reply::{self, Answer};
 use crate::canonical::stock::StockLevel;
@@ -86,13 +87,7 @@ struct Row {
 /// `PUT /v1/stock-levels`.
 pub async fn put(call: Call, body: Body<StockLevels>) -> Answer {
     let merchant = call.principal.act_for(body.value.merchant_id)?;
-    if call
-        .state
-        .store
-        .merchant(call.principal.scope(), merchant)
-        .await?
-        .is_none()
-    {
+    if !is_served(&call, merchant).await? {
         return Err(Problem::not_found("merchant"));
     }
     let levels = levels(merchant, body.value.levels, call.now())?;

@@ -8,6 +8,7 @@ use super::body::Body;
 use super::change::audit;
 use super::gate::Call;
 use super::idempotency::once;
+use super::merchants::is_served;
 use super::problem::Problem;
 use super::reply::{self, Answer, Reply};
 use super::targets::{BrokerCredentials, Target, target, webhook};
@@ -117,12 +118,7 @@ async fn subscription(
         Some(_) => Some(call.principal.act_for(new.merchant_id)?),
     };
     if let Some(id) = merchant_id
-        && call
-            .state
-            .store
-            .merchant(call.principal.scope(), id)
-            .await?
-            .is_none()
+        && !is_served(call, id).await?
     {
         return Err(Problem::body("merchant_id", "there is no such merchant"));
     }

@@ -7,11 +7,11 @@ use super::body::Body;
 use super::change::audit as entry;
 use super::gate::Call;
 use super::idempotency::once;
+use super::merchants::is_served;
 use super::problem::Problem;
 use super::reply::{self, Answer, Reply};
 use super::text::name;
 use crate::canonical::{MerchantId, Timestamp, TokenId};
-use crate::store::Scope;
 use crate::store::query::{TokenRow, TokenScope};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -88,7 +88,7 @@ async fn row(call: &Call, new: NewToken, token: &str) -> Result<TokenRow, Proble
                 "an administrator sees all merchants",
             ));
         }
-        (_, Some(id)) if call.state.store.merchant(Scope::All, id).await?.is_none() => {
+        (_, Some(id)) if !is_served(call, id).await? => {
             return Err(Problem::body("merchant_id", "there is no such merchant"));
         }
         _ => {}

@@ -294,6 +294,7 @@ async fn ensure_operator(store: &Arc<dyn Store>, now: Timestamp) -> Result<(), A
         timezone: "UTC".into(),
         settings: serde_json::Map::new(),
         created_at: now,
+        erased_at: None,
     };
     let audit = audit(now, "merchant.create", MerchantId::OPERATOR.to_string());
     Ok(store.insert_merchant(&operator, audit, None).await?)

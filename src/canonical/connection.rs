@@ -20,6 +20,9 @@ pub struct Merchant {
     pub timezone: String,
     pub settings: Map<String, Value>,
     pub created_at: Timestamp,
+    /// Since then nothing that was sealed for it opens, and nothing is begun for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_at: Option<Timestamp>,
 }
 
 wire_enum! {

@@ -113,9 +113,10 @@ fn problem() -> Value {
 }
 
 fn merchant() -> Value {
-    object(
+    let required = object(
         json!({"id": text(), "name": text(), "timezone": text(), "settings": free(), "created_at": time()}),
-    )
+    );
+    with_optional(required, json!({ "erased_at": time() }))
 }
 
 fn connection() -> Value {

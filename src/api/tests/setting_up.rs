@@ -370,10 +370,21 @@ async fn a_merchant_is_erased_when_its_connections_are_gone() {
         .ask(ADMIN, "DELETE", &path_of_shop, None)
         .await
         .is(204);
-    assert_eq!(
-        house.post(&path, name()).await.is(200).json()["name"],
-        "Leaves"
-    );
+    let erased = house.post(&path, name()).await.is(200).json();
+    assert_eq!(erased["name"], "Leaves");
+    assert!(erased["erased_at"].is_string(), "{erased}");
+    // Nothing is begun for it.
+    let token = json!({"name": "t", "scope": "merchant", "merchant_id": merchant});
+    for (path, body) in [
+        ("/v1/connections", connection(&merchant, "active")),
+        (
+            "/v1/subscriptions",
+            json!({"url": "https://wms.example/in", "merchant_id": merchant}),
+        ),
+        ("/v1/tokens", token),
+    ] {
+        house.post(path, body).await.refused(422, "invalid_body");
+    }
     // There is nothing left to erase, and of the operator nothing may be.
     house.post(&path, name()).await.refused(404, "not_found");
     let operator = "/v1/merchants/mer_00000000000000000000000000000001";

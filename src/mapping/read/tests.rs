@@ -199,6 +199,8 @@ fn xml_is_strict() {
         "<a/>x",
         "<!DOCTYPE a [<!ENTITY e 'x'>]><a>&e;</a>",
         "<!DOCTYPE a><a/>",
+        "<?xml version='1.0' <!DOCTYPE a [<!ENTITY e 'x'>]><a/><?p ?><a/>",
+        "<?p <!DOCTYPE a> ?><a/>",
         "<a>&eacute;</a>",
         "<a b='&eacute;'/>",
         "<a b='1' b='2'/>",

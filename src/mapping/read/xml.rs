@@ -2,7 +2,7 @@
 //! attributes is `#text`, and an element that repeats becomes an array.
 //!
 //! Names lose their namespace prefix; `xmlns` declarations are dropped. Text is trimmed, CDATA is not. An empty element is `""`.
-//! DOCTYPE is refused, and so is every entity but the five of XML and character references: nothing can expand.
+//! DOCTYPE is refused, a tag within `<? ?>` too, and so is every entity but the five of XML and character references: nothing can expand.
 
 use super::{DEPTH_CAP, Limits, ReadError, utf8};
 use crate::mapping::{Val, value};
@@ -63,6 +63,8 @@ fn at(body: &[u8], reader: &Reader<&[u8]>, message: String) -> ReadError {
     )
 }
 
+const SWALLOWS: &str = "a declaration or an instruction holds a tag";
+
 /// An element whose end was not seen yet.
 struct Open {
     name: String,
@@ -91,6 +93,9 @@ impl Tree {
             Event::CData(text) => self.text(&text.xml10_content(), true),
             Event::GeneralRef(reference) => self.reference(&reference),
             Event::DocType(_) => Err("DOCTYPE is not accepted".to_owned()),
+            // One that was not closed would swallow whatever comes up to the next `?>`.
+            Event::Decl(text) if text.contains('<') => Err(SWALLOWS.to_owned()),
+            Event::PI(text) if text.contains('<') => Err(SWALLOWS.to_owned()),
             Event::Decl(_) | Event::PI(_) | Event::Comment(_) | Event::Eof => Ok(()),
         }
     }

@@ -43,6 +43,7 @@ fn merchant(id: MerchantId) -> Merchant {
         timezone: "UTC".to_owned(),
         settings: Map::new(),
         created_at: at(0),
+        erased_at: None,
     }
 }
 

@@ -60,6 +60,7 @@ impl Bench {
             timezone: "Europe/Athens".to_owned(),
             settings: Map::new(),
             created_at: at(0),
+            erased_at: None,
         };
         store
             .insert_merchant(&merchant, audit(merchant.id), None)

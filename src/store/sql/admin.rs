@@ -12,6 +12,7 @@ use super::codec::{
 };
 use super::conn::OptionalExtension;
 use super::value::{Value, params, params_from_iter};
+use super::writer::WriteCtx;
 use super::{Engine, inbox, keys, parcels};
 use crate::canonical::connection::Merchant;
 use crate::canonical::{AuditId, MerchantId, Timestamp};
@@ -66,6 +67,7 @@ impl SqlStore {
             };
             let merchant = Merchant {
                 created_at: stored.created_at,
+                erased_at: stored.erased_at,
                 ..new
             };
             ctx.conn
@@ -101,6 +103,7 @@ impl SqlStore {
                 return Err(super::no_key(merchant));
             }
             let count = ids.len() as u64;
+            mark_erased(ctx, merchant)?;
             parcels::erase(ctx.conn, merchant)?;
             inbox::ignore_waiting(ctx, merchant)?;
             // Other nodes hear it, and forget the keys.
@@ -285,4 +288,21 @@ impl SqlStore {
             Engine::Postgres(engine) => engine.close().await,
         }
     }
+}
+
+/// Whoever looks sees that nothing is begun for it any more.
+fn mark_erased(ctx: &WriteCtx<'_>, merchant: MerchantId) -> Result<()> {
+    let data: Option<String> = ctx
+        .conn
+        .prepare_cached("SELECT data FROM merchants WHERE id = ?")?
+        .query_row(params![merchant.as_bytes()], |row| row.get(0))
+        .optional()?;
+    let Some(data) = data else {
+        return Ok(());
+    };
+    let mut stored: Merchant = from_json(data.as_bytes())?;
+    stored.erased_at = Some(ctx.now());
+    ctx.conn
+        .prepare_cached("UPDATE merchants SET data = ? WHERE id = ?")?
+        .run(params![to_json_text(&stored)?, merchant.as_bytes()])
 }

@@ -36,6 +36,7 @@ pub(in crate::store) fn insert_operator(conn: Conn<'_>, now: Timestamp) -> Resul
         timezone: "UTC".to_owned(),
         settings: serde_json::Map::new(),
         created_at: now,
+        erased_at: None,
     };
     conn.prepare_cached(
         "INSERT INTO merchants (id, name, data) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING",

@@ -106,6 +106,7 @@ impl House {
             timezone: "Europe/Riga".into(),
             settings: Map::new(),
             created_at: clock.now(),
+            erased_at: None,
         };
         store
             .insert_merchant(&merchant, audit(), None)

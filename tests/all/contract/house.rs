@@ -142,6 +142,7 @@ impl House {
             timezone: "Europe/Riga".into(),
             settings: Map::new(),
             created_at: clock.now(),
+            erased_at: None,
         };
         let now = clock.now();
         store
