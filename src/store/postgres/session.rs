@@ -220,8 +220,9 @@ impl Session {
     /// Ends the transaction. One in which something failed is rolled back by the server: then what
     /// failed is told.
     pub(in crate::store) fn commit(&self) -> Result<()> {
-        self.open.set(false);
+        // Not sent, it is still open: what failed before is rolled back by whoever hears of it.
         self.plain("COMMIT")?;
+        self.open.set(false);
         self.settle()
     }
     /// Ends a transaction that only read, without waiting.
