@@ -11,7 +11,7 @@ use super::connection_write::{Change, WANTED, first_jobs, job, write};
 use super::connectors::{credentials, named, settings};
 use super::gate::Call;
 use super::idempotency::{Ticket, once};
-use super::merchants::is_served;
+use super::merchants::served;
 use super::openapi::requests;
 use super::problem::{Code, Problem};
 use super::reply::{self, Answer, Reply};
@@ -95,9 +95,7 @@ pub async fn create(call: Call, body: Body<NewConnection>) -> Answer {
 
 async fn create_one(call: &Call, ticket: &Ticket, new: NewConnection) -> Result<Reply, Problem> {
     let merchant_id = call.principal.act_for(Some(new.merchant_id))?;
-    if !is_served(call, merchant_id).await? {
-        return Err(Problem::body("merchant_id", "there is no such merchant"));
-    }
+    served(call, merchant_id).await?;
     let connector = named(call, &new.connector)?;
     let manifest = connector.manifest();
     object_size("settings", &new.settings)?;

@@ -107,6 +107,17 @@ pub(super) async fn is_served(call: &Call, id: MerchantId) -> Result<bool, Probl
     Ok(found.is_some_and(|merchant| merchant.erased_at.is_none()))
 }
 
+/// As [`is_served`], for a merchant that a body names.
+pub(super) async fn served(call: &Call, id: MerchantId) -> Result<(), Problem> {
+    match is_served(call, id).await? {
+        true => Ok(()),
+        false => Err(Problem::body(
+            "merchant_id",
+            "there is no such merchant, or it was erased",
+        )),
+    }
+}
+
 /// What may be changed of a merchant. Keys left out stay as they are.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -8,7 +8,7 @@ use super::body::Body;
 use super::change::audit;
 use super::gate::Call;
 use super::idempotency::once;
-use super::merchants::is_served;
+use super::merchants::served;
 use super::problem::Problem;
 use super::reply::{self, Answer, Reply};
 use super::targets::{BrokerCredentials, Target, target, webhook};
@@ -117,10 +117,8 @@ async fn subscription(
         None => call.principal.merchant(),
         Some(_) => Some(call.principal.act_for(new.merchant_id)?),
     };
-    if let Some(id) = merchant_id
-        && !is_served(call, id).await?
-    {
-        return Err(Problem::body("merchant_id", "there is no such merchant"));
+    if let Some(id) = merchant_id {
+        served(call, id).await?;
     }
     let mut event_types = new.event_types;
     let mut seen = std::collections::HashSet::new();

@@ -7,7 +7,7 @@ use super::body::Body;
 use super::change::audit as entry;
 use super::gate::Call;
 use super::idempotency::once;
-use super::merchants::is_served;
+use super::merchants::served;
 use super::problem::Problem;
 use super::reply::{self, Answer, Reply};
 use super::text::name;
@@ -88,9 +88,7 @@ async fn row(call: &Call, new: NewToken, token: &str) -> Result<TokenRow, Proble
                 "an administrator sees all merchants",
             ));
         }
-        (_, Some(id)) if !is_served(call, id).await? => {
-            return Err(Problem::body("merchant_id", "there is no such merchant"));
-        }
+        (_, Some(id)) => served(call, id).await?,
         _ => {}
     }
     Ok(TokenRow {

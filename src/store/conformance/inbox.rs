@@ -232,6 +232,30 @@ pub async fn hashes_and_unchanged_subjects(store: Arc<dyn Store>) {
     assert_eq!(store.recount_ledger().await.unwrap(), vec![line.clone()]);
 }
 
+/// A page may name a subject twice, and one that a database cannot tell from another.
+pub async fn subjects_that_repeat_in_one_delivery_are_no_conflict(store: Arc<dyn Store>) {
+    let bench = Bench::new(&store).await;
+    let delivery = bench.appended("a").await;
+    let record = bench.record(&delivery, 0, Disposition::Applied);
+    let mut set = bench.decided(&delivery, vec![record]);
+    let mut ids: Vec<String> = (0..20).map(|n| n.to_string()).collect();
+    ids.extend(["7", "8", "x\0", "x\u{FFFD}"].map(str::to_owned));
+    let hashed = ids.iter().enumerate().map(|(n, id)| {
+        let hash = store.content_hash(n.to_string().as_bytes());
+        ("order".to_owned(), id.clone(), hash)
+    });
+    set.delivery.as_mut().unwrap().hashes = hashed.collect();
+    bench.apply(set).await.unwrap();
+    let of = bench.connection.id;
+    let found = store.content_hashes(of, "order", &ids).await.unwrap();
+    let last = |n: usize| Some(store.content_hash(n.to_string().as_bytes()));
+    assert_eq!(
+        (found[6], found[7], found[8]),
+        (last(6), last(20), last(21))
+    );
+    assert!(found.iter().all(Option::is_some));
+}
+
 pub async fn a_cursor_moves_with_its_page(store: Arc<dyn Store>) {
     let bench = Bench::new(&store).await;
     let id = bench.connection.id;

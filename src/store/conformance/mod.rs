@@ -44,6 +44,7 @@ macro_rules! suite {
             inbox: what_cannot_be_decided_stays_pending,
             inbox: dedupe_keys_belong_to_one_record_for_seven_days,
             inbox: hashes_and_unchanged_subjects,
+            inbox: subjects_that_repeat_in_one_delivery_are_no_conflict,
             inbox: a_cursor_moves_with_its_page,
             inbox: lists_show_pending_first,
             ledger: many_appends_share_commits_and_none_is_lost,

@@ -5,6 +5,7 @@
 //! of different statements in the order in which the first row of each was given; nothing that names
 //! a table for which rows wait reaches the server before them; no statement writes one row twice.
 
+use super::encode::stored;
 use crate::store::sql::value::Value;
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
@@ -78,8 +79,9 @@ impl Known {
             let _ = bulk.prepared.set(statement);
         }
     }
-    /// What one row may be written by in one statement only.
-    fn key_of(&self, row: &[Value]) -> Option<Vec<u8>> {
+    /// What says which row is written, which one statement may do only once; `None` where no row is
+    /// updated. Texts are told apart as the server stores them.
+    pub(super) fn key_of(&self, row: &[Value]) -> Option<Vec<u8>> {
         let key = self.bulk.as_ref().map(|bulk| &bulk.many.key)?;
         let mut text = Vec::with_capacity(64);
         for value in key.iter().filter_map(|at| row.get(*at)) {
@@ -87,7 +89,7 @@ impl Known {
                 Value::Null | Value::Ids(_) => text.push(0),
                 Value::Integer(n) => text.extend(n.to_be_bytes()),
                 Value::Real(n) => text.extend(n.to_be_bytes()),
-                Value::Text(value) => text.extend(value.as_bytes()),
+                Value::Text(value) => text.extend(stored(value).as_bytes()),
                 Value::Blob(bytes) => text.extend(bytes),
             }
             text.push(0xff);
@@ -249,21 +251,24 @@ impl Waiting {
         };
         self.inserts.iter().any(named)
     }
-    /// Whether a row of this cannot wait with what waits already: it names the table of others, or
-    /// would be written a second time.
-    pub(super) fn refuse(&self, known: &Arc<Known>, row: &[Value]) -> bool {
+    /// Whether a row of this, with this key, cannot wait with what waits already: it names the table of
+    /// others, or would be written a second time.
+    pub(super) fn refuse(&self, known: &Arc<Known>, key: Option<&Vec<u8>>) -> bool {
         self.inserts.iter().any(|g| {
             if !Arc::ptr_eq(&g.known, known) {
                 let table = g.known.bulk.as_ref().map(|bulk| &bulk.many.table);
                 return table.is_some_and(|table| known.names.contains(table));
             }
-            let key = known.key_of(row);
-            key.is_some_and(|key| g.keys.contains(&key))
+            key.is_some_and(|key| g.keys.contains(key))
         })
     }
     /// One more; `true` when there are as many as may wait.
-    pub(super) fn push(&mut self, known: &Arc<Known>, row: Vec<Value>) -> bool {
-        let key = known.key_of(&row);
+    pub(super) fn push(
+        &mut self,
+        known: &Arc<Known>,
+        key: Option<Vec<u8>>,
+        row: Vec<Value>,
+    ) -> bool {
         let same = |g: &&mut Gathered| Arc::ptr_eq(&g.known, known);
         match self.inserts.iter_mut().find(same) {
             Some(gathered) => {

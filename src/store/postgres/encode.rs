@@ -8,6 +8,7 @@ use crate::store::sql::codec::{Result, corrupt};
 use crate::store::sql::row::Column;
 use crate::store::sql::value::{Arg, ToArg, Value};
 use bytes::{BufMut, BytesMut};
+use std::borrow::Cow;
 use std::error::Error;
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
@@ -17,6 +18,14 @@ type Written = std::result::Result<IsNull, Box<dyn Error + Sync + Send>>;
 /// As the client wants them.
 pub(super) fn bound<'a>(args: &'a [Arg<'_>]) -> Vec<&'a (dyn ToSql + Sync)> {
     args.iter().map(|arg| arg as &(dyn ToSql + Sync)).collect()
+}
+
+/// A text as it is stored.
+pub(super) fn stored(text: &str) -> Cow<'_, str> {
+    match text.contains('\0') {
+        true => text.replace('\0', "\u{FFFD}").into(),
+        false => text.into(),
+    }
 }
 
 fn whole(n: i64, ty: &Type, out: &mut BytesMut) -> Written {
@@ -42,11 +51,7 @@ impl ToSql for Arg<'_> {
             Arg::Int(n) => return whole(*n, ty, out),
             Arg::Real(n) if *ty == Type::FLOAT8 => out.put_f64(*n),
             Arg::Text(text) if *ty == Type::TEXT || *ty == Type::VARCHAR => {
-                if text.contains('\0') {
-                    out.put_slice(text.replace('\0', "\u{FFFD}").as_bytes());
-                } else {
-                    out.put_slice(text.as_bytes());
-                }
+                out.put_slice(stored(text).as_bytes());
             }
             Arg::Blob(bytes) if *ty == Type::BYTEA || *ty == Type::UUID => out.put_slice(bytes),
             Arg::Ids(ids) => return ids.to_sql(ty, out),

@@ -268,11 +268,12 @@ impl Prepared<'_> {
     pub(in crate::store) fn send(&self, args: &[Arg<'_>]) -> Result<()> {
         let args = owned(args);
         if self.known.gathers() {
-            let refused = self.session.waiting.borrow().refuse(&self.known, &args);
+            let (waiting, key) = (&self.session.waiting, self.known.key_of(&args));
+            let refused = waiting.borrow().refuse(&self.known, key.as_ref());
             if refused {
                 self.session.flush()?;
             }
-            let full = self.session.waiting.borrow_mut().push(&self.known, args);
+            let full = waiting.borrow_mut().push(&self.known, key, args);
             return if full { self.session.flush() } else { Ok(()) };
         }
         self.in_turn()?;

@@ -294,7 +294,10 @@ impl SqlStore {
 fn mark_erased(ctx: &WriteCtx<'_>, merchant: MerchantId) -> Result<()> {
     let data: Option<String> = ctx
         .conn
-        .prepare_cached("SELECT data FROM merchants WHERE id = ?")?
+        .prepare_cached(&format!(
+            "SELECT data FROM merchants WHERE id = ?{}",
+            ctx.conn.for_update()
+        ))?
         .query_row(params![merchant.as_bytes()], |row| row.get(0))
         .optional()?;
     let Some(data) = data else {

@@ -258,23 +258,29 @@ impl Statement<'_> {
         }
         Ok(found)
     }
-    /// All rows for each of these. A server is asked for all before the first answer is waited for.
-    pub(in crate::store) fn all_of_each<T>(
+    /// Rows for each of these in turn, until there are enough; more are not read. A server is asked for
+    /// all before the first answer is waited for.
+    pub(in crate::store) fn up_to<T>(
         &mut self,
+        enough: usize,
         all: &[Vec<Arg<'_>>],
         mut read: impl FnMut(Row<'_>) -> Result<T>,
-    ) -> Result<Vec<Vec<T>>> {
-        let mut found = Vec::with_capacity(all.len());
+    ) -> Result<Vec<T>> {
+        let mut found = Vec::new();
         match self {
             Statement::Sqlite(_) => {
                 for args in all {
-                    found.push(self.query_map(args, &mut read)?.collect::<Result<_>>()?);
+                    let mut rows = self.query(args)?;
+                    while found.len() < enough
+                        && let Some(row) = rows.next()?
+                    {
+                        found.push(read(row)?);
+                    }
                 }
             }
             Statement::Postgres(statement) => {
-                for rows in statement.query_each(all)? {
-                    let rows = rows.iter().map(|row| read(Row::Postgres(row)));
-                    found.push(rows.collect::<Result<_>>()?);
+                for row in statement.query_each(all)?.iter().flatten().take(enough) {
+                    found.push(read(Row::Postgres(row))?);
                 }
             }
         }

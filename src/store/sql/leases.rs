@@ -64,11 +64,9 @@ fn due(reader: &Reader<'_>, wanted: &Wanted) -> Result<(Vec<Job>, bool)> {
             args
         })
         .collect();
-    let by_lane = conn
+    let found = conn
         .prepare_cached(&sql)?
-        .all_of_each(&each, |row| read(reader, row))?;
-    let mut found: Vec<Job> = by_lane.into_iter().flatten().collect();
-    found.truncate(limit);
+        .up_to(limit, &each, |row| read(reader, row))?;
     Ok((found, expired))
 }
 

@@ -153,16 +153,16 @@ pub async fn run(town: &Town, kind: Kind, length: Length, seed: u64) {
     for n in 0.. {
         let mut round = kinds(town, kind);
         round.shuffle(&mut rng);
-        let mut two = length != Length::Round && n % 2 == 1;
+        // The short form begins with two.
+        let mut two = length == Length::Round || n % 2 == 1;
         while let Some(fault) = round.pop() {
             if matches!(length, Length::For(span) if began.elapsed() >= span) {
                 return;
             }
-            // The short form ends with two.
-            two |= length == Length::Round && round.len() == 1;
             let elsewhere = |other: &Fault| two && other.place() != fault.place();
             let other = round.iter().rposition(elsewhere).map(|at| round.remove(at));
             both(town, length, (fault, other), &mut rng).await;
+            two &= length != Length::Round;
         }
         if length == Length::Round {
             return;
